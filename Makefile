@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` and `make test`. Everything lives in .venv/ and var/.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check lint bench city kills clean
+
+$(STAMP): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+setup: $(STAMP)
+
+debian:
+	sh tests/debian.sh
+
+demo: $(STAMP)
+	$(BIN)/python -m gateway demo $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+
+test: $(STAMP) debian lint
+	$(BIN)/pytest -n 2 $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m bench $(ARGS)
+
+city: $(STAMP)
+	$(BIN)/python -m simulators city --seed $(or $(SEED),7) --hours $(or $(HOURS),24)
+
+kills: $(STAMP)
+	$(BIN)/pytest tests/processes -q --kills 200
+
+clean:
+	rm -rf $(VENV) var build *.egg-info

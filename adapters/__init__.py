@@ -1,0 +1,1 @@
+"""Everything foreign: dialects, sockets, SQL, files, cryptography."""

@@ -1,0 +1,1 @@
+"""Platform dialects and signatures: pure codecs."""

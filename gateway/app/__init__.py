@@ -1,0 +1,1 @@
+"""Wiring: configuration, assembly, the command line."""

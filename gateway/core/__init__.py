@@ -1,0 +1,1 @@
+"""Pure words and decisions shared by all rooms: no I/O, no time, no chance."""

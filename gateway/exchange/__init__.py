@@ -1,0 +1,1 @@
+"""A transaction's way through: desk, settlement machine, clerk, lanes, recovery."""
