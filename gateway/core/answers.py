@@ -1,0 +1,64 @@
+"""Answers the gateway makes itself: envelope, codes, states (contract §4; annex X4, X19-X21, X37)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from gateway.core.dates import shanghai, stamp17
+from gateway.core.errors import CODES, Complaint
+
+_encode = msgspec.json.Encoder().encode
+
+
+def refusal(code: str, detail: str = "") -> tuple[int, bytes]:
+    """Return (HTTP status, body) for what is turned away before or instead of an envelope answer (contract §4)."""
+    found = CODES[code]
+    body: dict[str, Any] = {"infcode": -1, "err_msg": found.message(detail), "gw_code": code}
+    if found.repeat and code in ("GW-RATE", "GW-NOT-READY", "GW-NOT-ACCEPTED"):
+        body["gw_repeat"] = found.repeat
+    if code == "GW-NOT-ACCEPTED":
+        body["gw_state"] = "NOT_SENT"
+    return found.status, _encode(body)
+
+
+def made(
+    code: str,
+    *,
+    now_s: float,
+    region_infcode: str,
+    admdvs: str,
+    sequence: int,
+    detail: str = "",
+    success: bool = False,
+    state: str = "",
+    repeat: str = "",
+    complaints: Iterable[Complaint] = (),
+    other_msgid: str = "",
+    setl_id: str = "",
+) -> bytes:
+    """Return the bytes of a gateway-made envelope answer; all response fields are there, `output` is {} (X21)."""
+    found = CODES[code]
+    number = 0 if success else -1
+    stamp = stamp17(now_s)
+    body: dict[str, Any] = {
+        "infcode": number if region_infcode == "number" else str(number),
+        "inf_refmsgid": f"{admdvs[:6]:0<6}{shanghai(now_s):%Y%m%d%H%M%S}{sequence % 10**10:010d}",
+        "refmsg_time": stamp,
+        "respond_time": stamp,
+        "err_msg": "" if success else found.message(detail),
+        "output": {},
+        "gw_code": code,
+    }
+    if state:
+        body["gw_state"] = state
+    if repeat:
+        body["gw_repeat"] = repeat
+    rows = [{"path": c.path, "rule": c.rule, "message": c.message} for c in complaints]
+    if rows:
+        body["gw_complaints"] = rows
+    if other_msgid:
+        body["gw_msgid"] = other_msgid
+    if setl_id:
+        body["setl_id"] = setl_id
+    return _encode(body)

@@ -1,0 +1,203 @@
+"""Translation tables in memory: what an institution's local codes mean on a day, and what the libraries hold.
+
+A `Snapshot` is immutable after building and is swapped whole; nothing here guesses: a code is either mapped by an
+approved row effective on the date of service, or is itself a valid national code, or is a precise miss.
+Sources: contract-annex X11-X14, X39; mapping_rules.md §2.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import attrs
+
+from gateway.core.errors import Rule
+
+# Code system of a field -> the SYSTEM ids whose tables serve it.
+SLOTS: Mapping[str, tuple[str, ...]] = {
+    "item": ("drug", "service_item", "consumable"),
+    "diagnosis": ("diagnosis",),
+    "operation": ("operation",),
+    "disease": ("chronic_disease", "settlement_disease", "day_surgery"),
+    "chronic_disease": ("chronic_disease",),
+    "doctor": ("doctor",),
+    "nurse": ("nurse",),
+    "pharmacist": ("pharmacist",),
+    "department": ("department",),
+    "institution": ("medical_institution", "retail_pharmacy"),
+}
+# These pass unchanged unless a mapping was imported for them (X11 for departments).
+OPTIONAL_SLOTS = frozenset({"department", "institution"})
+SLOT_OF: Mapping[str, tuple[str, ...]] = {
+    system: tuple(slot for slot, systems in SLOTS.items() if system in systems)
+    for systems in SLOTS.values()
+    for system in systems
+}
+LATEST = "9999-12-31"
+
+Entry = tuple[str, str, str, str, str]  # national, valid from, valid to, mapping version, SYSTEM
+Record = tuple[str, str, str]  # national name, valid from, valid to
+
+
+@attrs.frozen
+class Row:
+    """One mapping row in force; dates are yyyy-MM-dd, empty = open."""
+
+    system: str
+    local: str
+    national: str
+    valid_from: str
+    valid_to: str
+    version: str
+
+
+@attrs.frozen
+class Hit:
+    """A translation: entry is None when the value passes as the national code it is."""
+
+    national: str
+    entry: Entry | None
+
+
+@attrs.frozen
+class Miss:
+    """Why a code cannot be used, for the complaint."""
+
+    rule: Rule
+    why: Literal["no_row", "row_not_in_force", "several_targets", "library_expired", "not_in_library", "differs"]
+
+
+@attrs.frozen
+class Libraries:
+    """National libraries: SYSTEM -> code -> record. A system that is absent was never imported."""
+
+    records: Mapping[str, Mapping[str, Record]]
+    forms: Mapping[str, re.Pattern[str]]
+
+    def window(self, system: str, code: str) -> tuple[str, str] | None:
+        """Return the days a code is valid, or None if the imported library does not hold it. Not imported = always."""
+        library = self.records.get(system)
+        if library is None:
+            return "", LATEST
+        record = library.get(code)
+        return None if record is None else (record[1], record[2])
+
+    def national(self, slot: str, code: str, day: str) -> Literal["valid", "expired", "unknown"]:
+        """Say whether a value is itself a national code usable on the day."""
+        state: Literal["valid", "expired", "unknown"] = "unknown"
+        for system in SLOTS[slot]:
+            library = self.records.get(system)
+            if library is None:
+                form = self.forms.get(system)
+                if form is not None and form.fullmatch(code):
+                    return "valid"
+                continue
+            record = library.get(code)
+            if record is not None:
+                if record[1] <= day <= record[2]:
+                    return "valid"
+                state = "expired"
+        return state
+
+    def name(self, slot: str, code: str) -> str:
+        """Return the national name, '' when no library holds the code."""
+        for system in SLOTS[slot]:
+            record = self.records.get(system, {}).get(code)
+            if record is not None:
+                return record[0]
+        return ""
+
+
+NO_LIBRARIES = Libraries({}, {})
+
+
+@attrs.frozen
+class Snapshot:
+    """One institution's tables: slot -> local code -> entry, or list of entries when there are several rows."""
+
+    tables: Mapping[str, Mapping[str, Entry | list[Entry]]]
+    reverse: Mapping[str, Mapping[str, tuple[str, ...]]]
+    libraries: Libraries
+    rows: int = 0
+
+    def look_up(self, slot: str, local: str, day: str) -> Hit | Miss | None:
+        """Return what the mapping says of a local code on a day; None when it has no row at all."""
+        found = self.tables.get(slot, {}).get(local)
+        if found is None:
+            return None
+        entries = found if isinstance(found, list) else [found]
+        live = [entry for entry in entries if entry[1] <= day <= entry[2]]
+        if not live:
+            return Miss("expired", "row_not_in_force")
+        if len({entry[0] for entry in live}) > 1:
+            return Miss("code_conflict", "several_targets")
+        return Hit(live[0][0], live[0])
+
+    def one_slot(self, slot: str, value: str, day: str) -> Hit | Miss:
+        """Resolve a field that holds one code, local or national (X11; a mapped local code wins, X39)."""
+        found = self.look_up(slot, value, day)
+        if found is not None:
+            return found
+        if slot in OPTIONAL_SLOTS:
+            table = self.reverse.get(slot)
+            if not table or value in table:
+                return Hit(value, None)
+            return Miss("unmapped", "no_row")
+        state = self.libraries.national(slot, value, day)
+        if state == "valid":
+            return Hit(value, None)
+        return Miss("expired", "library_expired") if state == "expired" else Miss("unmapped", "no_row")
+
+    def two_slot(self, local: str, national: str, day: str) -> Hit | Miss:
+        """Resolve an item line with a local and a national slot; empty = absent (X11)."""
+        given = "" if national == local else national
+        found = self.look_up("item", local, day) if local else None
+        if isinstance(found, Hit):
+            return found if given in ("", found.national) else Miss("code_conflict", "differs")
+        if given or not local:
+            return self.one_slot("item", given, day)
+        # Both slots hold the same code, or the national one is empty: the local slot may itself be national.
+        if found is None:
+            found = self.one_slot("item", local, day)
+        return found
+
+    def dictionary(self, name: str, value: str, day: str) -> Hit | None:
+        """Return the mapped value of a dictionary field, None when no mapping covers it."""
+        found = self.look_up(f"dictionary:{name}", value, day)
+        return found if isinstance(found, Hit) else None
+
+
+def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
+    """Build the tables from approved rows, cutting each row's days to those on which its target is valid."""
+    tables: dict[str, dict[str, Entry | list[Entry]]] = {slot: {} for slot in SLOTS}
+    reverse: dict[str, dict[str, list[str]]] = {}
+    count = 0
+    for row in rows:
+        count += 1
+        window = libraries.window(row.system, row.national)
+        # A target outside the imported library is kept with no valid day: a miss that says why beats a silent gap.
+        since, until = ("9999-99-99", "") if window is None else window
+        entry: Entry = (
+            row.national,
+            max(row.valid_from, since),
+            min(row.valid_to or LATEST, until or LATEST) if window is not None else "",
+            row.version,
+            row.system,
+        )
+        for slot in SLOT_OF.get(row.system, (row.system,)):
+            table = tables.setdefault(slot, {})
+            known = table.get(row.local)
+            if known is None:
+                table[row.local] = entry
+            elif isinstance(known, list):
+                known.append(entry)
+            else:
+                table[row.local] = [known, entry]
+            locals_of = reverse.setdefault(slot, {}).setdefault(row.national, [])
+            if row.local not in locals_of:
+                locals_of.append(row.local)
+    frozen = {slot: {code: tuple(found) for code, found in table.items()} for slot, table in reverse.items()}
+    return Snapshot(tables, frozen, libraries, count)
+
+
+EMPTY_SNAPSHOT = build_snapshot((), NO_LIBRARIES)

@@ -1,0 +1,75 @@
+"""Dates and times of messages as text, and stamps from clock seconds. The zone is Asia/Shanghai, always UTC+8."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+SHANGHAI = timezone(timedelta(hours=8))
+
+# Formats the catalogue names -> strptime form, and the exact length of such a text.
+_FORMS = {
+    "yyyy-MM-dd": ("%Y-%m-%d", 10),
+    "yyyy-MM-dd HH:mm:ss": ("%Y-%m-%d %H:%M:%S", 19),
+    "YYYY-MM": ("%Y-%m", 7),
+    "yyyyMM": ("%Y%m", 6),
+    "YYYYMM": ("%Y%m", 6),
+    "yyyyMMdd HHmmss": ("%Y%m%d %H%M%S", 15),
+    "yyyyMMdd HHmmssSSS": ("%Y%m%d %H%M%S%f", 18),
+}
+
+
+def is_date(text: str) -> bool:
+    """Say whether text is a real day written yyyy-MM-dd."""
+    if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_datetime(text: str) -> bool:
+    """Say whether text is a real moment written yyyy-MM-dd HH:mm:ss."""
+    if len(text) != 19 or text[10] != " " or text[13] != ":" or text[16] != ":" or not text.isascii():
+        return False
+    if text[4] != "-" or text[7] != "-":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def fits(kind: str, form: str, text: str) -> bool:
+    """Say whether text is a date of the catalogue's format; without a format a datetime may be a day alone.
+
+    ("a query range given as dates covers 00:00:00 to 23:59:59", envelope.md §3.)
+    """
+    if form in ("", "yyyy-MM-dd", "yyyy-MM-dd HH:mm:ss"):
+        if form == "yyyy-MM-dd" or (not form and kind == "date"):
+            return is_date(text)
+        return is_datetime(text) or (not form and is_date(text))
+    pattern, length = _FORMS.get(form, ("", 0))
+    if not pattern or len(text) != length or not text.isascii():
+        return False
+    try:
+        datetime.strptime(text, pattern).replace(tzinfo=SHANGHAI)
+    except ValueError:
+        return False
+    return True
+
+
+def shanghai(epoch_s: float) -> datetime:
+    """Return the moment of clock seconds in Shanghai."""
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone(SHANGHAI)
+
+
+def stamp17(epoch_s: float) -> str:
+    """Return yyyyMMddHHmmssSSS, as `refmsg_time` and `respond_time` have it."""
+    moment = shanghai(epoch_s)
+    return f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03d}"
+
+
+def day_of(epoch_s: float) -> str:
+    """Return the business date yyyy-MM-dd."""
+    return f"{shanghai(epoch_s):%Y-%m-%d}"

@@ -1,0 +1,121 @@
+"""What the exchange must know of a message: who, which visit, how much, its digest, its business key, its lane.
+
+Sources: reversal specification §7 (lanes), §8 (digest, business keys); contract-annex X10, X34.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from gateway.core.jsontext import encode_sorted
+from gateway.core.money import fen_of
+
+Digest = Callable[[bytes], bytes]
+
+# Vouchers of the insured: never stored, never part of a digest (security §6; X34).
+VOUCHERS = frozenset(
+    {
+        "mdtrt_cert_no", "card_sn", "ecToken", "ec_token", "ecQrCode", "ecAuthCode", "auth_no", "authNo", "payAuthNo",
+        "payToken", "revsToken", "mdtrtCertNo", "cardSn", "psn_cert_photo", "hcard_basinfo", "hcard_chkinfo",
+        "password", "token",
+    }
+)  # fmt: skip
+_CANCELS = frozenset({"2103", "2208", "2305"})
+_NOTHING: Mapping[str, Any] = {}
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """Texts are '' when the message does not carry them; medfee_fen None likewise."""
+
+    psn_no: str = ""
+    mdtrt_id: str = ""
+    setl_id: str = ""
+    omsgid: str = ""
+    oinfno: str = ""
+    medfee_fen: int | None = None
+    business_key: str = ""
+    soft_key: str = ""
+    lane: str = ""
+
+
+def content(infno: str, institution: str, message: Mapping[str, Any]) -> bytes:
+    """Return the bytes a digest is made of: keys sorted, numbers as their text, vouchers left out (X10)."""
+    clean = {name: _without_vouchers(node) for name, node in message.items() if name not in VOUCHERS}
+    return f"{infno}|{institution}|".encode() + encode_sorted(clean)
+
+
+def _without_vouchers(node: Any) -> Any:
+    if type(node) is dict:
+        if VOUCHERS.isdisjoint(node):
+            return node
+        return {name: value for name, value in node.items() if name not in VOUCHERS}
+    if type(node) is list:
+        return [_without_vouchers(row) for row in node]
+    return node
+
+
+def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: Digest) -> Facts:
+    """Return the facts of a checked money message (or any other; most stay empty)."""
+    head = _head(message)
+    psn_no, mdtrt_id, setl_id = _text(head, "psn_no"), _text(head, "mdtrt_id"), _text(head, "setl_id")
+    business, soft = _keys(infno[:4], institution, head, message, digest)
+    # §7 names (insuplc_admdvs, psn_no); systems send an empty insuplc for local persons and fill it for others, so
+    # the person alone is the lane: two requests of one person must never run side by side.
+    return Facts(
+        psn_no=psn_no,
+        mdtrt_id=mdtrt_id,
+        setl_id=setl_id,
+        omsgid=_text(head, "omsgid"),
+        oinfno=_text(head, "oinfno"),
+        medfee_fen=fen_of(head.get("medfee_sumamt")),
+        business_key=business,
+        soft_key=soft,
+        lane=f"p|{psn_no}" if psn_no else (f"v|{institution}|{mdtrt_id}" if mdtrt_id else ""),
+    )
+
+
+def _head(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    for node in message.values():
+        if type(node) is dict:
+            return node
+    for node in message.values():
+        if type(node) is list and node and type(node[0]) is dict:
+            return node[0]
+    return message or _NOTHING
+
+
+def _text(node: Mapping[str, Any], name: str) -> str:
+    value = node.get(name)
+    return value if type(value) is str else ""
+
+
+def _keys(
+    infno: str, institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest
+) -> tuple[str, str]:
+    """Return (business key, soft key) of reversal specification §8."""
+    psn_no = _text(head, "psn_no")
+    if infno == "2207":
+        return f"2207|{institution}|{psn_no}|{_text(head, 'mdtrt_id')}|{_text(head, 'chrg_bchno')}", ""
+    if infno == "2304":
+        rest = f"{_text(head, 'mdtrt_id')}|{_text(head, 'mid_setl_flag')}|{_text(head, 'invono')}"
+        return f"2304|{institution}|{psn_no}|{rest}", ""
+    if infno in _CANCELS:
+        return f"undo|{institution}|{_text(head, 'setl_id')}", ""
+    if infno == "2401":
+        return f"2401|{institution}|{psn_no}|{_text(head, 'ipt_no')}", ""
+    if infno == "2102":
+        if _text(head, "invono"):
+            return f"2102|{institution}|{psn_no}|{_text(head, 'invono')}", ""
+        return "", _pharmacy_key(institution, head, message, digest)
+    return "", ""
+
+
+def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest) -> str:
+    """A sale without an invoice number: person, time, total and its lines without their serial numbers."""
+    lines = message.get("drugdetail")
+    rows = [{k: v for k, v in row.items() if k != "feedetl_sn"} for row in lines] if type(lines) is list else []
+    packed = b"".join(sorted(encode_sorted(row) for row in rows))
+    fen = fen_of(head.get("medfee_sumamt"))
+    return f"2102|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"

@@ -1,0 +1,109 @@
+"""JSON as bytes: one untyped decode that keeps every number's text, and proofs on the bytes that nothing was lost.
+
+`decode` gives dicts, lists, str, int, bool, None and `msgspec.Raw` (a non-integer number's own text). msgspec keeps the
+last of two equal keys, turns -0 into 0 and nests until the stack ends, so `skeleton` strips the strings once and the
+caller compares counts (design §3). Rules: contract-annex X22, X23; security T3, T4.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from gateway.core.errors import BadJson
+
+Raw = msgspec.Raw
+DEPTH_MAX = 32
+ITEMS_MAX = 20_000
+DIGITS_MAX = 32
+STRING_MAX = 1 << 20
+
+_decoder = msgspec.json.Decoder(float_hook=Raw)
+_encoder = msgspec.json.Encoder()
+_sorted_encoder = msgspec.json.Encoder(order="sorted")
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d}" % DIGITS_MAX)
+
+encode = _encoder.encode
+encode_sorted = _sorted_encoder.encode
+
+
+def decode(raw: bytes) -> Any:
+    """Return the untyped tree of raw; raise BadJson for anything that is not strict JSON in UTF-8."""
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
+        raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
+
+
+def skeleton(raw: bytes) -> bytes:
+    """Return raw without the contents of its strings: what is left are brackets, colons, commas, numbers, literals.
+
+    raw must have been decoded successfully, so quotes are balanced.
+    """
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(raw.split(b'"')[0::2])
+
+
+def plain(bones: bytes, keys: int) -> bool:
+    """Say whether the skeleton proves: exactly `keys` keys, no -0, no long number, and depth <= 32 by count alone."""
+    return (
+        bones.count(b":") == keys
+        and bones.count(b"{") + bones.count(b"[") <= DEPTH_MAX
+        and b"-0" not in bones
+        and _LONG_NUMBER.search(bones) is None
+    )
+
+
+def shape_complaint(raw: bytes, tree: Any) -> str:
+    """Return why the message breaks X23 (Chinese), or '' when it does not. The slow, exact way."""
+    bones = skeleton(raw)
+    if _depth(bones) > DEPTH_MAX:
+        return f"嵌套超过{DEPTH_MAX}层"
+    if _LONG_NUMBER.search(bones) is not None:
+        return f"数字超过{DIGITS_MAX}位"
+    keys, items, longest = _measure(tree)
+    if keys != bones.count(b":"):
+        return "存在重复的键"
+    if items > ITEMS_MAX:
+        return f"数组元素超过{ITEMS_MAX}个"
+    if longest > STRING_MAX:
+        return "字符串过长"
+    return ""
+
+
+def _depth(bones: bytes) -> int:
+    deepest = depth = 0
+    for mark in re.findall(rb"[\[\]{}]", bones):
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+def _measure(tree: Any) -> tuple[int, int, int]:
+    """Return keys, array items in all, and the longest string; iterative, since the depth was not yet proved."""
+    keys = items = longest = 0
+    todo = [tree]
+    while todo:
+        here = todo.pop()
+        if type(here) is dict:
+            keys += len(here)
+            todo.extend(here.values())
+        elif type(here) is list:
+            items += len(here)
+            todo.extend(here)
+        elif type(here) is str and len(here) > longest:
+            longest = len(here)
+    return keys, items, longest
+
+
+def number_text(value: Any) -> str | None:
+    """Return the text of a JSON number or of a text that may be one; None for anything else (bool is not a number)."""
+    if type(value) is Raw:
+        return bytes(value).decode("ascii")
+    if type(value) is int:
+        return str(value)
+    return value if type(value) is str else None

@@ -1,0 +1,157 @@
+"""The glossary: one word for one thing, the same in code, journal, metric, log and alert.
+
+States are those of the reversal specification §3; classes those of §2.
+"""
+
+from typing import Literal
+
+import attrs
+
+from gateway.core.checks import Evidence
+
+State = Literal[
+    "JOURNALED",
+    "SENT",
+    "ACKED",
+    "REJECTED",
+    "IN_DOUBT",
+    "NOT_SENT",
+    "REVERSING",
+    "CONFIRMED",
+    "ABSENT",
+    "REVERSED",
+    "MANUAL",
+    "DONE",
+]
+# DONE: a W or C request whose answer is stored. Money never has it.
+TERMINAL: frozenset[State] = frozenset({"ACKED", "REJECTED", "NOT_SENT", "CONFIRMED", "ABSENT", "REVERSED", "DONE"})
+FAILED: frozenset[State] = frozenset({"REJECTED", "NOT_SENT", "ABSENT", "REVERSED"})
+OPEN: frozenset[State] = frozenset({"JOURNALED", "SENT", "IN_DOUBT", "REVERSING"})
+MONEY: frozenset[str] = frozenset({"M", "A", "R"})
+
+Result = Literal[
+    "ok", "refused", "invalid", "unmapped", "identity", "duplicate", "in_doubt", "not_sent", "platform_error", "rate",
+    "internal",
+]  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """Who is on the other end of a connection: its address, and the hash of its client certificate if it has one."""
+
+    address: str
+    certificate_sha256: str = ""
+
+
+@attrs.define(kw_only=True, slots=True)
+class Entry:
+    """One journal row: a request of class M, A, R, C or W in the gateway's own words.
+
+    digest: of the content (X10). business_key: '' when the class has none. lane: money of one insured person runs one
+    at a time. medfee_fen: None when the message has no total. Times are milliseconds since the epoch.
+    """
+
+    id: int
+    fixmedins_code: str
+    msgid: str
+    infno: str
+    klass: str
+    link: str
+    state: State
+    digest: bytes
+    created_ms: int
+    business_key: str = ""
+    soft_key: str = ""
+    lane: str = ""
+    psn_no: str = ""
+    mdtrt_id: str = ""
+    setl_id: str = ""
+    omsgid: str = ""
+    insuplc_admdvs: str = ""
+    medfee_fen: int | None = None
+    delivered: bool = False
+    cancelled: bool = False
+
+
+@attrs.frozen
+class Known:
+    """The journal already holds this msgid: its row, and the stored answer if there is one."""
+
+    entry: Entry
+    answer: bytes | None
+
+
+@attrs.frozen
+class Duplicate:
+    """Another msgid holds the same business key. soft: a possible duplicate (no invoice number), not a proof."""
+
+    entry: Entry
+    soft: bool = False
+
+
+@attrs.frozen
+class Accepted:
+    """The row is durable."""
+
+
+AcceptResult = Accepted | Known | Duplicate
+
+
+@attrs.frozen(kw_only=True)
+class Accept:
+    """Make a new row durable, unless its msgid or business key is known."""
+
+    entry: Entry
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = "accepted"
+
+
+@attrs.frozen
+class Recall:
+    """Look up a msgid; result Known or None. Costs no durable write."""
+
+    fixmedins_code: str
+    msgid: str
+
+
+@attrs.frozen(kw_only=True)
+class Advance:
+    """Move a row from one state to another (compare and set); result True when exactly one row moved.
+
+    answer: the bytes the institution gets, stored sealed. cancels: setl_id of a settlement this one undoes.
+    """
+
+    entry: Entry
+    was: State
+    to: State
+    at_ms: int
+    reason: str
+    setl_id: str = ""
+    answer: bytes | None = None
+    delivered: bool = False
+    cancels: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Keep:
+    """Store a finished W request with its answer; nobody waits for it."""
+
+    entry: Entry
+    evidence: tuple[Evidence, ...] = ()
+    answer: bytes = b""
+
+
+Op = Accept | Recall | Advance | Keep
+OpResult = AcceptResult | bool | None
+
+
+class StoreFull(Exception):
+    """No space: the batch was rolled back. Nothing is accepted until space returns; promises are tried again."""
+
+
+class StoreBroken(Exception):
+    """A write or fsync failed: the page cache can no longer be trusted. The process must end (reversal.md §9)."""
+
+
+class NotAccepted(Exception):
+    """The journal could not make a request durable. Certainly not executed; may be repeated with the same msgid."""

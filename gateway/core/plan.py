@@ -1,0 +1,395 @@
+"""Compiled plans: one straight-line Python function per node, made at start from the region's facts.
+
+A plan walks the tree once, checks, translates in place and adds up fen. It only ever says "yes": at its first surprise
+it returns -1 and `gateway.core.checks.examine` explains everything from a fresh decode. A surprise is not a fault: a
+plan may be stricter than the walk, never more lenient (tests/core/test_plan.py compares the two).
+
+The source is generated from field facts of our own schema files, with every name and value passed as a constant through
+the function's globals or `repr`; nothing of a message is ever compiled.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from gateway.core.catalogue import Field, Node, Region, Transaction
+from gateway.core.checks import (
+    ITEM,
+    LOCAL_ITEM,
+    MAY_NAME_OTHERS,
+    NAME_OF,
+    SERVICE_DAY,
+    Work,
+    broken_identities,
+    put,
+    service_day,
+    total_nodes,
+)
+from gateway.core.codes import SLOTS, Hit
+from gateway.core.dates import fits
+from gateway.core.jsontext import Raw
+from gateway.core.money import reader
+
+RowCheck = Callable[[Any, Work, str, str], int]
+_MOMENTS_MAX = 100_000
+SLICE_ROWS = 100
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """How one transaction of one region is checked and translated."""
+
+    transaction: Transaction
+    region: Region
+    envelope: RowCheck
+    root: RowCheck | None
+    nodes: tuple[tuple[Node, RowCheck], ...]
+    has_total: bool
+
+    def run(self, envelope: dict[str, Any], work: Work) -> int:
+        """Check and translate in place; return the number of JSON keys seen, or -1 at the first surprise."""
+        keys = -1
+        for keys in self.slices(envelope, work, SLICE_ROWS * 1000):  # noqa: B007  # the last value counts
+            pass
+        return keys
+
+    def slices(self, envelope: dict[str, Any], work: Work, rows: int) -> Iterator[int]:
+        """As `run`, in slices of at most `rows` rows: yield the keys so far; the last is the result, -1 ends it."""
+        message = envelope.get("input")
+        keys = self.envelope(envelope, work, "", work.day)
+        if keys < 0 or type(message) is not dict:
+            yield -1
+            return
+        work.day = envelope["inf_time"][:10]
+        keys += len(message)
+        day = self._base_day(message, work.day)
+        if self.root is not None:
+            found = self.root(message, work, "input", day)
+            if found < 0:
+                yield -1
+                return
+            keys += found - len(message)
+        for node, check in self.nodes:
+            for found in _node_slices(node, check, message.get(node.name), work, "input." + node.name, day, rows):
+                if found < 0:
+                    yield -1
+                    return
+                keys += found
+                yield keys
+        if work.rows > self.transaction.rows_max or (self.has_total and work.lines_fen != work.total_fen):
+            yield -1
+            return
+        yield keys
+
+    def _base_day(self, message: dict[str, Any], day: str) -> str:
+        for node, _ in self.nodes:
+            value = message.get(node.name)
+            if type(value) is dict:
+                return service_day(self.transaction, node, value, day)
+        return day
+
+
+def _node_slices(node: Node, check: RowCheck, value: Any, work: Work, path: str, day: str, rows: int) -> Iterator[int]:
+    if type(value) is dict:
+        yield check(value, work, path, day) if node.repeated != "many" else -1
+    elif type(value) is list:
+        if node.repeated == "one" or (node.required and not value):
+            yield -1
+            return
+        work.rows += len(value)
+        for start in range(0, len(value), rows):
+            keys = 0
+            for index in range(start, min(start + rows, len(value))):
+                found = check(value[index], work, f"{path}[{index}]", day)
+                if found < 0:
+                    yield -1
+                    return
+                keys += found
+            yield keys
+    else:
+        yield -1 if node.required or value is not None else 0
+
+
+def _child(node: Node, check: RowCheck) -> RowCheck:
+    def run(value: Any, work: Work, path: str, day: str) -> int:
+        keys = 0
+        for found in _node_slices(node, check, value, work, path, day, SLICE_ROWS * 1000):
+            if found < 0:
+                return -1
+            keys += found
+        return keys
+
+    return run
+
+
+def compile_plan(region: Region, transaction: Transaction) -> Plan:
+    """Compile the plan of one transaction in one region."""
+    totals = total_nodes(transaction)
+    compiler = _Compiler(region, transaction, totals)
+    return Plan(
+        transaction,
+        region,
+        compiler.node(region.envelope, top=True),
+        None if transaction.root is None else compiler.node(transaction.root),
+        tuple((node, compiler.node(node)) for node in transaction.nodes),
+        totals is not None,
+    )
+
+
+class _Moments:
+    """Texts already proved to be dates; bounded."""
+
+    def __init__(self, kind: str, form: str) -> None:
+        self.known: set[str] = set()
+        self._kind, self._form = kind, form
+
+    def prove(self, text: str) -> bool:
+        if not fits(self._kind, self._form, text):
+            return False
+        if len(self.known) >= _MOMENTS_MAX:
+            self.known.clear()
+        self.known.add(text)
+        return True
+
+
+_MOMENTS: dict[tuple[str, str], _Moments] = {}
+
+
+def _moments(kind: str, form: str) -> _Moments:
+    return _MOMENTS.setdefault((kind, form), _Moments(kind, form))
+
+
+@attrs.define
+class _Compiler:
+    region: Region
+    transaction: Transaction
+    totals: tuple[Node, Node] | None
+
+    def node(self, node: Node, top: bool = False) -> RowCheck:
+        """Return the compiled row check of a node."""
+        writer = _Writer(self, node, top)
+        source = writer.source()
+        scope = writer.scope
+        exec(compile(source, f"<plan {self.transaction.infno}.{node.name or 'envelope'}>", "exec"), scope)  # noqa: S102
+        check: RowCheck = scope["check"]
+        return check
+
+
+@attrs.define
+class _Writer:
+    """Writes the source of one row check; constants go into `scope`."""
+
+    compiler: _Compiler
+    node: Node
+    top: bool
+    lines: list[str] = attrs.Factory(list)
+    scope: dict[str, Any] = attrs.Factory(dict)
+    done: set[str] = attrs.Factory(set)
+
+    def const(self, value: Any) -> str:
+        name = f"k{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def emit(self, depth: int, text: str) -> None:
+        self.lines.append("    " * depth + text)
+
+    def source(self) -> str:
+        self.scope |= {"Raw": Raw, "Hit": Hit, "put": put, "broken": broken_identities, "region": self.compiler.region}
+        self.emit(0, "def check(r, w, path, day):")
+        self.emit(1, "if type(r) is not dict: return -1")
+        self.emit(1, "n = len(r); g = r.get")
+        if not self.top:
+            self._day()
+            self._translation()
+        for field in self.node.fields:
+            if field.name not in self.done:
+                self._field(field)
+        if not self.top:
+            self._sums()
+            self._identity()
+        self.emit(1, "return n")
+        return "\n".join(self.lines)
+
+    # The date of service of this row (X13).
+    def _day(self) -> None:
+        service = self.compiler.transaction.service_date
+        names = [name for name in ((service,) if service else ()) + SERVICE_DAY if self.node.field(name)]
+        moments = _moments("datetime", "")
+        known, prove = self.const(moments.known), self.const(moments.prove)
+        for depth, name in enumerate(names, start=1):
+            self.emit(depth, f"v = g({name!r})")
+            self.emit(depth, "if v:")
+            self.emit(depth + 1, f"if type(v) is not str or (v not in {known} and not {prove}(v)): return -1")
+            self.emit(depth + 1, "day = v[:10]")
+            if depth < len(names):
+                self.emit(depth, "else:")
+
+    def _translation(self) -> None:
+        coded = [f for f in self.node.fields if f.system in SLOTS or f.dictionary]
+        if not coded:
+            return
+        self.emit(1, "codes = w.codes; T = codes.tables")
+        local = next((f for f in self.node.fields if f.system == LOCAL_ITEM), None)
+        for field in coded:
+            if field.system == ITEM and local is not None:
+                self._two_slot(field, local)
+                self.done.add(field.name)
+            elif field.system in SLOTS:
+                self._one_slot(field)
+            elif field.dictionary:
+                self._dictionary(field)
+
+    def _two_slot(self, field: Field, local: Field) -> None:
+        name = field.name
+        self.emit(1, f"v = g({name!r}); u = g({local.name!r})")
+        self.emit(1, "if type(u) is str and u and (v is None or type(v) is str):")
+        self.emit(2, 'e = T["item"].get(u)')
+        self.emit(2, "if type(e) is tuple and e[1] <= day <= e[2] and (not v or v == e[0] or v == u):")
+        self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
+        self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], u, e[0], e[3], day))")
+        self.emit(2, "else:")
+        self.emit(3, 'h = codes.two_slot(u, v or "", day)')
+        self.emit(3, "if type(h) is not Hit: return -1")
+        self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, u, h, day, w)")
+        self.emit(1, "elif v or u: return -1")
+        if field.required:
+            self.emit(1, "else: return -1")
+
+    def _one_slot(self, field: Field) -> None:
+        name, slot = field.name, field.system
+        self.emit(1, f"v = g({name!r})")
+        guard = ' and g("diag_type") not in ("2", "3")' if slot == "diagnosis" else ""
+        self.emit(1, f"if v{guard}:")
+        self.emit(2, "if type(v) is not str: return -1")
+        self.emit(2, f"e = T[{slot!r}].get(v)")
+        self.emit(2, "if type(e) is tuple and e[1] <= day <= e[2]:")
+        self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
+        self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], v, e[0], e[3], day))")
+        self.emit(2, "else:")
+        self.emit(3, f"h = codes.one_slot({slot!r}, v, day)")
+        self.emit(3, "if type(h) is not Hit: return -1")
+        self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, v, h, day, w)")
+        words = NAME_OF.get(name)
+        if words and self.node.field(words):
+            self.emit(2, f"if w.names and {words!r} in r:")
+            self.emit(3, f"m = codes.libraries.name({slot!r}, r[{name!r}]); v = r[{words!r}]")
+            self.emit(3, "if m and m != v:")
+            evidence = f"(path + {'.' + words!r}, {slot + ':name'!r}, str(v or ''), m, '', day)"
+            self.emit(4, f"w.evidence.append({evidence}); r[{words!r}] = m; w.changed = True")
+
+    def _dictionary(self, field: Field) -> None:
+        table = f"dictionary:{field.dictionary}"
+        self.emit(1, f"if {table!r} in T:")
+        self.emit(2, f"v = g({field.name!r})")
+        self.emit(2, "if type(v) is str and v:")
+        self.emit(3, f"h = codes.dictionary({field.dictionary!r}, v, day)")
+        self.emit(3, f"if h is not None: put(r, {field.name!r}, path + {'.' + field.name!r}, v, h, day, w)")
+
+    def _field(self, field: Field) -> None:
+        if field.kind == "any" and not field.required:
+            return
+        self.emit(1, f"v = g({field.name!r})")
+        if field.when is not None:
+            self._when(field)
+        if field.kind == "text":
+            self._text(field)
+        elif field.kind == "number":
+            self._number(field)
+        elif field.kind in ("date", "datetime"):
+            self._date(field)
+        elif field.kind == "node":
+            self._child(field)
+        elif field.kind in ("list", "object"):
+            absent = "v is None or v == ''"
+            kind = "list" if field.kind == "list" else "dict"
+            test = f"type(v) is not {kind}" if field.required else f"not ({absent}) and type(v) is not {kind}"
+            self.emit(1, f"if {test}: return -1")
+        else:
+            self.emit(1, "if v is None or v == '': return -1")
+
+    def _when(self, field: Field) -> None:
+        assert field.when is not None
+        other = f"g({field.when.field!r})"
+        test = other if field.when.present else f"{other} in {field.when.equals!r}"
+        self.emit(1, f"if not v and {test}: return -1")
+        if not field.required:
+            self.emit(1, f"if type(v) is str and v.isspace() and {test}: return -1")
+
+    def _text(self, field: Field) -> None:
+        limit = f" or len(v) > {field.length}" if field.length else ""
+        if field.required:
+            self.emit(1, f"if type(v) is not str or not v{limit} or v.isspace(): return -1")
+        else:
+            self.emit(1, f"if v is not None and (type(v) is not str{limit}): return -1")
+        if field.known:
+            known = self.const(field.known)
+            test = f"v not in {known}" if field.required else f"v and v not in {known}"
+            if field.closed:
+                self.emit(1, f"if {test}: return -1")
+            elif field.dictionary:
+                self.emit(1, f"if {test} and not v.isspace(): w.unknown.append({field.dictionary!r})")
+
+    def _number(self, field: Field) -> None:
+        read = self.const(reader(field.whole, field.decimals))
+        if field.number_or_text:
+            self.emit(1, "if type(v) is str:")
+            text = f"len(v) > {field.whole}" + (" or not v or v.isspace()" if field.required else "")
+            self.emit(2, f"if {text}: return -1")
+            absent = "" if field.required else "v is not None and "
+            self.emit(1, f"elif {absent}{read}(v) is None: return -1")
+            return
+        variable = f"x_{field.name}" if field.name.isidentifier() else "x_"
+        if field.required:
+            self.emit(1, f"{variable} = {read}(v)")
+            self.emit(1, f"if {variable} is None: return -1")
+        else:
+            self.emit(1, f"{variable} = None")
+            self.emit(1, "if v is not None and v != '':")
+            self.emit(2, f"{variable} = {read}(v)")
+            self.emit(2, f"if {variable} is None: return -1")
+
+    def _date(self, field: Field) -> None:
+        moments = _moments(field.kind, field.format)
+        known, prove = self.const(moments.known), self.const(moments.prove)
+        proof = f"type(v) is not str or (v not in {known} and not {prove}(v))"
+        if field.required:
+            self.emit(1, f"if {proof}: return -1")
+        else:
+            self.emit(1, f"if v is not None and v != '' and ({proof}): return -1")
+
+    def _child(self, field: Field) -> None:
+        assert field.child is not None
+        run = self.const(_child(field.child, self.compiler.node(field.child)))
+        if field.required:
+            self.emit(1, "if v is None or v == '': return -1")
+        self.emit(1, "if v is not None and v != '' and v != []:")
+        self.emit(2, f"m = {run}(v, w, path + {'.' + field.name!r}, day)")
+        self.emit(2, "if m < 0: return -1")
+        self.emit(2, "n += m")
+
+    def _sums(self) -> None:
+        node, totals = self.node, self.compiler.totals
+        line = [f for x in ("pric", "cnt", "det_item_fee_sumamt") if (f := node.field(x)) and f.required]
+        if node.line_sum and len(line) == 3:
+            # Each is an integer of its own scale (10^-6, 10^-4, 10^-2 yuan in the national tables).
+            scale = line[0].decimals + line[1].decimals
+            cent = 10 ** (scale - 2)
+            amount = f"x_det_item_fee_sumamt * {10 ** (scale - line[2].decimals)}"
+            self.emit(1, f"m = x_pric * x_cnt - {amount}")
+            self.emit(1, f"if m > {cent} or m < -{cent}: return -1")
+        elif node.line_sum:
+            self.emit(1, "if 'pric' in r and 'cnt' in r and 'det_item_fee_sumamt' in r: return -1")
+        if totals is not None and node is totals[1]:
+            self.emit(1, "w.lines_fen += x_det_item_fee_sumamt or 0")
+        if totals is not None and node is totals[0]:
+            self.emit(1, "w.total_fen = x_medfee_sumamt or 0")
+        self.emit(1, "if ('fund_pay_sumamt' in r or 'psn_part_amt' in r) and any(broken(region, r)): return -1")
+
+    def _identity(self) -> None:
+        infno = self.compiler.transaction.infno
+        if infno in MAY_NAME_OTHERS or infno.startswith("5"):
+            return
+        self.emit(1, "v = g('fixmedins_code')")
+        self.emit(1, "if v and v != w.institution: return -1")

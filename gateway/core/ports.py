@@ -1,0 +1,114 @@
+"""Ports: what the rooms need of the outside. Narrow protocols; implementations live in adapters and monitoring."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+
+from gateway.core.model import Op, OpResult, Source
+
+
+class Clock(Protocol):
+    """Seconds since the epoch, and calls later (Twisted's IReactorTime satisfies it)."""
+
+    def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, call: Callable[..., object], /, *args: object) -> Any: ...
+
+
+class Incoming(Protocol):
+    """One whole request of an institution, as the transport hands it over."""
+
+    body: bytes
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is still up."""
+
+    def respond(self, status: int, body: bytes, content_type: bytes = ..., extra: bytes = ...) -> bool:
+        """Answer once; True when the bytes were handed to a live connection."""
+
+
+class Listener(Protocol):
+    """Who waits for a platform's answer: exactly one final call of answered, not_sent or lost; silent() before it."""
+
+    retry_safe: bool
+
+    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None: ...
+
+    def not_sent(self, reason: str) -> None: ...
+
+    def silent(self) -> None: ...
+
+    def lost(self, reason: str) -> None: ...
+
+
+class Exchange(Protocol):
+    """A platform link: sends one request and tells its listener what came of it."""
+
+    def send(
+        self, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, late_s: float = 0.0
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """A journal store: one batch is one durable transaction; results in the order of the operations."""
+
+    def commit(self, ops: list[Op]) -> list[OpResult]:
+        """Raise StoreFull (rolled back, try later) or StoreBroken (end the process)."""
+
+
+class Runner(Protocol):
+    """Runs one blocking call off the reactor and brings its result back on the reactor's thread."""
+
+    def run(
+        self,
+        call: Callable[[], list[OpResult]],
+        done: Callable[[list[OpResult]], None],
+        failed: Callable[[Exception], None],
+    ) -> None: ...
+
+
+@attrs.frozen
+class Reply:
+    """A platform's answer as its codec reads it.
+
+    infcode: the code as text, '' when there is none readable. access: the body is an access layer's refusal.
+    tree: the decoded envelope, when it was decoded whole.
+    """
+
+    infcode: str
+    err_msg: str
+    access: bool
+    tree: dict[str, Any] | None
+
+
+class PlatformCodec(Protocol):
+    """A platform's dialect: pure bytes <-> words, and the signature headers."""
+
+    def request(self, infno: str, now_s: float) -> tuple[bytes, bytes]:
+        """Return (path, header lines) for a request."""
+
+    def read(self, status: int, body: bytes, whole: bool, deep: bool) -> Reply:
+        """Read an answer; deep = the caller needs the tree. Never raises: what cannot be read has no infcode."""
+
+
+class Watch(Protocol):
+    """What the exchange tells about itself; metrics and logs listen. Nothing here may carry personal data."""
+
+    def request(
+        self, infno: str, klass: str, institution: str, result: str, seconds: float, msgid: str, gw_code: str
+    ) -> None: ...
+
+    def platform(self, link: str, seconds: float) -> None: ...
+
+    def commit(self, seconds: float, batch: int) -> None: ...
+
+    def translation_miss(self, system: str) -> None: ...
+
+    def unknown_value(self, dictionary: str) -> None: ...
+
+    def alarm(self, name: str, institution: str, msgid: str) -> None: ...
+
+
+__all__ = ["Clock", "Exchange", "Incoming", "Listener", "PlatformCodec", "Reply", "Runner", "Source", "Store", "Watch"]
