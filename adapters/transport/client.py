@@ -1,0 +1,318 @@
+"""Calls to platforms: a bounded pool of kept-alive connections that says exactly how sure it is.
+
+Theory of operation. An exchange waits (bounded in number and time) until a connection is free: an idle one, the most
+recently used first, or a new one. From the moment its bytes are handed to a transport the platform may have acted, so
+every end but a whole answer is `lost`; before it, every end is `not_sent` (style, errors; annex X5). Nothing is ever
+sent twice, except a query (`retry_safe`) that went out on a kept-alive connection which died without a byte of answer.
+
+One connection's bytes are `link.py`; what an answer means is the platform codec's business.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Protocol
+
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+
+from adapters.transport.deadlines import Deadlines
+from adapters.transport.link import Dial, Link
+
+__all__ = ["LinkLimits", "LinkPool", "Listener"]
+
+
+@attrs.frozen(kw_only=True)
+class LinkLimits:
+    """Bounds of one platform link.
+
+    wait_s: how long an exchange may wait for a connection before it is certainly not sent (never beyond its own
+    timeout). connect_s: TCP and TLS together. idle_s: shorter than the platform's, so that we hang up first.
+    """
+
+    connections_max: int = 64
+    queue_max: int = 1000
+    wait_s: float = 10.0
+    connect_s: float = 5.0
+    idle_s: float = 30.0
+    response_bytes_max: int = 4 * 1024 * 1024
+    head_bytes_max: int = 64 * 1024
+
+
+class Listener(Protocol):
+    """Hears how an exchange ends: exactly one of answered, not_sent, lost; before it at most one silent.
+
+    A call may come before `LinkPool.send` has returned. Reasons are English words for logs, without personal data.
+    """
+
+    retry_safe: bool
+    """A query: may be sent a second time when a kept-alive connection turns out to be dead."""
+
+    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        """An answer was read. whole is False when only the end of the connection ended it (X25)."""
+
+    def not_sent(self, reason: str) -> None:
+        """Certainly no byte was written."""
+
+    def silent(self) -> None:
+        """timeout_s passed; for late_s more an answer is still waited for."""
+
+    def lost(self, reason: str) -> None:
+        """The platform may have acted, and no answer will come."""
+
+
+class Exchange:
+    """One request on its way: waiting, then carried by a link, then ended."""
+
+    __slots__ = ("_late_s", "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "listener", "raw", "resent")
+
+    def __init__(
+        self, pool: "LinkPool", raw: bytes, listener: Listener, silent_at: float, late_s: float, deadline: float
+    ) -> None:
+        self._pool = pool
+        self._silent_at = silent_at
+        self._late_s = late_s
+        self._was_silent = False
+        self.raw = raw
+        self.listener = listener
+        self.deadline = deadline
+        self.carrier: Link | None = None  # the link it was written to; None = never written
+        self.resent = False
+
+    def carried_by(self, link: Link) -> None:
+        """The next thing that happens is that bytes may leave."""
+        self.carrier = link
+        self.deadline = self._silent_at
+
+    def expire(self, now: float) -> None:
+        """Waited too long for a connection, for an answer, or for a late answer."""
+        if self.carrier is None and not self.resent:
+            self._pool.give_up(self)
+        elif self._late_s > 0 and not self._was_silent:
+            self._was_silent = True
+            self.deadline = self._silent_at + self._late_s
+            self.listener.silent()
+        else:
+            self._pool.cut(self)
+
+
+class LinkPool:
+    """All connections to one platform.
+
+    endpoint_factory: makes the endpoint of each new connection (`tls.link_endpoint`). host: the Host header.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        endpoint_factory: Callable[[], IStreamClientEndpoint],
+        host: bytes,
+        limits: LinkLimits | None = None,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits or LinkLimits()
+        self.deadlines = Deadlines(clock)
+        self._endpoint_factory = endpoint_factory
+        self._tail = b" HTTP/1.1\r\nHost: " + host + b"\r\n"
+        self._idle: list[Link] = []
+        self._links: dict[Link, None] = {}  # idle and busy
+        self._retired: dict[Link, None] = {}  # closing; they carry nothing any more
+        self._dials: dict[Dial, None] = {}
+        self._waiting: deque[Exchange] = deque()
+        self._dialling = False
+        self._closed: list[Deferred[None]] | None = None
+
+    @property
+    def busy(self) -> int:
+        """Connections with an exchange on them."""
+        return len(self._links) - len(self._idle)
+
+    @property
+    def idle(self) -> int:
+        """Connections ready for use."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Exchanges without a connection."""
+        return len(self._waiting)
+
+    def send(
+        self, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, late_s: float = 0.0
+    ) -> None:
+        """POST `body` to `path`; the outcome goes to `listener`, perhaps before this returns.
+
+        headers: ready lines, each ending in CRLF; Content-Type is added unless they hold one. timeout_s and late_s
+        count from now. With late_s 0 the exchange is lost at timeout_s without `silent`.
+        """
+        if not headers:
+            headers = b"Content-Type: application/json; charset=utf-8\r\n"
+        elif b"\r\ncontent-type:" not in b"\r\n" + headers.lower():
+            headers += b"Content-Type: application/json; charset=utf-8\r\n"
+        raw = b"POST %b%b%bContent-Length: %d\r\n\r\n%b" % (path, self._tail, headers, len(body), body)
+        now = self.clock.seconds()
+        wait_s = min(self.limits.wait_s, timeout_s)
+        exchange = Exchange(self, raw, listener, now + timeout_s, late_s, now + wait_s)
+        if self._idle:
+            self._carry(self._idle.pop(), exchange)
+        elif self._closed is not None:
+            listener.not_sent("link closed")
+        elif len(self._waiting) >= self.limits.queue_max:
+            listener.not_sent("queue full")
+        else:
+            self._waiting.append(exchange)
+            self.deadlines.add(exchange)
+            self._dial_for_waiting()
+
+    def close(self) -> Deferred[None]:
+        """Refuse what waits and what comes, let what was sent end by itself; fires when no connection is left."""
+        if self._closed is None:
+            self._closed = []
+            waiting, self._waiting = self._waiting, deque()
+            for dial in list(self._dials):
+                dial.stop("link closed")
+            for exchange in waiting:
+                self._end(exchange).not_sent("link closed")
+            for link in list(self._idle):
+                link.retire()
+        if not (self._links or self._retired or self._dials):
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._closed.append(done)
+        return done
+
+    # -- what exchanges ask for -----------------------------------------------------------------------------------
+
+    def give_up(self, exchange: Exchange) -> None:
+        """`exchange` has waited long enough for a connection."""
+        self._waiting.remove(exchange)
+        self._end(exchange).not_sent("no free connection")
+
+    def cut(self, exchange: Exchange) -> None:
+        """The answer of `exchange` has not come in time."""
+        link, exchange.carrier = exchange.carrier, None
+        listener = self._end(exchange)
+        if link is not None:
+            link.abandon()
+        else:
+            self._forget_dial(exchange)
+        listener.lost("no answer in time")
+
+    # -- what links and dials report ------------------------------------------------------------------------------
+
+    def opened(self, dial: Dial, link: Link) -> None:
+        """A new connection is ready."""
+        del self._dials[dial]
+        self._links[link] = None
+        if dial.exchange is not None:
+            self._carry(link, dial.exchange)
+        else:
+            self.released(link)
+
+    def unreachable(self, dial: Dial, reason: str) -> None:
+        """A connection could not be made; that is the end of one exchange: its own, or the longest waiting."""
+        del self._dials[dial]
+        if dial.exchange is not None:
+            # Its first copy had been written, so certainty is gone.
+            self._end(dial.exchange).lost("connection lost, then " + reason)
+        elif len(self._waiting) > self._open_dials():
+            self._end(self._waiting.popleft()).not_sent(reason)
+        self._dial_for_waiting()
+        self._check_closed()
+
+    def released(self, link: Link) -> None:
+        """`link` is free: give it the longest waiting exchange, or keep it."""
+        if self._waiting:
+            self._carry(link, self._waiting.popleft())
+        elif self._closed is not None:
+            self._idle.append(link)
+            link.retire()
+        else:
+            self._idle.append(link)
+            link.rest(self.clock.seconds() + self.limits.idle_s)
+
+    def retired(self, link: Link) -> None:
+        """`link` is closing and must not be used."""
+        self._links.pop(link, None)
+        if link in self._idle:
+            self._idle.remove(link)
+        self._retired[link] = None
+        self._dial_for_waiting()
+
+    def ended(self, link: Link) -> None:
+        """`link` is gone."""
+        self._links.pop(link, None)
+        self._retired.pop(link, None)
+        if link in self._idle:
+            self._idle.remove(link)
+        self._dial_for_waiting()
+        self._check_closed()
+
+    def is_idle(self, link: Link) -> bool:
+        """`link` is kept for use and carries nothing."""
+        return link in self._idle
+
+    def answered(self, exchange: Exchange, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        """An answer was read for `exchange`."""
+        self._end(exchange).answered(status, content_type, body, whole)
+
+    def broken(self, exchange: Exchange, reason: str, untouched: bool, refused: bool) -> None:
+        """The link of `exchange` failed.
+
+        untouched: a kept-alive connection that died without a byte of answer. refused: the platform's TLS turned our
+        certificate away, so it never read a request.
+        """
+        if refused:
+            self._end(exchange).not_sent(reason)
+        elif untouched and exchange.listener.retry_safe and self._closed is None:
+            exchange.resent = True  # on a connection of its own, which cannot be `untouched` again
+            exchange.carrier = None
+            self._dial(exchange)
+        else:
+            self._end(exchange).lost(reason)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _carry(self, link: Link, exchange: Exchange) -> None:
+        exchange.carried_by(link)
+        self.deadlines.add(exchange)
+        link.carry(exchange)
+
+    def _end(self, exchange: Exchange) -> Listener:
+        exchange.deadline = inf
+        self.deadlines.discard(exchange)
+        return exchange.listener
+
+    def _open_dials(self) -> int:
+        return sum(1 for dial in self._dials if dial.exchange is None)
+
+    def _dial_for_waiting(self) -> None:
+        if not self._waiting or self._dialling:
+            return
+        self._dialling = True  # an endpoint may fail before it returns: loop, do not recurse
+        try:
+            while (
+                self._closed is None
+                and len(self._waiting) > self._open_dials()
+                and len(self._links) + len(self._dials) < self.limits.connections_max
+            ):
+                self._dial(None)
+        finally:
+            self._dialling = False
+
+    def _dial(self, exchange: Exchange | None) -> None:
+        dial = Dial(self, exchange)
+        self._dials[dial] = None
+        dial.start(self._endpoint_factory)
+
+    def _forget_dial(self, exchange: Exchange) -> None:
+        for dial in list(self._dials):
+            if dial.exchange is exchange:
+                dial.exchange = None
+
+    def _check_closed(self) -> None:
+        if self._closed and not (self._links or self._retired or self._dials):
+            waiting, self._closed = self._closed, []
+            for done in waiting:
+                done.callback(None)
