@@ -1,0 +1,117 @@
+"""Every metric of the product: name, kind, labels, help. The promise of contract.md §6, in one place.
+
+Names never change without a line in the change log; labels never carry a person, a msgid or free text.
+"""
+
+from typing import Literal
+
+import attrs
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+RESULTS = (
+    "ok",
+    "refused",
+    "invalid",
+    "unmapped",
+    "identity",
+    "duplicate",
+    "in_doubt",
+    "not_sent",
+    "platform_error",
+    "rate",
+    "internal",
+)
+"""`result` of liangding_requests_total (annex X33)."""
+
+KLASSES = ("M", "A", "R", "C", "W", "Q")
+"""Transaction classes (reversal.md §2)."""
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
+COMMIT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+BATCH = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+@attrs.frozen
+class Family:
+    """One metric family; `name` as it is exposed, counters with `_total`. buckets: upper bounds, histograms only."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_TABLE = (
+    Family(
+        "liangding_requests_total",
+        "counter",
+        "Requests answered, by transaction, institution and result.",
+        ("infno", "institution", "result"),
+    ),
+    Family(
+        "liangding_request_seconds",
+        "histogram",
+        "From the last byte of a request to its answer, by transaction class.",
+        ("class",),
+        SECONDS,
+    ),
+    Family(
+        "liangding_platform_seconds",
+        "histogram",
+        "From a call to a platform to its answer or its end, by link.",
+        ("link",),
+        SECONDS,
+    ),
+    Family("liangding_journal_commit_seconds", "histogram", "One durable commit of the journal.", (), COMMIT_SECONDS),
+    Family("liangding_journal_batch", "histogram", "Records that went into one commit of the journal.", (), BATCH),
+    Family(
+        "liangding_translation_misses_total",
+        "counter",
+        "Codes that had no translation in force, by code system.",
+        ("system",),
+    ),
+    Family(
+        "liangding_unknown_values_total",
+        "counter",
+        "Values outside an open dictionary, forwarded as they came.",
+        ("dictionary",),
+    ),
+    Family("liangding_reversals_total", "counter", "Reversals that came to an end, by result.", ("result",)),
+    Family("liangding_in_doubt", "gauge", "Transactions whose outcome is not known now."),
+    Family("liangding_saf_depth", "gauge", "Reversals waiting to be sent."),
+    Family("liangding_breaker_state", "gauge", "Breaker of a link: 0 closed, 1 half-open, 2 open.", ("link",)),
+    Family("liangding_ready", "gauge", "1 while the node may take money, else 0."),
+    Family("liangding_connections", "gauge", "Open connections, by listener or link.", ("side",)),
+    Family("liangding_in_flight", "gauge", "Requests being worked on."),
+    Family("liangding_journal_free_bytes", "gauge", "Free space where the journal lies."),
+    Family(
+        "liangding_certificate_expires_timestamp_seconds",
+        "gauge",
+        "Seconds since the epoch at which a certificate in use ends.",
+        ("certificate",),
+    ),
+    Family(
+        "liangding_reconciliation_differences",
+        "gauge",
+        "Differences of the last reconciliation, by leg and class.",
+        ("leg", "class"),
+    ),
+    Family(
+        "liangding_mapping_coverage_ratio",
+        "gauge",
+        "Share of used local codes with a mapping in force.",
+        ("institution", "system"),
+    ),
+    Family("liangding_log_fields_dropped_total", "counter", "Log fields that were not on the allow-list."),
+    Family("liangding_log_lines_lost_total", "counter", "Log lines a failing stream lost."),
+    Family(
+        "liangding_reading_errors_total",
+        "counter",
+        "Readings that failed while metrics were collected, by metric.",
+        ("metric",),
+    ),
+)
+
+FAMILIES = {family.name: family for family in _TABLE}
