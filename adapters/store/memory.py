@@ -1,0 +1,108 @@
+"""The journal in memory, with the same rules as the SQLite one; for tests and the simulated city."""
+
+import attrs
+
+from gateway.core.checks import Evidence
+from gateway.core.model import (
+    FAILED,
+    Accept,
+    Accepted,
+    AcceptResult,
+    Advance,
+    Duplicate,
+    Entry,
+    Keep,
+    Known,
+    Op,
+    OpResult,
+    Recall,
+)
+
+SOFT_WINDOW_MS = 600_000
+
+
+@attrs.define(eq=False)
+class MemoryJournal:
+    """The store port on dictionaries. Entries are copied in and out, as a database would."""
+
+    rows: dict[int, Entry] = attrs.Factory(dict)
+    events: list[tuple[int, int, str, str]] = attrs.Factory(list)
+    evidence: dict[int, tuple[Evidence, ...]] = attrs.Factory(dict)
+    answers: dict[int, bytes] = attrs.Factory(dict)
+    by_msgid: dict[tuple[str, str], int] = attrs.Factory(dict)
+    by_business: dict[str, int] = attrs.Factory(dict)
+
+    @property
+    def last_id(self) -> int:
+        return max(self.rows, default=0)
+
+    def commit(self, ops: list[Op]) -> list[OpResult]:
+        return [self._do(op) for op in ops]
+
+    def open_entries(self) -> list[Entry]:
+        ended = FAILED | {"ACKED", "CONFIRMED", "DONE"}
+        return [attrs.evolve(e) for _, e in sorted(self.rows.items()) if e.state not in ended]
+
+    def _do(self, op: Op) -> OpResult:
+        if isinstance(op, Accept):
+            return self._accept(op)
+        if isinstance(op, Advance):
+            return self._advance(op)
+        if isinstance(op, Keep):
+            if (op.entry.fixmedins_code, op.entry.msgid) not in self.by_msgid:
+                self._insert(op.entry, op.evidence)
+                self.answers[op.entry.id] = op.answer
+                self.events.append((op.entry.id, op.entry.created_ms, op.entry.state, "done"))
+            return True
+        assert isinstance(op, Recall)
+        return self._recall(op.fixmedins_code, op.msgid)
+
+    def _recall(self, fixmedins_code: str, msgid: str) -> Known | None:
+        number = self.by_msgid.get((fixmedins_code, msgid))
+        return None if number is None else Known(attrs.evolve(self.rows[number]), self.answers.get(number))
+
+    def _accept(self, op: Accept) -> AcceptResult:
+        entry = op.entry
+        if entry.soft_key:
+            for other in self.rows.values():
+                near = other.created_ms > entry.created_ms - SOFT_WINDOW_MS and other.msgid != entry.msgid
+                if other.soft_key == entry.soft_key and near and self._live(other):
+                    return Duplicate(attrs.evolve(other), soft=True)
+        known = self._recall(entry.fixmedins_code, entry.msgid)
+        if known is not None:
+            return known
+        holder = self.by_business.get(entry.business_key) if entry.business_key else None
+        if holder is not None and self._live(self.rows[holder]):
+            return Duplicate(attrs.evolve(self.rows[holder]))
+        self._insert(entry, op.evidence)
+        if entry.state == "SENT":
+            self.events.append((entry.id, entry.created_ms, "JOURNALED", op.reason))
+        self.events.append((entry.id, entry.created_ms, entry.state, "sent" if entry.state == "SENT" else op.reason))
+        return Accepted()
+
+    def _insert(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:
+        self.rows[entry.id] = attrs.evolve(entry)
+        self.evidence[entry.id] = evidence
+        self.by_msgid[entry.fixmedins_code, entry.msgid] = entry.id
+        if entry.business_key:
+            self.by_business[entry.business_key] = entry.id
+
+    def _advance(self, op: Advance) -> bool:
+        row = self.rows.get(op.entry.id)
+        if row is None or row.state != op.was:
+            return False
+        row.state = op.to
+        row.setl_id = op.setl_id or row.setl_id
+        row.delivered = row.delivered or op.delivered
+        self.events.append((row.id, op.at_ms, op.to, op.reason))
+        if op.answer is not None:
+            self.answers[row.id] = op.answer
+        if op.cancels:
+            for other in self.rows.values():
+                same = other.fixmedins_code == row.fixmedins_code and other.setl_id == op.cancels
+                if same and other.klass in ("M", "A") and other.id != row.id:
+                    other.cancelled = True
+        return True
+
+    def _live(self, entry: Entry) -> bool:
+        return not entry.cancelled and entry.state not in FAILED

@@ -1,0 +1,246 @@
+"""The desk: reads one request, finds out whose it is and what it wants, checks and translates it, and hands it on.
+
+Order: readiness, source, JSON, envelope, institution, rate, transaction, size, checks and translation, then by class to
+the relay (Q, W, C) or the clerk (M, A, R). Everything refused here was recorded nowhere and forwarded nowhere.
+Rules: contract §4; contract-annex X4-X23; security T3-T5, T9, T19.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import attrs
+
+from gateway.core.answers import refusal
+from gateway.core.checks import Work, examine
+from gateway.core.dates import day_of
+from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
+from gateway.core.facts import Digest, content
+from gateway.core.jsontext import decode, encode, plain, shape_complaint, skeleton
+from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
+from gateway.core.plan import SLICE_ROWS, Plan
+from gateway.core.ports import Clock, Incoming, Watch
+from gateway.exchange.clerk import Clerk, answer_known
+from gateway.exchange.door import Door, Institution
+from gateway.exchange.job import Job
+from gateway.exchange.queue import JournalQueue
+from gateway.exchange.relay import Relay
+from gateway.exchange.visits import Visits
+
+Route = Literal["call", "upload", "download"]
+ROUTES: dict[bytes, Route] = {
+    b"/fsi/api/fileupload/upload": "upload",
+    b"/fsi/api/fileupload/download": "download",
+}
+PREFIX = b"/fsi/api/"
+BIG_BYTES = 262_144  # larger bodies are worked on in slices, so that nobody else waits for them
+_WANTED: dict[Route, str] = {"upload": "9101", "download": "9102"}
+
+
+@attrs.define(eq=False)
+class Desk:
+    """Takes whole requests. why_not: '' while the node is ready, else the gw_code that says why it is not."""
+
+    clock: Clock
+    door: Door
+    queue: JournalQueue
+    relay: Relay
+    clerk: Clerk
+    watch: Watch
+    digest: Digest
+    why_not: Callable[[], str]
+    visits: Visits
+    _sequence: int = 0
+
+    def receive(self, incoming: Incoming, source: Source, route: Route = "call") -> None:
+        """Answer one request, now or later. Raises nothing."""
+        try:
+            self._receive(incoming, source, route)
+        except BadJson as cause:
+            self._turn_away(incoming, "GW-JSON", "invalid", str(cause))
+
+    def _receive(self, incoming: Incoming, source: Source, route: Route) -> None:
+        why = self.why_not()
+        if why:
+            self._turn_away(incoming, why, "refused")
+            return
+        bound = self.door.bound(source)
+        if not bound:
+            self.watch.alarm("unknown_source", "", "")
+            self._turn_away(incoming, "GW-SOURCE", "identity")
+            return
+        tree = decode(incoming.body)
+        if not _is_envelope(tree):
+            complaint = shape_complaint(incoming.body, tree)
+            self._turn_away(incoming, "GW-JSON" if complaint else "GW-ENVELOPE", "invalid", complaint)
+            return
+        job = self._job(incoming, bound, tree)
+        if job is None:
+            return
+        if job.institution.code not in bound or tree.get("fixmedins_code") not in (None, "", job.institution.code):
+            self._foreign(job)
+            return
+        transaction = job.plan.transaction
+        if len(incoming.body) > transaction.body_bytes_max:
+            limit = f"{len(incoming.body)}字节，上限{transaction.body_bytes_max}字节"
+            job.turn_away("GW-SIZE", "invalid", limit)
+            return
+        if route != "call" and transaction.infno != _WANTED[route]:
+            job.refuse("GW-INFNO", "invalid", detail=f"此地址只接受{_WANTED[route]}")
+            return
+        self._check(job, tree)
+
+    def _job(self, incoming: Incoming, bound: dict[str, Institution], tree: dict[str, Any]) -> Job | None:
+        code = tree.get("fixmedins_code")
+        known = bound.get(code) if isinstance(code, str) else None
+        institution = known or next(iter(bound.values()))
+        now = self.clock.seconds()
+        infno = tree["infno"]
+        plan = institution.link.plans.get(infno)
+        self._sequence += 1
+        admdvs = tree.get("mdtrtarea_admvs")
+        job = Job(
+            incoming=incoming,
+            institution=institution,
+            infno=infno,
+            msgid=tree["msgid"],
+            plan=plan or next(iter(institution.link.plans.values())),
+            clock=self.clock,
+            watch=self.watch,
+            sequence=self._sequence,
+            began=now,
+            admdvs=admdvs if isinstance(admdvs, str) else "",
+        )
+        admitted = institution.take(now)
+        institution.in_flight += 1  # given back by the answer
+        if not admitted:
+            job.turn_away("GW-RATE", "rate")
+            return None
+        if known is None and isinstance(code, str) and code:
+            self._foreign(job)
+            return None
+        if plan is None:
+            complaint = shape_complaint(incoming.body, tree)
+            if complaint:
+                job.turn_away("GW-JSON", "invalid", complaint)
+            else:
+                job.infno = "other"
+                job.reply(job.made("GW-INFNO"), "invalid", "GW-INFNO")
+            return None
+        return job
+
+    def _foreign(self, job: Job) -> None:
+        self.watch.alarm("identity", job.institution.code, job.msgid)
+        job.refuse("GW-IDENTITY", "identity")
+
+    def _turn_away(self, incoming: Incoming, code: str, result: str, detail: str = "") -> None:
+        status, body = refusal(code, detail)
+        incoming.respond(status, body)
+        self.watch.request("other", "", "", result, 0.0, "", code)
+
+    # --- checks and translation ---
+
+    def _work(self, job: Job) -> Work:
+        institution = job.institution
+        return Work(
+            institution.snapshot, day_of(self.clock.seconds()), institution.code, names=institution.link.national_names
+        )
+
+    def _check(self, job: Job, tree: dict[str, Any]) -> None:
+        raw = job.incoming.body
+        if job.klass != "Q" and isinstance(tree.get("input"), dict):
+            job.digest = self.digest(content(job.infno, job.institution.code, tree["input"]))
+        work = self._work(job)
+        if len(raw) > BIG_BYTES:
+            self._slice(job, tree, work, job.plan.slices(tree, work, SLICE_ROWS))
+            return
+        self._checked(job, tree, work, job.plan.run(tree, work))
+
+    def _slice(self, job: Job, tree: dict[str, Any], work: Work, slices: Iterator[int]) -> None:
+        """Work on a big message between other requests."""
+        keys = next(slices, None)
+        if keys is None or keys < 0:
+            self._checked(job, tree, work, work.keys if keys is None else -1)
+            return
+        work.keys = keys
+        self.clock.callLater(0, self._slice, job, tree, work, slices)
+
+    def _checked(self, job: Job, tree: dict[str, Any], work: Work, keys: int) -> None:
+        raw = job.incoming.body
+        if keys < 0 or not plain(skeleton(raw), keys):
+            tree = decode(raw)
+            complaint = shape_complaint(raw, tree)
+            if complaint:
+                job.turn_away("GW-JSON", "invalid", complaint)
+                return
+            work = examine(job.plan.region, job.plan.transaction, tree, self._work(job))
+            if work.foreign:
+                self._foreign(job)
+                return
+            if work.complaints:
+                self._complain(job, work)
+                return
+        for dictionary in work.unknown:
+            self.watch.unknown_value(dictionary)
+        job.tree, job.evidence, job.day = tree, tuple(work.evidence), work.day
+        self.visits.remember(job)
+        job.body = encode(tree) if work.changed else raw
+        klass = job.klass
+        if klass == "Q":
+            self.relay.ask(job)
+        elif klass == "W":
+            self._write(job)
+        elif klass == "C":
+            self.relay.clear(job)
+        else:
+            self.clerk.take(job)
+
+    def _write(self, job: Job) -> None:
+        """Fee details of a visit must not change under a settlement in doubt (reversal specification §7)."""
+        if job.infno in ("2204", "2205"):
+            message = job.tree["input"]
+            node = message.get("feedetail") or message.get("data") or {}
+            row = node[0] if isinstance(node, list) and node else node
+            mdtrt_id = row.get("mdtrt_id", "") if isinstance(row, dict) else ""
+            holder = self.clerk.lanes.blocked_visit(job.institution.code, mdtrt_id)
+            if holder is not None:
+                job.refuse("GW-REVERSING" if holder.state == "REVERSING" else "GW-LANE-BUSY", "refused", other=holder)
+                return
+        self.relay.write(job)
+
+    def _complain(self, job: Job, work: Work) -> None:
+        """Refuse with everything that is wrong; but a msgid the journal knows is answered from there first (X7)."""
+
+        def refuse(found: OpResult | NotAccepted = None) -> None:
+            if isinstance(found, Known):
+                answer_known(job, found)
+                return
+            complaints = work.complaints
+            misses = [c for c in complaints if c.rule in TRANSLATION_RULES]
+            for complaint in misses:
+                self.watch.translation_miss(_system_of(job.plan, complaint))
+            code = "GW-UNMAPPED" if misses else "GW-INVALID"
+            job.refuse(code, "unmapped" if misses else "invalid", complaints=complaints)
+
+        if job.klass == "Q":
+            refuse()
+        else:
+            self.queue.submit(Recall(job.institution.code, job.msgid), refuse)
+
+
+def _is_envelope(tree: Any) -> bool:
+    """X16: an object with text infno and text msgid, both non-empty."""
+    if type(tree) is not dict:
+        return False
+    infno, msgid = tree.get("infno"), tree.get("msgid")
+    return type(infno) is str and bool(infno) and type(msgid) is str and bool(msgid)
+
+
+def _system_of(plan: Plan, complaint: Complaint) -> str:
+    """Return the code system of the field a miss stands at."""
+    name = complaint.path.rsplit(".", 1)[-1]
+    for node in (*plan.transaction.nodes, *((plan.transaction.root,) if plan.transaction.root else ())):
+        field = node.field(name)
+        if field is not None and field.system:
+            system: str = field.system
+            return system
+    return "other"

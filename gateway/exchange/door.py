@@ -1,0 +1,147 @@
+"""Who may come in: institutions bound to their sources, their share of the node, and the links they go to.
+
+Rules: contract-annex X15 (identity), security T9, T19 (rate, concurrency). Mutable runtime records; one reactor thread.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+import attrs
+
+from gateway.core.backward import Backward
+from gateway.core.catalogue import Region
+from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
+from gateway.core.model import Source
+from gateway.core.plan import Plan
+from gateway.core.ports import Clock, Exchange, PlatformCodec
+from gateway.exchange.verdict import Judge
+
+Network = IPv4Network | IPv6Network
+PROBE_S = 1.0
+
+
+@attrs.define(eq=False)
+class Breaker:
+    """Counts a link's failures in a row; open, it turns requests away; then one a second may try
+    (half-open)."""
+
+    clock: Clock
+    failures_max: int = 20
+    open_s: float = 5.0
+    failures: int = 0
+    _opened_at: float | None = None
+    _probed_at: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """closed | open | half_open"""
+        if self._opened_at is None:
+            return "closed"
+        return "half_open" if self.clock.seconds() - self._opened_at >= self.open_s else "open"
+
+    def admit(self) -> bool:
+        """Say whether a request may go to the platform now."""
+        if self._opened_at is None:
+            return True
+        now = self.clock.seconds()
+        if self.state == "half_open" and now - self._probed_at >= PROBE_S:
+            self._probed_at = now
+            return True
+        return False
+
+    def worked(self) -> None:
+        self.failures, self._opened_at = 0, None
+
+    def failed(self) -> None:
+        self.failures += 1
+        if self._opened_at is not None or self.failures >= self.failures_max:
+            self._opened_at = self.clock.seconds()
+
+
+@attrs.define(eq=False, kw_only=True)
+class Link:
+    """One platform link at run time. plans and backward: by infno, compiled at start."""
+
+    name: str
+    region: Region
+    plans: Mapping[str, Plan]
+    backward: Mapping[str, Backward]
+    exchange: Exchange
+    codec: PlatformCodec
+    judge: Judge
+    breaker: Breaker
+    timeout_s: float = 20.0
+    late_s: float = 3.0
+    infcode: str = "number"
+    national_names: bool = True
+
+
+@attrs.define(eq=False, kw_only=True)
+class Institution:
+    """One institution at run time. snapshot is swapped whole when its mappings change."""
+
+    code: str
+    name: str
+    link: Link
+    networks: tuple[Network, ...] = ()
+    certificates: frozenset[str] = frozenset()
+    rate_per_s: float = 200.0
+    in_flight_max: int = 64
+    snapshot: Snapshot = EMPTY_SNAPSHOT
+    in_flight: int = 0
+    _tokens: float = -1.0
+    _filled_at: float = 0.0
+
+    def take(self, now: float) -> bool:
+        """Take one token of the bucket (one second's burst); False = too fast or too many at once."""
+        burst = max(self.rate_per_s, 1.0)
+        if self._tokens < 0:
+            self._tokens, self._filled_at = burst, now
+        self._tokens = min(burst, self._tokens + max(0.0, now - self._filled_at) * self.rate_per_s)
+        self._filled_at = now
+        if self._tokens < 1.0 or self.in_flight >= self.in_flight_max:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Parse allow_from; raises ValueError."""
+    return tuple(ip_network(text) for text in texts)
+
+
+@attrs.define(eq=False)
+class Door:
+    """Finds the institutions a source may speak for. Certificates decide where there are any, else addresses."""
+
+    institutions: dict[str, Institution]
+    _by_source: dict[Source, dict[str, Institution]] = attrs.Factory(dict)
+
+    def bound(self, source: Source) -> dict[str, Institution]:
+        """Return the institutions bound to a source, by code; empty = unknown source."""
+        found = self._by_source.get(source)
+        if found is None:
+            found = {code: one for code, one in self.institutions.items() if _binds(one, source)}
+            if len(self._by_source) > 10_000:
+                self._by_source.clear()
+            self._by_source[source] = found
+        return found
+
+
+def _binds(institution: Institution, source: Source) -> bool:
+    if source.certificate_sha256:
+        if source.certificate_sha256 not in institution.certificates:
+            return False
+        # A bound certificate may come from anywhere unless networks narrow it.
+        return not institution.networks or _inside(institution.networks, source.address)
+    return not institution.certificates and _inside(institution.networks, source.address)
+
+
+def _inside(allowed: tuple[Network, ...], address: str) -> bool:
+    try:
+        here = ip_address(address)
+    except ValueError:
+        return False
+    if here.version == 6 and here.ipv4_mapped is not None:
+        here = here.ipv4_mapped
+    return any(here.version == network.version and here in network for network in allowed)

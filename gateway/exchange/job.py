@@ -1,0 +1,139 @@
+"""One request inside the gateway: what is known of it so far, and the one way to answer it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import attrs
+
+from gateway.core.answers import made, refusal
+from gateway.core.errors import CODES, Complaint
+from gateway.core.model import MONEY, Entry, Result, State
+from gateway.core.plan import Plan
+from gateway.core.ports import Clock, Incoming, Watch
+from gateway.exchange.door import Institution, Link
+
+JSON = b"application/json; charset=utf-8"
+
+# What the institution is told about a record that is not at a stored answer (reversal specification §3; X37).
+_STATE_CODE: dict[State, str] = {
+    "JOURNALED": "GW-IN-DOUBT",
+    "SENT": "GW-IN-DOUBT",
+    "IN_DOUBT": "GW-IN-DOUBT",
+    "REVERSING": "GW-REVERSING",
+    "REVERSED": "GW-REVERSED",
+    "ABSENT": "GW-ABSENT",
+    "NOT_SENT": "GW-NOT-SENT",
+    "MANUAL": "GW-MANUAL",
+    "CONFIRMED": "GW-CONFIRMED",
+    "ACKED": "GW-DUPLICATE-SETTLEMENT",
+    "REJECTED": "GW-NOT-SENT",
+}
+
+
+@attrs.define(eq=False, kw_only=True, slots=True)
+class Job:
+    """One request on its way. `path`: where it goes when it is not the link's own address (file transactions)."""
+
+    incoming: Incoming
+    institution: Institution
+    infno: str
+    msgid: str
+    plan: Plan
+    clock: Clock
+    watch: Watch
+    sequence: int
+    began: float
+    admdvs: str
+    body: bytes = b""
+    tree: dict[str, Any] = attrs.Factory(dict)
+    digest: bytes = b""
+    evidence: tuple[tuple[str, str, str, str, str, str], ...] = ()
+    day: str = ""
+    upload: bool = False
+    _answered: bool = False
+
+    @property
+    def link(self) -> Link:
+        return self.institution.link
+
+    @property
+    def klass(self) -> str:
+        return self.plan.transaction.klass
+
+    @property
+    def money(self) -> bool:
+        return self.klass in MONEY
+
+    def reply(
+        self, body: bytes, result: Result, gw_code: str = "", status: int = 200, content_type: bytes = JSON
+    ) -> bool:
+        """Answer with these bytes, once; True when they were handed to a live connection."""
+        if self._answered:
+            return False
+        self._answered = True
+        self.institution.in_flight -= 1
+        handed = self.incoming.respond(status, body, content_type)
+        seconds = self.clock.seconds() - self.began
+        self.watch.request(self.infno, self.klass, self.institution.code, result, seconds, self.msgid, gw_code)
+        return handed
+
+    def refuse(
+        self,
+        code: str,
+        result: Result,
+        *,
+        detail: str = "",
+        complaints: Sequence[Complaint] = (),
+        other: Entry | None = None,
+    ) -> None:
+        """Answer with a refusal of the gateway's own; nothing was recorded for this request (X20, X37)."""
+        state = other.state if other is not None else "INVALID"
+        body = self.made(
+            code,
+            detail=detail,
+            complaints=complaints,
+            state=state if self.money else "",
+            repeat=CODES[code].repeat if self.money else "",
+            other_msgid=other.msgid if other is not None else "",
+            setl_id=other.setl_id if other is not None else "",
+        )
+        self.reply(body, result, code)
+
+    def turn_away(self, code: str, result: Result, detail: str = "") -> None:
+        """Answer with HTTP status and body of a refusal that is not an envelope answer (429, 503, 413)."""
+        status, body = refusal(code, detail)
+        self.reply(body, result, code, status)
+
+    def state_answer(self, state: State, repeat: str = "") -> tuple[bytes, str]:
+        """Return (bytes, gw_code) of the answer that names a record's state."""
+        code = _STATE_CODE[state]
+        body = self.made(code, state=state, repeat=repeat or CODES[code].repeat, success=state == "CONFIRMED")
+        return body, code
+
+    def made(
+        self,
+        code: str,
+        *,
+        detail: str = "",
+        success: bool = False,
+        state: str = "",
+        repeat: str = "",
+        complaints: Iterable[Complaint] = (),
+        other_msgid: str = "",
+        setl_id: str = "",
+    ) -> bytes:
+        """Return the bytes of a gateway-made envelope answer."""
+        return made(
+            code,
+            now_s=self.clock.seconds(),
+            region_infcode=self.link.infcode,
+            admdvs=self.admdvs,
+            sequence=self.sequence,
+            detail=detail,
+            success=success,
+            state=state,
+            repeat=repeat,
+            complaints=complaints,
+            other_msgid=other_msgid,
+            setl_id=setl_id,
+        )

@@ -1,0 +1,83 @@
+"""Lanes: money of one insured person runs one request at a time, across the institutions of this node.
+
+A lane with a request on its way makes the next one wait (bounded); a lane in doubt refuses at once, since a person
+stands at the counter. Rebuilt from the journal before the listener opens. Source: reversal specification §7.
+"""
+
+from collections.abc import Callable
+
+import attrs
+
+from gateway.core.model import Entry
+
+WAITING_MAX = 8
+
+
+@attrs.define
+class _Lane:
+    holder: Entry
+    waiting: list[Callable[[], None]] = attrs.Factory(list)
+
+
+@attrs.define(eq=False)
+class Lanes:
+    """Who holds each lane. A holder whose state is IN_DOUBT or REVERSING blocks it."""
+
+    _lanes: dict[str, _Lane] = attrs.Factory(dict)
+    _visits: dict[tuple[str, str], Entry] = attrs.Factory(dict)
+
+    def holder(self, lane: str) -> Entry | None:
+        found = self._lanes.get(lane) if lane else None
+        return None if found is None else found.holder
+
+    def blocked_visit(self, institution: str, mdtrt_id: str) -> Entry | None:
+        """Return the record in doubt on this visit: its details must not change under it."""
+        found = self._visits.get((institution, mdtrt_id)) if mdtrt_id else None
+        return found if found is not None and found.state in ("IN_DOUBT", "REVERSING") else None
+
+    def in_doubt(self) -> int:
+        """Return how many lanes are held by a record whose outcome is not known."""
+        return sum(lane.holder.state in ("IN_DOUBT", "REVERSING") for lane in self._lanes.values())
+
+    def enter(self, entry: Entry) -> bool:
+        """Take the lane; False when somebody holds it. Requests without a lane always pass."""
+        if entry.lane:
+            if entry.lane in self._lanes:
+                return False
+            self._lanes[entry.lane] = _Lane(entry)
+        if entry.mdtrt_id:
+            self._visits[entry.fixmedins_code, entry.mdtrt_id] = entry
+        return True
+
+    def wait(self, entry: Entry, call: Callable[[], None]) -> bool:
+        """Queue behind the holder; False when too many wait already."""
+        lane = self._lanes[entry.lane]
+        if len(lane.waiting) >= WAITING_MAX:
+            return False
+        lane.waiting.append(call)
+        return True
+
+    def leave(self, entry: Entry) -> None:
+        """Give the lane up; the next in line is called and must enter by itself."""
+        visit = (entry.fixmedins_code, entry.mdtrt_id)
+        if self._visits.get(visit) is entry:
+            del self._visits[visit]
+        lane = self._lanes.get(entry.lane) if entry.lane else None
+        if lane is None or lane.holder is not entry:
+            return
+        del self._lanes[entry.lane]
+        waiting = lane.waiting
+        while waiting:
+            waiting.pop(0)()
+            taken = self._lanes.get(entry.lane)
+            if taken is not None:
+                taken.waiting.extend(waiting)
+                return
+
+    def release_waiting(self, entry: Entry) -> list[Callable[[], None]]:
+        """Return and forget those who wait behind a holder that fell into doubt: they are refused, not kept."""
+        lane = self._lanes.get(entry.lane)
+        if lane is None or lane.holder is not entry:
+            return []
+        waiting, lane.waiting = lane.waiting, []
+        return waiting

@@ -1,0 +1,96 @@
+"""What a platform's answer proves: done, refused, certainly never executed, or doubt. Pure.
+
+Rules: contract-annex X1 (refusal or doubt), X26 (answers that are not believed); reversal specification §3.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from gateway.core.catalogue import Region, Transaction
+from gateway.core.checks import broken_identities
+from gateway.core.model import Entry
+from gateway.core.money import fen_of
+from gateway.core.ports import Reply
+
+Kind = Literal["acked", "rejected", "doubt", "not_sent"]
+
+
+@attrs.frozen
+class Verdict:
+    """reason: a stable word for the journal; setl_id and mdtrt_id: what the platform named."""
+
+    kind: Kind
+    reason: str
+    setl_id: str = ""
+    mdtrt_id: str = ""
+
+
+@attrs.frozen
+class Judge:
+    """Reads answers by one region's tables."""
+
+    region: Region
+    system: re.Pattern[str]
+
+    @classmethod
+    def of(cls, region: Region) -> "Judge":
+        return cls(region, re.compile(region.answers.system, re.IGNORECASE))
+
+    def money(self, status: int, reply: Reply, transaction: Transaction, entry: Entry) -> Verdict:
+        """Judge the answer to a request of class M, A, R or C."""
+        if reply.access:
+            return Verdict("not_sent", "access_refused")
+        if status >= 500:
+            return Verdict("doubt", f"http_{status}")
+        if not reply.infcode or reply.tree is None:
+            return Verdict("doubt", "no_infcode")
+        if reply.infcode == "0":
+            return self._success(reply.tree, transaction, entry)
+        if reply.infcode not in self.region.answers.business_codes:
+            return Verdict("doubt", "unknown_code")
+        if not reply.err_msg.strip():
+            return Verdict("doubt", "no_err_msg")
+        if self.system.search(reply.err_msg):
+            return Verdict("doubt", "system_error")
+        return Verdict("rejected", "refused")
+
+    def answered(self, status: int, reply: Reply) -> bool:
+        """Say whether a query or write got an answer of the platform's business layer."""
+        return bool(reply.infcode) and not reply.access and status < 500
+
+    def _success(self, tree: Mapping[str, Any], transaction: Transaction, entry: Entry) -> Verdict:
+        """X26: an answer that contradicts the request is doubt, not success."""
+        found = result_node(tree.get("output"))
+        named = found.get("medins_setl_id")
+        if transaction.kind == "money" and named and named != entry.msgid:
+            return Verdict("doubt", "other_msgid")
+        psn_no = found.get("psn_no")
+        if psn_no and entry.psn_no and psn_no != entry.psn_no:
+            return Verdict("doubt", "other_person")
+        fund, total = fen_of(found.get("fund_pay_sumamt")), fen_of(found.get("medfee_sumamt"))
+        if fund is not None and total is not None and abs(fund) > abs(total):
+            return Verdict("doubt", "fund_over_total")
+        if total is not None and entry.medfee_fen is not None and abs(total) != abs(entry.medfee_fen):
+            return Verdict("doubt", "other_amount")
+        if any(broken_identities(self.region, found)):
+            return Verdict("doubt", "sums_off")
+        setl_id, mdtrt_id = found.get("setl_id"), found.get("mdtrt_id")
+        return Verdict(
+            "acked",
+            "answered",
+            setl_id if isinstance(setl_id, str) else "",
+            mdtrt_id if isinstance(mdtrt_id, str) else "",
+        )
+
+
+def result_node(output: Any) -> Mapping[str, Any]:
+    """Return the node of an answer that names the settlement or visit: `setlinfo`, `result`, or the output itself."""
+    if type(output) is not dict:
+        return {}
+    for node in output.values():
+        if type(node) is dict and ("setl_id" in node or "mdtrt_id" in node or "psn_no" in node):
+            return node
+    return output
