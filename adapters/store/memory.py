@@ -93,6 +93,8 @@ class MemoryJournal:
             return False
         row.state = op.to
         row.setl_id = op.setl_id or row.setl_id
+        row.mdtrt_id = op.mdtrt_id or row.mdtrt_id
+        row.settled = op.settled or row.settled
         row.delivered = row.delivered or op.delivered
         self.events.append((row.id, op.at_ms, op.to, op.reason))
         if op.answer is not None:

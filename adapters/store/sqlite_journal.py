@@ -34,9 +34,9 @@ from gateway.core.model import (
 SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "setl_id, omsgid, insuplc_admdvs, medfee_fen, created_ms, delivered, cancelled"
+    "setl_id, omsgid, insuplc_admdvs, medfee_fen, created_ms, delivered, cancelled, settled"
 )
-_INSERT = f"INSERT OR IGNORE INTO journal ({COLUMNS}, changed_ms) VALUES ({','.join('?' * 21)})"  # noqa: S608
+_INSERT = f"INSERT OR IGNORE INTO journal ({COLUMNS}, changed_ms) VALUES ({','.join('?' * 22)})"  # noqa: S608
 _SELECT = f"SELECT {COLUMNS} FROM journal"  # noqa: S608
 _LIVE = "cancelled = 0 AND state NOT IN ('NOT_SENT', 'REJECTED', 'ABSENT', 'REVERSED')"
 _BY_MSGID = f"{_SELECT} WHERE fixmedins_code = ? AND msgid = ?"
@@ -47,6 +47,7 @@ _EVIDENCE = "INSERT OR IGNORE INTO evidence VALUES (?,?,?,?,?,?,?,?)"
 _ANSWER = "INSERT OR REPLACE INTO answer (journal_id, sealed) VALUES (?,?)"
 _ADVANCE = (
     "UPDATE journal SET state = ?, changed_ms = ?, setl_id = CASE WHEN ? = '' THEN setl_id ELSE ? END, "
+    "mdtrt_id = CASE WHEN ? = '' THEN mdtrt_id ELSE ? END, settled = CASE WHEN ? = '' THEN settled ELSE ? END, "
     "delivered = max(delivered, ?) WHERE id = ? AND state = ?"
 )
 _CANCEL = (
@@ -202,7 +203,10 @@ class _Batch:
 
     def advance(self, op: Advance) -> bool:
         entry = op.entry
-        values = (op.to, op.at_ms, op.setl_id, op.setl_id, int(op.delivered), entry.id, op.was)
+        values = (
+            op.to, op.at_ms, op.setl_id, op.setl_id, op.mdtrt_id, op.mdtrt_id, op.settled, op.settled,
+            int(op.delivered), entry.id, op.was,
+        )  # fmt: skip
         if self.journal.connection.execute(_ADVANCE, values).rowcount != 1:
             return False
         self.event(entry, op.at_ms, op.to, op.reason)
@@ -235,7 +239,7 @@ class _Batch:
         values = (
             e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.state, e.digest, e.business_key, e.soft_key,
             e.lane, e.psn_no, e.mdtrt_id, e.setl_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms,
-            int(e.delivered), int(e.cancelled), e.created_ms,
+            int(e.delivered), int(e.cancelled), e.settled, e.created_ms,
         )  # fmt: skip
         return self.journal.connection.execute(_INSERT, values).rowcount == 1
 

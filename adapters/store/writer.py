@@ -3,10 +3,10 @@
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any, TypeVar
 
-from gateway.core.model import OpResult
-
-Job = tuple[Callable[[], list[OpResult]], Callable[[list[OpResult]], None], Callable[[Exception], None]]
+T = TypeVar("T")
+Job = tuple[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]]
 
 
 class WriterThread:
@@ -18,12 +18,7 @@ class WriterThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def run(
-        self,
-        call: Callable[[], list[OpResult]],
-        done: Callable[[list[OpResult]], None],
-        failed: Callable[[Exception], None],
-    ) -> None:
+    def run(self, call: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
         self._jobs.put((call, done, failed))
 
     def stop(self) -> None:

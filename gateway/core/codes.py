@@ -170,7 +170,8 @@ class Snapshot:
 def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
     """Build the tables from approved rows, cutting each row's days to those on which its target is valid."""
     tables: dict[str, dict[str, Entry | list[Entry]]] = {slot: {} for slot in SLOTS}
-    reverse: dict[str, dict[str, list[str]]] = {}
+    reverse: dict[str, dict[str, tuple[str, ...]]] = {}
+    many: dict[tuple[str, str], list[str]] = {}
     count = 0
     for row in rows:
         count += 1
@@ -185,19 +186,42 @@ def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
             row.system,
         )
         for slot in SLOT_OF.get(row.system, (row.system,)):
-            table = tables.setdefault(slot, {})
-            known = table.get(row.local)
-            if known is None:
-                table[row.local] = entry
-            elif isinstance(known, list):
-                known.append(entry)
-            else:
-                table[row.local] = [known, entry]
-            locals_of = reverse.setdefault(slot, {}).setdefault(row.national, [])
-            if row.local not in locals_of:
-                locals_of.append(row.local)
-    frozen = {slot: {code: tuple(found) for code, found in table.items()} for slot, table in reverse.items()}
-    return Snapshot(tables, frozen, libraries, count)
+            fresh = _enter(tables.setdefault(slot, {}), row.local, entry)
+            _enter_back(reverse.setdefault(slot, {}), many, slot, row, fresh)
+    for (slot, national), locals_of in many.items():
+        reverse[slot][national] = tuple(locals_of)
+    return Snapshot(tables, reverse, libraries, count)
+
+
+def _enter(table: dict[str, Entry | list[Entry]], local: str, entry: Entry) -> bool:
+    """Add an entry; say whether the local code is new to the table."""
+    known = table.get(local)
+    if known is None:
+        table[local] = entry
+    elif isinstance(known, list):
+        known.append(entry)
+    else:
+        table[local] = [known, entry]
+    return known is None
+
+
+def _enter_back(
+    back: dict[str, tuple[str, ...]], many: dict[tuple[str, str], list[str]], slot: str, row: Row, fresh: bool
+) -> None:
+    """Add a local code to those of its national one.
+
+    Nearly every national code has one local code, so its tuple is made at once; lists exist only where there are more
+    (a list each for 300,000 codes would cost 26 MB at the peak). A code new to the table needs no search for itself.
+    """
+    known = back.get(row.national)
+    if known is None:
+        back[row.national] = (row.local,)
+        return
+    locals_of = many.get((slot, row.national))
+    if locals_of is None:
+        locals_of = many[slot, row.national] = list(known)
+    if fresh or row.local not in locals_of:
+        locals_of.append(row.local)
 
 
 EMPTY_SNAPSHOT = build_snapshot((), NO_LIBRARIES)

@@ -71,6 +71,7 @@ class Entry:
     medfee_fen: int | None = None
     delivered: bool = False
     cancelled: bool = False
+    settled: str = ""
 
 
 @attrs.frozen
@@ -118,7 +119,8 @@ class Recall:
 class Advance:
     """Move a row from one state to another (compare and set); result True when exactly one row moved.
 
-    answer: the bytes the institution gets, stored sealed. cancels: setl_id of a settlement this one undoes.
+    settled: what the answer says of the settlement (JSON, no person). answer: the bytes the institution gets, stored
+    sealed. cancels: setl_id of a settlement this one undoes.
     """
 
     entry: Entry
@@ -127,6 +129,8 @@ class Advance:
     at_ms: int
     reason: str
     setl_id: str = ""
+    mdtrt_id: str = ""
+    settled: str = ""
     answer: bytes | None = None
     delivered: bool = False
     cancels: str = ""

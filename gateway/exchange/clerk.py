@@ -66,6 +66,25 @@ class Clerk:
         else:
             call.ask_first(holder)
 
+    def take_reversal(self, job: Job, original: Entry, undone: Callable[[], None]) -> None:
+        """Send a 2601 for an original in doubt; `undone` is called when the platform says yes.
+
+        It holds no lane of its own: it works on the lane its original blocks. One live reversal an original (RV5).
+        """
+        entry = attrs.evolve(
+            self._entry(job), lane="", mdtrt_id="", business_key=f"2601|{original.fixmedins_code}|{original.msgid}"
+        )
+        key = (entry.fixmedins_code, entry.msgid)
+        if key in self.live:
+            self.take(job)
+            return
+        self.live[key] = call = Call(self, job, entry, new_settlement(), undone=undone)
+        call.begin()
+
+    def watch_alarm(self, job: Job, name: str) -> None:
+        """Raise an alarm about a request."""
+        job.watch.alarm(name, job.institution.code, job.msgid)
+
     def stalled(self) -> None:
         """Space ran out: who waits for a durable outcome is told that the result is unknown (never a promise)."""
         for call in list(self.live.values()):
@@ -108,6 +127,7 @@ class Call:
     jobs: list[Job] = attrs.Factory(list)
     began: float = 0.0
     outcome: tuple[bytes, Verdict] | None = None
+    undone: Callable[[], None] | None = None
     retry_safe: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -208,7 +228,9 @@ class Call:
             to=effect.to,
             at_ms=int(self.clerk.clock.seconds() * 1000),
             reason=self._reason(effect.to),
-            setl_id=verdict.setl_id if verdict is not None and self.first.plan.transaction.kind == "money" else "",
+            setl_id=verdict.setl_id if verdict is not None else "",
+            mdtrt_id=verdict.mdtrt_id if verdict is not None else "",
+            settled=verdict.settled if verdict is not None else "",
             answer=answer,
             delivered=self.entry.delivered,
             cancels=self._cancels(effect.to),
@@ -305,6 +327,8 @@ class Call:
             for job in self.jobs:
                 job.reply(body, result, "" if state != "NOT_SENT" else "GW-NOT-SENT")  # type: ignore[arg-type]
             self.clerk.lanes.leave(self.entry)
+            if self.undone is not None and state == "ACKED":
+                self.undone()
             return
         for job in self.jobs:
             body, code = job.state_answer(state)

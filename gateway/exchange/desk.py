@@ -24,6 +24,7 @@ from gateway.exchange.door import Door, Institution
 from gateway.exchange.job import Job
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
+from gateway.exchange.reversal import Reversals
 from gateway.exchange.visits import Visits
 
 Route = Literal["call", "upload", "download"]
@@ -49,6 +50,7 @@ class Desk:
     digest: Digest
     why_not: Callable[[], str]
     visits: Visits
+    reversals: Reversals
     _sequence: int = 0
 
     def receive(self, incoming: Incoming, source: Source, route: Route = "call") -> None:
@@ -191,6 +193,8 @@ class Desk:
             self._write(job)
         elif klass == "C":
             self.relay.clear(job)
+        elif job.infno == "2601":
+            self.reversals.take(job)
         else:
             self.clerk.take(job)
 

@@ -11,6 +11,7 @@ import attrs
 
 from gateway.core.catalogue import Region, Transaction
 from gateway.core.checks import broken_identities
+from gateway.core.jsontext import encode
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 from gateway.core.ports import Reply
@@ -20,12 +21,16 @@ Kind = Literal["acked", "rejected", "doubt", "not_sent"]
 
 @attrs.frozen
 class Verdict:
-    """reason: a stable word for the journal; setl_id and mdtrt_id: what the platform named."""
+    """reason: a stable word for the journal; setl_id and mdtrt_id: what the platform named.
+
+    settled: the canonical record's part of the answer as JSON (reconciliation.md §2): no person, amounts in fen.
+    """
 
     kind: Kind
     reason: str
     setl_id: str = ""
     mdtrt_id: str = ""
+    settled: str = ""
 
 
 @attrs.frozen
@@ -83,6 +88,7 @@ class Judge:
             "answered",
             setl_id if isinstance(setl_id, str) else "",
             mdtrt_id if isinstance(mdtrt_id, str) else "",
+            settled(found) if total is not None else "",
         )
 
 
@@ -94,3 +100,23 @@ def result_node(output: Any) -> Mapping[str, Any]:
         if type(node) is dict and ("setl_id" in node or "mdtrt_id" in node or "psn_no" in node):
             return node
     return output
+
+
+_WORDS = ("setl_time", "insutype", "clr_type", "clr_way", "clr_optins")
+_AMOUNTS = (
+    "medfee_sumamt", "fund_pay_sumamt", "hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "maf_pay",
+    "hifdm_pay", "oth_pay", "psn_part_amt", "acct_pay", "acct_mulaid_pay", "psn_cash_pay", "hosp_part_amt",
+)  # fmt: skip
+
+
+def settled(found: Mapping[str, Any]) -> str:
+    """Return what the answer says of the settlement, for the books: words as they are, amounts in fen."""
+    record: dict[str, Any] = {name: found[name] for name in _WORDS if isinstance(found.get(name), str)}
+    for name in _AMOUNTS:
+        amount = fen_of(found.get(name))
+        if amount is not None:
+            record[name] = amount
+    cash = fen_of(found.get("pdn_cash_pay"))  # so spelled in 2208 (pitfall 8)
+    if cash is not None:
+        record.setdefault("psn_cash_pay", cash)
+    return encode(record).decode()

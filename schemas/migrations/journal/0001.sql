@@ -21,7 +21,9 @@ CREATE TABLE journal (
     created_ms INTEGER NOT NULL,
     changed_ms INTEGER NOT NULL,
     delivered INTEGER NOT NULL DEFAULT 0,
-    cancelled INTEGER NOT NULL DEFAULT 0
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    -- What the platform's answer says of the settlement (JSON: setl_time, insutype, clr_*, amounts in fen); no person.
+    settled TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX journal_msgid ON journal (fixmedins_code, msgid);
 -- The database refuses what a race lets through: one live record a business key.

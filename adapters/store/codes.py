@@ -1,0 +1,201 @@
+"""The codes store for writers: one SQLite file beside the journal, changed only by commands (annex X35).
+
+Plain rows in and out; what they mean is decided in the codes room. Each thing is begun, filled in transactions of at
+most 2,000 rows, and comes into force by one last row; a command that dies before leaves a rest that counts for nothing
+and is swept by the next writer. One writer at a time: a lock on a file of its own, let go of by the system on death.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import attrs
+
+from adapters.store.codes_reader import CodesReader, CodesStore
+from adapters.store.sqlite_journal import migrate
+
+ROWS_MAX = 2000  # of one transaction, annex X35
+
+LibraryCells = tuple[str, str, str, str, str, str, int, str]  # code, name, begin, end, valid, gray, line, raw JSON
+MappingCells = tuple[int, str, str, str, str, str]  # line, local, national, from, to, evidence
+RefusalCells = tuple[int, str, str]  # line, rule, message
+
+_LIBRARY_ROW = "INSERT OR IGNORE INTO library_row VALUES (?,?,?,?,?,?,?,?,?)"
+_MAPPING = "INSERT INTO mapping VALUES (?,?,?,?,?,?,?)"
+_REFUSAL = "INSERT INTO refusal VALUES (?,?,?,?)"
+_AUDIT = "INSERT INTO audit (at_ms, who, what, institution, system, reference, detail) VALUES (?,?,?,?,?,?,?)"
+# (rows, the thing they belong to, its last row): what has no last row is swept.
+_SWEEPS = (
+    ("library_row", "library", "library", "release", "code"),
+    ("mapping", "batch", "batch", "proposal", "line"),
+    ("refusal", "review", "review", "approval", "line"),
+)
+
+
+@attrs.frozen
+class Deed:
+    """Who does something, and when (milliseconds since the epoch)."""
+
+    who: str
+    at_ms: int
+
+
+def pieces(rows: Iterable[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    """Yield the rows in lists that fit one transaction."""
+    source = iter(rows)
+    while piece := list(islice(source, ROWS_MAX)):
+        yield piece
+
+
+@attrs.define(eq=False)
+class CodesWriter:
+    """The only writer of a codes store while it is open. Not for several threads."""
+
+    connection: sqlite3.Connection
+    lock: int
+
+    @classmethod
+    def open(cls, path: Path, scripts: Iterable[tuple[str, bytes]]) -> "CodesWriter":
+        """Open or make the store, migrate it, sweep what a dead command left. Waits for another writer to finish.
+
+        Raises OSError, sqlite3.Error.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -65536")  # KiB; a big library arrives in no order of its codes
+            migrate(connection, scripts)
+            os.chmod(path, 0o600)
+        except BaseException:
+            os.close(lock)
+            raise
+        writer = cls(connection, lock)
+        writer._sweep()
+        return writer
+
+    def close(self) -> None:
+        self.connection.close()
+        os.close(self.lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def _begin(self, statement: str, values: Sequence[object]) -> int:
+        with self._transaction() as connection:
+            return int(connection.execute(statement, values).lastrowid or 0)
+
+    def _audit(self, deed: Deed, what: str, place: tuple[str, str], reference: int, detail: str) -> None:
+        self.connection.execute(_AUDIT, (deed.at_ms, deed.who, what, *place, reference, detail))
+
+    # --- national libraries ------------------------------------------------------------------------
+
+    def begin_library(self, system: str, source: str, deed: Deed) -> int:
+        """Begin a version; its name `ver` is told at the end. Return its id."""
+        values = (system, "", source, deed.who, deed.at_ms)
+        return self._begin("INSERT INTO library (system,ver,source,operator,begun_ms) VALUES (?,?,?,?,?)", values)
+
+    def add_library_rows(self, library: int, rows: Iterable[LibraryCells]) -> Iterator[tuple[int, int]]:
+        """Add rows; yield (line, earlier line) for every code that came before in the same version."""
+        for piece in pieces((library, *row) for row in rows):
+            with self._transaction() as connection:
+                added = connection.executemany(_LIBRARY_ROW, piece).rowcount
+            if added < len(piece):
+                yield from self._twice(library, piece)
+
+    def _twice(self, library: int, piece: Iterable[tuple[object, ...]]) -> Iterator[tuple[int, int]]:
+        for row in piece:
+            key = (library, row[1])
+            found = self.connection.execute("SELECT line FROM library_row WHERE library=? AND code=?", key).fetchone()
+            if found[0] != row[7]:
+                yield int(str(row[7])), found[0]
+
+    def release(self, library: int, ver: str, count: int, digest: str, deed: Deed) -> None:
+        """Bring a version into force: the one last row."""
+        system, source = self.connection.execute("SELECT system, source FROM library WHERE id=?", (library,)).fetchone()
+        with self._transaction() as connection:
+            connection.execute("UPDATE library SET ver=? WHERE id=?", (ver, library))
+            connection.execute("INSERT INTO release VALUES (?,?,?,?)", (library, count, digest, deed.at_ms))
+            self._audit(deed, "import_library", ("", system), library, f"{source} ver={ver} rows={count} sm3={digest}")
+
+    # --- mappings ----------------------------------------------------------------------------------
+
+    def begin_batch(self, institution: str, system: str, source: str, deed: Deed) -> int:
+        """Begin a batch; the maker is who does it. Return its id."""
+        values = (institution, system, deed.who, source, deed.at_ms)
+        return self._begin("INSERT INTO batch (institution,system,maker,source,begun_ms) VALUES (?,?,?,?,?)", values)
+
+    def add_mappings(self, batch: int, rows: Iterable[MappingCells]) -> Iterator[int]:
+        """Add rows; yield the number stored so far after each transaction."""
+        done = 0
+        for piece in pieces((batch, *row) for row in rows):
+            with self._transaction() as connection:
+                connection.executemany(_MAPPING, piece)
+            done += len(piece)
+            yield done
+
+    def propose(self, batch: int, count: int, digest: str, deed: Deed) -> None:
+        """Make a batch a whole proposal: its last row. It is not in force by that."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO proposal VALUES (?,?,?,?)", (batch, count, digest, deed.at_ms))
+            self._audit(deed, "propose", self._place(batch), batch, f"rows={count} sm3={digest}")
+
+    def approve(
+        self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed, what: str = "approve"
+    ) -> int:
+        """Bring all rows of a batch into force but the refused ones: the one last row. Return the review's id."""
+        values = (batch, deed.who, deed.at_ms)
+        review = self._begin("INSERT INTO review (batch, reviewer, begun_ms) VALUES (?,?,?)", values)
+        for piece in pieces((review, *refusal) for refusal in refusals):
+            with self._transaction() as connection:
+                connection.executemany(_REFUSAL, piece)
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO approval VALUES (?,?,?,?)", (review, approved, len(refusals), deed.at_ms))
+            detail = f"batch={batch} approved={approved} refused={len(refusals)}"
+            self._audit(deed, what, self._place(batch), review, detail)
+        return review
+
+    def _place(self, batch: int) -> tuple[str, str]:
+        found = self.connection.execute("SELECT institution, system FROM batch WHERE id=?", (batch,)).fetchone()
+        return found[0], found[1]
+
+    # --- what was never finished ---------------------------------------------------------------------
+
+    def abandon(self) -> None:
+        """Take back what was begun and not brought to its last row."""
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for table, column, parent, last, order in _SWEEPS:
+            rest = f"SELECT id FROM {parent} WHERE id NOT IN (SELECT {column} FROM {last})"  # noqa: S608
+            for (unfinished,) in self.connection.execute(rest).fetchall():
+                self._drop(table, column, order, unfinished)
+                with self._transaction() as connection:
+                    connection.execute(f"DELETE FROM {parent} WHERE id = ?", (unfinished,))  # noqa: S608
+
+    def _drop(self, table: str, column: str, order: str, unfinished: int) -> None:
+        some = f"SELECT {order} FROM {table} WHERE {column} = ? LIMIT {ROWS_MAX}"  # noqa: S608
+        delete = f"DELETE FROM {table} WHERE {column} = ? AND {order} IN ({some})"  # noqa: S608
+        while True:
+            with self._transaction() as connection:
+                if connection.execute(delete, (unfinished, unfinished)).rowcount < 1:
+                    return
+
+
+__all__ = ["CodesReader", "CodesStore", "CodesWriter", "Deed"]

@@ -1,0 +1,41 @@
+"""`python -m gateway` = `liangding`: the only file of the product with the reactor, the real clock and real dice."""
+
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from gateway.app.cli import Outside, cli
+from gateway.app.config import Config
+
+
+def run_node(config: Config) -> int:
+    """Run a node until it is told to stop; return the exit code."""
+    from twisted.internet import reactor
+
+    from gateway.app.node import Node
+    from gateway.app.running import run
+
+    def die(code: int) -> None:
+        os._exit(code)  # no handler may run: nothing may be answered any more
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    node = Node(config, reactor, lambda: secrets.token_hex(16), secrets.token_bytes, die, say)
+    return run(reactor, node)
+
+
+def simulate(arguments: list[str]) -> int:
+    """Hand over to the simulators, which stand above the product (`liangding demo`)."""
+    os.execv(sys.executable, [sys.executable, "-m", "simulators", *arguments])  # noqa: S606  # our own module
+
+
+def main() -> None:
+    """The console script."""
+    cli(obj=Outside(run_node=run_node, simulate=simulate, now=time.time, entropy=secrets.token_bytes, cwd=Path.cwd()))
+
+
+if __name__ == "__main__":
+    main()

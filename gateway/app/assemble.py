@@ -1,0 +1,162 @@
+"""Wiring: a checked configuration and the outside's parts in, an exchange out. No decisions here.
+
+`assemble_exchange` takes every outside thing as an argument, so that a node of the simulated city is the same wiring.
+"""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from adapters.crypto.digest import sm3
+from adapters.platform.national import NationalCodec
+from adapters.platform.signing import Signer, SigningSettings, make_signer
+from gateway.app.config import Config, InstitutionConfig, Platform
+from gateway.app.facts import read_files
+from gateway.core.backward import Backward, compile_backward
+from gateway.core.catalogue import Files, Region
+from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
+from gateway.core.plan import Plan, compile_plan
+from gateway.core.ports import Clock, Exchange, Runner, Store, Watch
+from gateway.core.regions import build_region
+from gateway.exchange.clerk import Clerk
+from gateway.exchange.desk import Desk
+from gateway.exchange.door import Breaker, Door, Institution, Link, networks
+from gateway.exchange.lanes import Lanes
+from gateway.exchange.queue import JournalQueue
+from gateway.exchange.relay import Relay
+from gateway.exchange.reversal import Reversals
+from gateway.exchange.verdict import Judge
+from gateway.exchange.visits import Visits
+
+
+@attrs.define(eq=False, kw_only=True)
+class Room:
+    """The assembled exchange and the parts that a node, a test or the city needs to reach."""
+
+    desk: Desk
+    door: Door
+    queue: JournalQueue
+    lanes: Lanes
+    clerk: Clerk
+    relay: Relay
+    links: Mapping[str, Link]
+    stopping: bool = False
+
+    def swap(self, snapshots: Mapping[str, Snapshot]) -> None:
+        """Bring new mapping tables into force for all institutions at once; '' is for those without mappings."""
+        for code, institution in self.door.institutions.items():
+            institution.snapshot = snapshots.get(code) or snapshots.get("") or institution.snapshot
+
+
+def regions_of(config: Config, files: Files | None = None) -> dict[str, Region]:
+    """Return link name -> region; raises CatalogueError."""
+    files = files or read_files()
+    return {name: build_region(files, link.region, tuple(link.extensions)) for name, link in config.platform.items()}
+
+
+def signer_of(config: Config, link: Platform, read_secret: Callable[[str], bytes], new_id: Callable[[], str]) -> Signer:
+    """Return a link's signer; raises SigningError, and what read_secret raises."""
+    signing = link.signing
+    if signing is None:
+        return make_signer(SigningSettings(), b"", new_id)
+    settings = SigningSettings(
+        profile=signing.profile,
+        paasid=signing.paasid,
+        access_key=signing.access_key,
+        api_name=signing.api_name,
+        api_version=signing.api_version,
+    )
+    secret = read_secret(str(config.path(signing.secret_file))) if signing.secret_file else b""
+    return make_signer(settings, secret, new_id)
+
+
+@attrs.frozen
+class Compiled:
+    """A region with its plans: the same for every link that speaks it."""
+
+    region: Region
+    plans: Mapping[str, Plan]
+    backward: Mapping[str, Backward]
+
+
+def compile_region(region: Region) -> Compiled:
+    """Compile every plan of a region."""
+    return Compiled(
+        region,
+        {infno: compile_plan(region, one) for infno, one in region.transactions.items()},
+        {infno: compile_backward(one) for infno, one in region.transactions.items()},
+    )
+
+
+def make_link(
+    name: str, settings: Platform, compiled: Compiled, exchange: Exchange, path: bytes, signer: Signer, clock: Clock
+) -> Link:
+    """Put one link together."""
+    region = compiled.region
+    return Link(
+        name=name,
+        region=region,
+        plans=compiled.plans,
+        backward=compiled.backward,
+        exchange=exchange,
+        codec=NationalCodec.of(region, path, signer),
+        judge=Judge.of(region),
+        breaker=Breaker(clock, settings.breaker.failures, settings.breaker.open_s),
+        timeout_s=settings.timeout_s,
+        late_s=settings.late_window_s,
+        infcode=settings.infcode or region.infcode,
+        national_names=settings.national_names,
+    )
+
+
+def make_institution(one: InstitutionConfig, link: Link) -> Institution:
+    return Institution(
+        code=one.fixmedins_code,
+        name=one.name,
+        link=link,
+        networks=networks(one.allow_from),
+        certificates=frozenset(text.lower() for text in one.certificate_sha256),
+        rate_per_s=one.rate_per_s,
+        in_flight_max=one.connections_max,
+        snapshot=EMPTY_SNAPSHOT,
+    )
+
+
+def assemble_exchange(
+    *,
+    clock: Clock,
+    institutions: Mapping[str, Institution],
+    links: Mapping[str, Link],
+    store: Store,
+    last_id: int,
+    runner: Runner,
+    watch: Watch,
+    on_broken: Callable[[Exception], None],
+) -> Room:
+    """Put the exchange together."""
+    lanes, visits = Lanes(), Visits()
+    counter = last_id
+
+    def new_id() -> int:
+        nonlocal counter
+        counter += 1
+        return counter
+
+    queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled())
+    clerk = Clerk(clock, queue, lanes, new_id, sm3, visits.code)
+    relay = Relay(clock, queue, new_id, visits.code)
+    door = Door(dict(institutions))
+    desk = Desk(
+        clock=clock,
+        door=door,
+        queue=queue,
+        relay=relay,
+        clerk=clerk,
+        watch=watch,
+        digest=sm3,
+        why_not=lambda: "GW-NOT-READY" if room.stopping else "",
+        visits=visits,
+        reversals=Reversals(clerk),
+    )
+    room = Room(desk=desk, door=door, queue=queue, lanes=lanes, clerk=clerk, relay=relay, links=dict(links))
+    return room

@@ -1,0 +1,320 @@
+"""A node's life: start in order (store, recovery, mappings, listeners), serve, stop without losing anything (X27).
+
+The reactor is an argument; only `gateway.__main__` has one.
+"""
+
+import gc
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import globalLogBeginner
+from twisted.python.failure import Failure
+
+import schemas
+from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
+from adapters.crypto.vault import Vault
+from adapters.store.checkpoint import checkpoint
+from adapters.store.codes_reader import CodesStore
+from adapters.store.sqlite_journal import SqliteJournal
+from adapters.store.writer import WriterThread
+from adapters.transport.client import LinkLimits, LinkPool
+from adapters.transport.server import HttpServerFactory
+from adapters.transport.tls import (
+    ClientTls,
+    ClientTlsContext,
+    ServerTls,
+    ServerTlsContext,
+    TlsConfigError,
+    link_endpoint,
+    listen_endpoint,
+)
+from gateway.app.admin import CodeLookup, admin_site
+from gateway.app.assemble import (
+    Room,
+    assemble_exchange,
+    compile_region,
+    make_institution,
+    make_link,
+    regions_of,
+    signer_of,
+)
+from gateway.app.config import Config
+from gateway.app.facts import code_forms, read_files
+from gateway.app.frontdoor import FrontDoor
+from gateway.app.watching import Watcher
+from gateway.codes.loading import CodesWatcher
+from gateway.core.answers import refusal
+from gateway.exchange.door import Link
+from gateway.exchange.recovery import apply_recovery, plan_recovery
+from monitoring.health import Health
+from monitoring.logs import Log, TwistedObserver, make_logger
+from monitoring.metrics import Metrics
+
+_BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+RELOAD_S = 60.0
+CHECKPOINT_S = 2.0
+FREE_BYTES_MIN = 64 * 1024 * 1024
+
+
+@attrs.define(eq=False)
+class Node:
+    """One running node. `die(code)` ends the process at once; `say` writes one line for the operator on stderr."""
+
+    config: Config
+    reactor: Any
+    new_id: Callable[[], str]
+    entropy: Callable[[int], bytes]
+    die: Callable[[int], object]
+    say: Callable[[str], object]
+    room: Room = attrs.field(init=False)
+    store: SqliteJournal = attrs.field(init=False)
+    metrics: Metrics = attrs.field(init=False)
+    health: Health = attrs.field(init=False)
+    links: dict[str, Link] = attrs.field(init=False)
+    _log: Log = attrs.field(init=False)
+    _writer: WriterThread = attrs.field(init=False)
+    _watcher: CodesWatcher = attrs.field(init=False)
+    _tls: dict[str, Any] = attrs.Factory(dict)
+    _pools: dict[str, LinkPool] = attrs.Factory(dict)
+    _ports: list[Any] = attrs.Factory(list)
+    _factories: list[HttpServerFactory] = attrs.Factory(list)
+    _loops: list[LoopingCall] = attrs.Factory(list)
+
+    def start(self) -> Deferred[Any]:
+        """Do everything up to listening; raises what is wrong before any listener is open."""
+        config = self.config
+        log = make_logger(sys.stdout.buffer, self.reactor)
+        self._log = log
+        globalLogBeginner.beginLoggingTo(
+            [TwistedObserver(log, self.reactor.callFromThread)], redirectStandardIO=False, discardBuffer=True
+        )
+        files = read_files()
+        regions = regions_of(config, files)
+        infnos = {infno for region in regions.values() for infno in region.transactions}
+        self.metrics = Metrics(infnos, [one.fixmedins_code for one in config.institution])
+        fresh = not config.journal.exists()
+        key = load_or_make_key(config.key_file, self.entropy) if fresh else load_key(config.key_file)
+        vault = Vault(key, config.store.cipher, self.entropy)
+        scripts = list(schemas.read("migrations/journal", ".sql"))
+        self.store = SqliteJournal.open(config.journal, vault, scripts)
+        self._writer = WriterThread(self.reactor.callFromThread)
+        links = {name: self._link(name, regions[name]) for name in config.platform}
+        self.links = links
+        self.room = assemble_exchange(
+            clock=self.reactor,
+            institutions={one.fixmedins_code: make_institution(one, links[one.link]) for one in config.institution},
+            links=links,
+            store=self.store,
+            last_id=self.store.last_id,
+            runner=self._writer,
+            watch=Watcher(self.metrics, log),
+            on_broken=self._broken,
+        )
+        found = plan_recovery(self.store.open_entries(), self.reactor.seconds(), self._infcode)
+        apply_recovery(found, self.store.commit, self.room.lanes)
+        self._codes(code_forms(files))
+        self._watch_readings()
+        gc.collect()
+        gc.freeze()
+        self._every(CHECKPOINT_S, self._checkpoint)
+        return self._listen()
+
+    def _infcode(self, link: str) -> str:
+        found = self.links.get(link)
+        return found.infcode if found is not None else "number"
+
+    def _link(self, name: str, region: Any) -> Link:
+        settings = self.config.platform[name]
+        context = None
+        if settings.tls is not None:
+            tls = settings.tls
+            paths = {
+                label: str(self.config.path(value)) if value else ""
+                for label, value in (
+                    ("ca_file", tls.ca_file),
+                    ("certificate_file", tls.certificate_file),
+                    ("key_file", tls.key_file),
+                )
+            }
+            host = settings.url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
+            context = ClientTlsContext(ClientTls(**paths, server_name=tls.server_name), host)
+            self._tls[name] = context
+        endpoint, host_header, path = link_endpoint(self.reactor, settings.url, context)
+        pool = LinkPool(self.reactor, endpoint, host_header, LinkLimits(connections_max=settings.connections_max))
+        self._pools[name] = pool
+        signer = signer_of(self.config, settings, lambda file: read_private(Path(file)), self.new_id)
+        return make_link(name, settings, compile_region(region), pool, path, signer, self.reactor)
+
+    def _codes(self, forms: Any) -> None:
+        store = CodesStore.open(self.config.room("codes"), list(schemas.read("migrations/codes", ".sql")))
+        loader = WriterThread(self.reactor.callFromThread, "codes")
+        self._watcher = CodesWatcher(
+            self.reactor,
+            read=store.tables,
+            stamp=store.stamp,
+            offload=loader.run,
+            apply=self.room.swap,
+            forms=forms,
+            report=lambda cause: self._log.failure("codes_not_loaded", cause),
+        )
+        self._watcher.load_now()
+        self._watcher.start()
+
+    def _watch_readings(self) -> None:
+        room, metrics, log = self.room, self.metrics, self._log
+        metrics.watch("liangding_in_doubt", lambda: float(room.lanes.in_doubt()))
+        metrics.watch("liangding_saf_depth", lambda: 0.0)
+        metrics.watch(
+            "liangding_breaker_state", lambda: {name: _BREAKER[one.breaker.state] for name, one in self.links.items()}
+        )
+        metrics.watch("liangding_ready", lambda: float(self.health.readyz().ok))
+        metrics.watch(
+            "liangding_in_flight", lambda: float(sum(one.in_flight for one in room.door.institutions.values()))
+        )
+        metrics.watch("liangding_journal_free_bytes", lambda: float(self._free_bytes()))
+        metrics.watch("liangding_connections", self._connections)
+        metrics.watch("liangding_certificate_expires_timestamp_seconds", self._expiries)
+        metrics.watch("liangding_log_fields_dropped_total", lambda: float(log.losses.fields))
+        metrics.watch("liangding_log_lines_lost_total", lambda: float(log.losses.lines))
+        self.health = Health(
+            alive={"journal": lambda: "日志写入失败，进程即将退出" if room.queue.broken else ""},
+            ready={
+                "space": lambda: "磁盘空间不足，暂停受理资金交易" if room.queue.full else "",
+                "stopping": lambda: "正在停止" if room.stopping else "",
+            },
+        )
+
+    def _connections(self) -> dict[str, float]:
+        found = {"institutions": float(sum(factory.connections for factory in self._factories))}
+        return found | {name: float(pool.busy + pool.idle) for name, pool in self._pools.items()}
+
+    def _expiries(self) -> dict[str, float]:
+        """When our certificates and the revocation list end (annex X36; warned of 30 days before)."""
+        found = {}
+        for name, context in self._tls.items():
+            if context.not_after is not None:
+                found[name] = context.not_after.timestamp()
+            if getattr(context, "crl_next_update", None) is not None:
+                found[f"{name}_crl"] = context.crl_next_update.timestamp()
+        return found
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self.config.journal.parent).free
+
+    def _listen(self) -> Deferred[Any]:
+        config = self.config
+        context = None
+        if config.tls is not None:
+            tls = config.tls
+            context = ServerTlsContext(
+                self.reactor,
+                ServerTls(
+                    certificate_file=str(config.path(tls.certificate_file)),
+                    key_file=str(config.path(tls.key_file)),
+                    client_ca_file=str(config.path(tls.client_ca_file)) if tls.client_ca_file else "",
+                    crl_file=str(config.path(tls.crl_file)) if tls.crl_file else "",
+                    min_version=tls.min_version,
+                ),
+            )
+            self._tls["listen"] = context
+        lookup = CodeLookup(self.reactor, self._snapshot)
+        front = FrontDoor(self.room, lookup, self.reactor)
+        opened = []
+        for text in config.institution_endpoints:
+            factory = HttpServerFactory(self.reactor, front.handle, refusal, gate=front)
+            self._factories.append(factory)
+            opened.append(listen_endpoint(self.reactor, text, context).listen(factory))
+        if config.listen.admin:
+            site = admin_site(self.metrics, self.health, self._status, lookup)
+            opened.append(listen_endpoint(self.reactor, config.listen.admin, context).listen(site))
+        if self._tls:
+            self._every(RELOAD_S, self.reload_tls)
+        return gatherResults(opened, consumeErrors=True).addCallback(self._opened)
+
+    def _snapshot(self, institution: str) -> Any:
+        institutions = self.room.door.institutions
+        if not institution and institutions:
+            return next(iter(institutions.values())).snapshot
+        found = institutions.get(institution)
+        return found.snapshot if found is not None else None
+
+    def _opened(self, ports: list[Any]) -> None:
+        self._ports = ports
+        places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in ports)
+        self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
+        self._log.event("listening", node=self.config.node.name, pid=os.getpid())
+
+    def _status(self) -> list[tuple[str, str]]:
+        verdict = self.health.readyz()
+        room = self.room
+        rows = [
+            ("节点", self.config.node.name),
+            ("状态", "可受理交易" if verdict.ok else "；".join(text for _, text in verdict.reasons)),
+            ("机构数", str(len(room.door.institutions))),
+            ("处理中的请求", str(sum(one.in_flight for one in room.door.institutions.values()))),
+            ("结果未知的交易", str(room.lanes.in_doubt())),
+            ("日志队列", str(room.queue.depth)),
+        ]
+        words = {"closed": "正常", "half_open": "试探中", "open": "熔断"}
+        rows += [(f"平台链路 {name}", words[link.breaker.state]) for name, link in self.links.items()]
+        rows += [(f"对码条数 {code}", str(one.snapshot.rows)) for code, one in room.door.institutions.items()]
+        return rows
+
+    # --- while it runs ---
+
+    def _every(self, seconds: float, call: Callable[[], object]) -> None:
+        loop = LoopingCall(call)
+        loop.clock = self.reactor
+        loop.start(seconds, now=False).addErrback(self._loop_failed)
+        self._loops.append(loop)
+
+    def _loop_failed(self, failure: Failure) -> None:
+        self._log.failure("loop_failed", failure.value or RuntimeError())
+
+    def _checkpoint(self) -> Deferred[int]:
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), checkpoint, self.config.journal)
+
+    def reload_tls(self) -> None:
+        """Re-read certificates, keys and revocations; a broken file leaves what was in force."""
+        for context in self._tls.values():
+            try:
+                context.reload()
+            except TlsConfigError as cause:
+                self._log.failure("tls_reload_failed", cause)
+
+    def _broken(self, cause: Exception) -> None:
+        """A write or fsync failed: nothing may be answered any more (reversal specification §9)."""
+        self._log.failure("journal_broken", cause)
+        self._log.sink.flush()
+        self.say("[GW-NOT-ACCEPTED] 日志写入失败，进程退出")
+        self.die(1)
+
+    # --- the end ---
+
+    async def stop(self) -> None:
+        """Close listeners, finish what is in flight, make everything durable, close."""
+        self.room.stopping = True
+        for port in self._ports:
+            await port.stopListening()
+        for factory in self._factories:
+            await factory.drain()
+        for loop in self._loops:
+            loop.stop()
+        self._watcher.stop()
+        idle: Deferred[None] = Deferred()
+        self.room.queue.when_idle(lambda: idle.callback(None))
+        await idle
+        for pool in self._pools.values():
+            await pool.close()
+        self._writer.stop()
+        self.store.close()
+        self._log.event("stopped", node=self.config.node.name)
+        self._log.sink.flush()

@@ -1,0 +1,66 @@
+"""Starts a node on a reactor, waits for its end, turns what went wrong into an exit code (contract §2; annex X27)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from adapters.crypto.keyfile import KeyFileError
+from adapters.platform.signing import SigningError
+from adapters.store.sqlite_journal import StoreLocked
+from adapters.transport.tls import TlsConfigError
+from gateway.app.node import Node
+from gateway.core.catalogue import CatalogueError
+
+WRONG_SETUP = (KeyFileError, SigningError, StoreLocked, TlsConfigError, CatalogueError, ValueError)
+
+
+def explain(cause: BaseException) -> tuple[int, str]:
+    """Return (exit code, Chinese sentence) for what stopped a start."""
+    if isinstance(cause, StoreLocked):
+        return 2, f"另一个运行中的节点正在使用日志库：{cause}"
+    if isinstance(cause, WRONG_SETUP):
+        return 2, str(cause)
+    return 1, f"启动失败：{type(cause).__name__}：{cause}"
+
+
+def run(reactor: Any, node: Node) -> int:
+    """Run until stopped by a signal; return 0, or the code of what went wrong."""
+    code = 0
+
+    def failed(cause: BaseException) -> None:
+        nonlocal code
+        code, text = explain(cause)
+        node.say(text)
+        if reactor.running:
+            reactor.stop()
+
+    def not_opened(failure: Failure) -> None:
+        failed(_first(failure.value))
+
+    def started() -> None:
+        try:
+            opening: Deferred[Any] = node.start()
+        except Exception as cause:  # boundary: whatever stops a start is told in one sentence
+            failed(cause)
+            return
+        opening.addErrback(not_opened)
+        reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(node.stop()))
+        _on_hangup(reactor, node.reload_tls)
+
+    reactor.callWhenRunning(started)
+    reactor.run()
+    return code
+
+
+def _first(cause: BaseException | None) -> BaseException:
+    """gatherResults wraps what failed first."""
+    inner = getattr(getattr(cause, "subFailure", None), "value", None)
+    return inner if isinstance(inner, BaseException) else (cause or RuntimeError())
+
+
+def _on_hangup(reactor: Any, call: Callable[[], object]) -> None:
+    import signal
+
+    signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(call))

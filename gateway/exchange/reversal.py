@@ -1,0 +1,76 @@
+"""A reversal the institution asks for (2601): accepted only for what the journal holds, by the rules RV1-RV9.
+
+The gateway's own reversals of doubt come with the next part; this one already ends a doubt when the platform says yes.
+Source: reversal specification §6; contract-annex X3 (forward_settled_reversal, his_may_reverse_acked).
+"""
+
+import attrs
+
+from gateway.core.facts import facts_of
+from gateway.core.model import FAILED, Advance, Entry, Known, NotAccepted, OpResult, Recall
+from gateway.exchange.clerk import Clerk
+from gateway.exchange.job import Job
+
+
+@attrs.define(eq=False)
+class Reversals:
+    """Takes 2601 of institutions."""
+
+    clerk: Clerk
+
+    def take(self, job: Job) -> None:
+        """Decide by what the journal knows of the original (omsgid of the same institution)."""
+        facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest)
+
+        def told(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, NotAccepted):
+                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+            elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
+                self._refuse(job, "日志中没有原交易")
+            elif found.entry.infno != facts.oinfno or found.entry.psn_no != facts.psn_no:
+                self.clerk.watch_alarm(job, "reversal_mismatch")
+                self._refuse(job, "原交易编号或人员编号与原交易不符")
+            else:
+                self._decide(job, found.entry)
+
+        self.clerk.queue.submit(Recall(job.institution.code, facts.omsgid), told)
+
+    def _decide(self, job: Job, original: Entry) -> None:
+        state = original.state
+        if state in FAILED:
+            # RV7: nothing to do, and saying so is a success.
+            body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
+            job.reply(body, "ok", "GW-REVERSED")
+        elif state in ("ACKED", "CONFIRMED"):
+            undo = job.link.plans[original.infno].transaction.undone_by
+            self._refuse(job, f"原交易结果已知，请使用{undo}撤销" if undo else "原交易结果已知，不能冲正", original)
+        elif state == "IN_DOUBT":
+            if original.infno not in job.link.region.reversible:
+                self._refuse(job, f"本地区交易{original.infno}不支持冲正", original)
+                return
+            self.clerk.take_reversal(job, original, lambda: self._undone(job, original))
+        else:
+            body, code = job.state_answer(state)
+            job.reply(body, "in_doubt", code)
+
+    def _refuse(self, job: Job, why: str, original: Entry | None = None) -> None:
+        job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=original)
+
+    def _undone(self, job: Job, original: Entry) -> None:
+        """The platform took it back: the doubt ends, the lane is free."""
+        op = Advance(
+            entry=original,
+            was="IN_DOUBT",
+            to="REVERSED",
+            at_ms=int(self.clerk.clock.seconds() * 1000),
+            reason="reversed_by_institution",
+            answer=job.state_answer("REVERSED")[0],
+        )
+
+        def done(moved: OpResult | NotAccepted) -> None:
+            holder = self.clerk.lanes.holder(original.lane)
+            if moved is True and holder is not None and holder.id == original.id:
+                holder.state = "REVERSED"
+                self.clerk.lanes.leave(holder)
+
+        self.clerk.queue.submit(op, done)
