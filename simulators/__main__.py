@@ -1,0 +1,256 @@
+"""python -m simulators platform|hospital|pharmacy|load: the other side of the gateway, each startable alone.
+
+The only module here that touches the real reactor, clock and dice.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.python.failure import Failure
+
+from simulators import access, accounts, errands, secure
+from simulators.day import day_of
+from simulators.drive import Pool, run_all
+from simulators.his import Institution
+from simulators.hospital import Hospital
+from simulators.load import Tally
+from simulators.mixture import MIXES
+from simulators.pharmacy import Pharmacy
+from simulators.platform import Platform
+from simulators.trial import Trial, crowd
+from simulators.wire import PlatformFactory
+
+reactor: Any = _reactor
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(help="模拟器：医保平台、医院、药店、压力机。全部为虚构数据。")
+def main() -> None:
+    pass
+
+
+def _run(started: Callable[[], "Deferred[Any] | None"]) -> int:
+    """Run the reactor until what was started ends (or for ever); 1 when it failed."""
+    status = [0]
+
+    def failed(why: Failure) -> None:
+        status[0] = 1
+        click.echo(f"失败：{why.getErrorMessage()}", err=True)
+
+    def begin() -> None:
+        done = started()
+        if done is not None:
+            done.addErrback(failed).addBoth(lambda _: reactor.stop())
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    return status[0]
+
+
+@main.command(help="医保平台：收报文、结算、记账。账本：GET /sim/ledger，统计：GET /sim/stats。")
+@click.option("--listen", default="tcp:9000:interface=127.0.0.1", show_default=True, help="Twisted端点")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--persons", type=int, default=2000, show_default=True, help="参保人数")
+@click.option("--verify-signature", type=click.Choice(["none", "tif", "csb"]), default="none", show_default=True)
+@click.option("--account", default="", help="tif的paasid或csb的access_key")
+@click.option("--secret-file", type=_FILE, help="签名密钥文件")
+@click.option("--require-sign-in", is_flag=True, help="无有效签到流水号则拒绝")
+@click.option("--cert", type=_FILE, help="TLS证书")
+@click.option("--key", type=_FILE, help="TLS私钥")
+@click.option("--ca", type=_FILE, help="要求该CA签发的客户端证书")
+def platform(
+    listen: str,
+    seed: int,
+    persons: int,
+    verify_signature: str,
+    account: str,
+    secret_file: Path | None,
+    require_sign_in: bool,
+    cert: Path | None,
+    key: Path | None,
+    ca: Path | None,
+) -> None:
+    gate: access.Gatekeeper = access.open_gate
+    if verify_signature != "none":
+        if secret_file is None or not account:
+            raise click.UsageError("验签需要 --account 和 --secret-file")
+        secret = secret_file.read_bytes().rstrip(b"\r\n")
+        gate = access.tif_gate(account, secret) if verify_signature == "tif" else access.csb_gate(account, secret)
+    dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
+    one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in)
+    plain = PlatformFactory(one, reactor)
+    factory = secure.tls_server(plain, cert=cert, key=key, ca=ca) if cert and key else plain
+
+    def start() -> "Deferred[Any] | None":
+        listening = serverFromString(reactor, listen).listen(factory)  # type: ignore[no-untyped-call]
+        forever: Deferred[Any] = Deferred()
+        listening.addCallbacks(lambda port: click.echo(f"平台已在 {port.getHost()} 监听", err=True), forever.errback)
+        return forever
+
+    sys.exit(_run(start))
+
+
+def _client_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--gateway", default="http://127.0.0.1:8080", show_default=True, help="网关地址"),
+        click.option("--ca", type=_FILE, help="信任的CA（https）"),
+        click.option("--cert", type=_FILE, help="客户端证书"),
+        click.option("--key", type=_FILE, help="客户端私钥"),
+    ):
+        command = option(command)
+    return command
+
+
+def _institution_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--patients", type=int, default=10, show_default=True, help="人次"),
+        click.option("--first-person", type=int, default=0, show_default=True, help="从第几号参保人开始"),
+        click.option("--at-once", type=int, default=4, show_default=True, help="同时办理的窗口数"),
+        click.option("--seed", type=int, default=1, show_default=True),
+        click.option("--evening", is_flag=True, help="结束后与平台对账（3201、3202）"),
+        click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="账本CSV输出文件"),
+    ):
+        command = option(command)
+    return _client_options(command)
+
+
+def _business(institution: Institution, options: dict[str, Any]) -> int:
+    """Sign in, play the day, show the books; 0 when they are consistent and something was settled."""
+    console = Console()
+
+    def start() -> "Deferred[Any]":
+        endpoint, host = secure.client_endpoint(
+            reactor, options["gateway"], ca=options["ca"], cert=options["cert"], key=options["key"]
+        )
+        pool = Pool(reactor, endpoint, host, options["at_once"])
+        day = day_of(institution, options["patients"], options["first_person"])
+        done = run_all(reactor, pool, [institution.sign_in()], 1)
+
+        def open_counters(_: None) -> "Deferred[None]":
+            scripts = day if institution.sign_no else []  # nothing is sold before the sign-in
+            return run_all(reactor, pool, scripts, options["at_once"])
+
+        def close_counters(_: None) -> "Deferred[None]":
+            last = [errands.evening(institution)] if options["evening"] else []
+            return run_all(reactor, pool, last, 1)
+
+        def close(result: Any) -> Any:
+            pool.close()
+            return result
+
+        return done.addCallback(open_counters).addCallback(close_counters).addBoth(close)
+
+    failed = _run(start)
+    accounts.show(institution, console)
+    if options["ledger"]:
+        accounts.write_ledger(institution, options["ledger"])
+    return 1 if failed or institution.problems() or not institution.ledger else 0
+
+
+def _identified(make: type[Institution], code: str, name: str, seed: int) -> Institution:
+    """An institution whose numbers do not repeat those of an earlier run."""
+    dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
+    return make(reactor.seconds, dice, code, name, first_serial=int(reactor.seconds() * 100) % 10**10)
+
+
+@main.command(help="医院：挂号、就诊、收费、结算、退费、住院、清单、目录、对账。")
+@click.option("--code", default="H51080200001", show_default=True, help="定点医药机构编号")
+@click.option("--name", default="广元市示例医院", show_default=True)
+@_institution_options
+def hospital(code: str, name: str, **options: Any) -> None:
+    sys.exit(_business(_identified(Hospital, code, name, options["seed"]), options))
+
+
+@main.command(help="药店：查询参保人、预结算、结算、退费。")
+@click.option("--code", default="P51080200101", show_default=True, help="定点医药机构编号")
+@click.option("--name", default="广元市示例药店", show_default=True)
+@_institution_options
+def pharmacy(code: str, name: str, **options: Any) -> None:
+    sys.exit(_business(_identified(Pharmacy, code, name, options["seed"]), options))
+
+
+_CODES = ("H51080200001", "H51080200002", "P51080200101", "P51080200102", "P51080200103")
+
+
+@main.command(help="压力机：按固定速率发送（开环），报告时延和失败。先经网关准备好就诊和费用。")
+@click.option("--rate", type=click.IntRange(1), default=100, show_default=True, help="每秒请求数")
+@click.option("--seconds", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--mix", type=click.Choice(sorted(MIXES)), default="default", show_default=True)
+@click.option("--connections", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--persons", type=int, default=2000, show_default=True, help="平台的参保人数")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--institution", "codes", multiple=True, default=_CODES, show_default=True, help="机构编号，可多个")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="结果JSON文件")
+@_client_options
+def load(**options: Any) -> None:
+    console = Console()
+    dice = random.Random(options["seed"])  # noqa: S311 - chance of a simulator, no secret
+    result: list[Tally] = []
+
+    def start() -> "Deferred[Any]":
+        endpoint, host = secure.client_endpoint(
+            reactor, options["gateway"], ca=options["ca"], cert=options["cert"], key=options["key"]
+        )
+        pool = Pool(reactor, endpoint, host, options["connections"])
+        mixture = crowd(reactor.seconds, dice, options["codes"], options["persons"])
+        trial = Trial(reactor, pool, host, mixture, options["connections"])
+        done = trial.run(options["mix"], options["rate"], options["seconds"], lambda text: click.echo(text, err=True))
+
+        def keep(tally: Tally) -> None:
+            result.append(tally)
+
+        def close(outcome: Any) -> Any:
+            pool.close()
+            return outcome
+
+        return done.addCallback(keep).addBoth(close)
+
+    failed = _run(start)
+    if failed or not result:
+        sys.exit(1)
+    report = result[0].report()
+    accounts.show_load(report, console)
+    if options["json_file"]:
+        options["json_file"].write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    sys.exit(0 if report["done"] else 1)
+
+
+@main.command(help="演示：小城市的一个营业日，三方账本核对到分。")
+@click.option("--once", is_flag=True, help="结束后退出，账平返回0")
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--patients", type=click.IntRange(1), default=14, show_default=True, help="每家机构的人次")
+@click.option("--data", type=click.Path(file_okay=False), default="var/demo", show_default=True, help="数据目录")
+def demo(**options: Any) -> None:
+    from simulators.demo import arguments_of
+
+    sys.exit(arguments_of(options).play(options["once"]))
+
+
+@main.command(help="步进时钟上的城市：同一种子，同一轨迹。先风暴后平静，再比对外部账本。")
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--hours", type=float, default=24.0, show_default=True)
+@click.option("--trace", is_flag=True, help="打印轨迹")
+def city(seed: int, hours: float, trace: bool) -> None:
+    from simulators.city import City, Weather
+
+    played = City(seed, Weather(storm_s=hours * 1800.0), patients=max(3, int(hours))).run()
+    if trace:
+        click.echo("\n".join(played.trace))
+    found = list(played.differences())
+    for line in found:
+        click.echo(line, err=True)
+    click.echo(f"种子{seed}：{len(played.trace)}个事件，{played.watch.results}，差异{len(found)}项")
+    sys.exit(3 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

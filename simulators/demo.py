@@ -1,0 +1,314 @@
+"""`liangding demo`: a business day of a small city, with real processes, real TLS and real files.
+
+Two hospitals and three pharmacies bill through one gateway to one platform; in the evening the three ledgers are
+compared to the fen: what each institution believes, what the gateway journalled, what the platform booked.
+Exit 0 only if they agree.
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+
+from simulators import mapping
+
+HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
+PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
+NAMES = HOSPITALS | PHARMACIES
+AMOUNTS = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
+READY_S = 30.0
+_PLATFORM_COLUMN = {
+    "medfee_sumamt": "medfee_fen",
+    "fund_pay_sumamt": "fund_fen",
+    "acct_pay": "acct_fen",
+    "psn_cash_pay": "cash_fen",
+}
+Key = tuple[str, str]  # institution, msgid
+Amounts = tuple[int, ...]  # fen, in the order of AMOUNTS
+
+
+class DemoFailed(Exception):
+    """Something in the day went wrong; the text says what, in Chinese."""
+
+
+@attrs.define
+class Demo:
+    """One played day in one folder."""
+
+    folder: Path
+    seed: int
+    patients: int
+    console: Console
+    running: list[subprocess.Popen[bytes]] = attrs.Factory(list)
+    ports: tuple[int, int, int] = (0, 0, 0)  # platform, institutions over TLS, institutions on loopback
+    config: Path = Path()
+
+    def play(self, once: bool) -> int:
+        """Play the day; return the exit code."""
+        try:
+            admin = self._open_city()
+            self._business()
+            agreed = self._evening()
+            self.console.print(f"控制台：http://127.0.0.1:{admin}/ ，指标：http://127.0.0.1:{admin}/metrics")
+            if not once:
+                self.console.print("网关与平台仍在运行，按 Ctrl-C 结束。")
+                signal.pause()
+            return 0 if agreed else 3
+        except KeyboardInterrupt:
+            return 0
+        except DemoFailed as cause:
+            self.console.print(f"[red]演示失败：{cause}[/]")
+            return 1
+        finally:
+            self._close()
+
+    # --- morning ---
+
+    def _open_city(self) -> int:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.console.rule("两定网关演示：示例市的一个营业日")
+        self._say("生成一次性证书（城市PKI）")
+        codes = [part for code in NAMES for part in ("--institution", code)]
+        made = self._tool("certs", "city", str(self.folder / "pki"), *codes, "--json")
+        prints = {one["name"]: one["sha256"] for one in json.loads(made)["certificates"]}
+        platform, inst, plain, admin = (free_port() for _ in range(4))
+        self.ports = (platform, inst, plain)
+        (self.folder / "tif.secret").write_text(f"demo-{self.seed}-secret", "utf-8")
+        os.chmod(self.folder / "tif.secret", 0o600)
+        config = self.folder / "gateway.toml"
+        config.write_text(self._config(platform, inst, plain, admin, prints), "utf-8")
+        self.config = config
+        self._say("导入国家标准编码目录与各机构对码（双人：制单员、复核员）")
+        self._import(config)
+        self._say("启动医保平台模拟器与网关")
+        self._start(
+            "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
+            "--seed", str(self.seed), "--verify-signature", "tif", "--account", "demo",
+            "--secret-file", str(self.folder / "tif.secret"),
+        )  # fmt: skip
+        self._start("gateway", "gateway", "run", str(config))
+        wait_for(f"http://127.0.0.1:{platform}/sim/stats", "医保平台模拟器")
+        wait_for(f"http://127.0.0.1:{admin}/readyz", "网关")
+        return admin
+
+    def _config(self, platform: int, inst: int, plain: int, admin: int, prints: dict[str, str]) -> str:
+        text = f"""[node]
+name = "demo"
+data_dir = "node"
+
+[listen]
+institutions = ["tls:{inst}:interface=127.0.0.1", "tcp:{plain}:interface=127.0.0.1"]
+admin = "tcp:{admin}:interface=127.0.0.1"
+
+[tls]
+certificate_file = "pki/gateway.pem"
+key_file = "pki/gateway.key"
+client_ca_file = "pki/ca.pem"
+crl_file = "pki/crl.pem"
+
+[store]
+url = "sqlite:node/liangding.sqlite"
+
+[platform.national]
+url = "http://127.0.0.1:{platform}/fsi/api/rsfComIfsService/callService"
+region = "national"
+signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
+"""
+        for code, name in NAMES.items():
+            # Hospitals come over TLS with their own certificate; pharmacies over an agent on the same machine.
+            source = (
+                f'certificate_sha256 = ["{prints[code]}"]' if code in HOSPITALS else 'allow_from = ["127.0.0.1/32"]'
+            )
+            text += f'\n[[institution]]\nfixmedins_code = "{code}"\nname = "{name}"\nlink = "national"\n{source}\n'
+        return text
+
+    def _import(self, config: Path) -> None:
+        for system, file in mapping.write_libraries(self.folder / "library").items():
+            self._tool("gateway", "codes", "import", str(config), system, str(file))
+        files = mapping.write_mappings(self.folder / "mapping")
+        for code in NAMES:
+            for system, file in files.items():
+                people = ("--maker", "制单员", "--reviewer", "复核员")
+                self._tool("gateway", "codes", "map", "import", str(config), code, system, str(file), *people)
+
+    # --- the day ---
+
+    def _business(self) -> None:
+        self._say("开门：两家医院、三家药店同时办理业务（均使用本院编码）")
+        _, inst, plain = self.ports
+        playing = {}
+        for number, (code, name) in enumerate(NAMES.items()):
+            hospital = code in HOSPITALS
+            log = (self.folder / f"{code}.log").open("wb")
+            arguments = [
+                "hospital" if hospital else "pharmacy", "--code", code, "--name", name, "--seed",
+                str(self.seed + number), "--patients", str(self.patients), "--first-person", str(100 * number),
+                "--ledger", str(self.folder / f"{code}.csv"),
+            ]  # fmt: skip
+            if hospital:
+                pki = self.folder / "pki"
+                arguments += ["--gateway", f"https://127.0.0.1:{inst}", "--ca", str(pki / "ca.pem")]
+                arguments += ["--cert", str(pki / f"{code}.pem"), "--key", str(pki / f"{code}.key")]
+            else:
+                arguments += ["--gateway", f"http://127.0.0.1:{plain}"]
+            command = [sys.executable, "-m", "simulators", *arguments]
+            playing[code] = subprocess.Popen(command, stdout=log, stderr=log)
+            self.running.append(playing[code])
+        for code, process in playing.items():
+            if process.wait(timeout=600) != 0:
+                tail = (self.folder / f"{code}.log").read_text("utf-8", errors="replace")[-1500:]
+                raise DemoFailed(f"{NAMES[code]}的一天没有正常结束：\n{tail}")
+
+    # --- the evening ---
+
+    def _evening(self) -> bool:
+        self._say("收市：三方账本逐笔核对到分")
+        platform = {key: row for key, row in self._platform_ledger()}
+        gateway = {key: row for key, row in self._gateway_ledger()}
+        institutions = {key: row for code in NAMES for key, row in self._institution_ledger(code)}
+        table = Table(title="三方账本", title_justify="left")
+        for name in ("机构", "笔数 机构/网关/平台", "医疗费总额", "基金支付", "个人账户", "个人现金", "结论"):
+            table.add_column(name, justify="left" if name in ("机构", "结论") else "right")
+        agreed = True
+        for code, name in NAMES.items():
+            books = [own(book, code) for book in (institutions, gateway, platform)]
+            same = books[0] == books[1] == books[2] and bool(books[0])
+            agreed = agreed and same
+            sums = [sum(row[index] for row in books[0].values()) for index in range(len(AMOUNTS))]
+            counts = "/".join(str(len(book)) for book in books)
+            table.add_row(
+                name, counts, *(yuan(amount) for amount in sums), "[green]一致[/]" if same else "[red]不一致[/]"
+            )
+        self.console.print(table)
+        for key in sorted({*institutions, *gateway, *platform}):
+            rows = (institutions.get(key), gateway.get(key), platform.get(key))
+            if not rows[0] == rows[1] == rows[2]:
+                self.console.print(f"[red]{key[0]} {key[1]}[/] 机构 {rows[0]} 网关 {rows[1]} 平台 {rows[2]}")
+        self._translations()
+        self.console.print("冲正处理：后续版本提供；省内异地与参保地对账：后续版本提供。")
+        self.console.print("[green]三方账本一致[/]" if agreed else "[red]三方账本不一致[/]")
+        return agreed
+
+    def _platform_ledger(self) -> Iterator[tuple[Key, Amounts]]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/sim/ledger", timeout=10) as answer:
+            rows = json.load(answer)["rows"]
+        for row in rows:
+            yield (row["fixmedins_code"], row["msgid"]), tuple(row[_PLATFORM_COLUMN[name]] for name in AMOUNTS)
+
+    def _gateway_ledger(self) -> Iterator[tuple[Key, Amounts]]:
+        told = self._tool(
+            "gateway", "journal", "list", str(self.config), "--state", "ACKED", "--limit", "1000000", "--full", "--json"
+        )
+        for row in json.loads(told)["rows"]:
+            if "medfee_sumamt" in row["settled"]:
+                yield (row["fixmedins_code"], row["msgid"]), tuple(row["settled"].get(name, 0) for name in AMOUNTS)
+
+    def _institution_ledger(self, code: str) -> Iterator[tuple[Key, Amounts]]:
+        with (self.folder / f"{code}.csv").open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                yield (code, row["msgid"]), tuple(fen(row[name]) for name in AMOUNTS)
+
+    def _translations(self) -> None:
+        """Show a few codes as proof: what the hospital wrote, what the platform got."""
+        code = next(iter(HOSPITALS))
+        told = self._tool(
+            "gateway", "journal", "list", str(self.config), "--institution", code, "--limit", "400", "--json"
+        )
+        table = Table(title="编码翻译示例（凭据留存于日志）", title_justify="left")
+        for name in ("交易", "位置", "本院编码", "国家编码"):
+            table.add_column(name)
+        shown: set[str] = set()
+        for row in json.loads(told)["rows"]:
+            if row["infno"] not in ("2203", "2204", "2301", "2401"):
+                continue
+            story = json.loads(self._tool("gateway", "journal", "show", str(self.config), row["msgid"], "--json"))
+            for one in story["rows"][0]["evidence"]:
+                if one["system"] not in shown and not one["system"].endswith(":name"):
+                    shown.add(one["system"])
+                    table.add_row(row["infno"], one["path"], one["local_code"], one["national_code"])
+            if len(shown) >= 5:
+                break
+        self.console.print(table)
+
+    # --- processes ---
+
+    def _say(self, line: str) -> None:
+        self.console.print(f"· {line}")
+
+    def _tool(self, module: str, *arguments: str) -> str:
+        """Run one command of ours to its end and return what it printed."""
+        done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, timeout=300)
+        if done.returncode != 0:
+            raise DemoFailed(f"{module} {' '.join(arguments)}：\n{done.stderr.decode('utf-8', 'replace')[-2000:]}")
+        return done.stdout.decode("utf-8")
+
+    def _start(self, name: str, module: str, *arguments: str) -> None:
+        log = (self.folder / f"{name}.log").open("wb")
+        self.running.append(subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=log, stderr=log))
+
+    def _close(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.running:
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def own(book: dict[Key, Amounts], code: str) -> dict[Key, Amounts]:
+    """Return one institution's part of a ledger."""
+    return {key: row for key, row in book.items() if key[0] == code}
+
+
+def free_port() -> int:
+    """Return a port nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, name: str) -> None:
+    """Wait until a page answers 200."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # our own loopback address
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise DemoFailed(f"{name}没有在{READY_S:.0f}秒内就绪")
+
+
+def fen(text: str) -> int:
+    """Turn a ledger's yuan text into fen."""
+    sign = -1 if text.startswith("-") else 1
+    whole, _, cents = text.lstrip("-").partition(".")
+    return sign * (int(whole) * 100 + int(cents.ljust(2, "0")[:2] or 0))
+
+
+def yuan(amount: int) -> str:
+    return f"{'-' if amount < 0 else ''}{abs(amount) // 100:,}.{abs(amount) % 100:02d}"
+
+
+def arguments_of(options: dict[str, Any]) -> Demo:
+    """Make the demo of command-line options."""
+    return Demo(
+        Path(options["data"]).absolute(), options["seed"], options["patients"], Console(width=max(118, Console().width))
+    )

@@ -1,0 +1,131 @@
+"""The load generator: its schedule, its mix, and that what it sends succeeds."""
+
+from collections import Counter as Count
+from random import Random  # noqa: TID251 - seeded dice of a test
+from typing import cast
+
+import pytest
+from counter import Counter
+from twisted.internet.task import Clock
+
+from simulators.drive import Pool
+from simulators.load import OpenLoop, Tally, percentile
+from simulators.mixture import MIXES
+from simulators.trial import TooFew, crowd
+from simulators.wire import Answered
+
+OK = b'{"infcode":0,"output":{}}'
+CODES = ("H51080200001", "H51080200002", "P51080200101")
+
+
+class SlowPool:
+    """Answers everything after a fixed time, or never."""
+
+    def __init__(self, clock: Clock, delay_s: float | None, body: bytes = OK, status: int = 200) -> None:
+        self.clock, self.delay_s, self.body, self.status = clock, delay_s, body, status
+        self.sent_at: list[float] = []
+
+    def send(self, request: bytes, answered: Answered) -> None:
+        self.sent_at.append(self.clock.seconds())
+        if self.delay_s is not None:
+            self.clock.callLater(self.delay_s, answered, self.status, self.body)
+
+
+def run(delay_s: float | None, body: bytes = OK, status: int = 200) -> tuple[SlowPool, list[Tally]]:
+    clock = Clock()
+    pool = SlowPool(clock, delay_s, body, status)
+    loop = OpenLoop(clock, cast(Pool, pool), [("1101", b"x")] * 100, rate_per_s=50)
+    ends: list[Tally] = []
+    loop.done.addCallback(ends.append)
+    loop.start()
+    clock.pump([0.001] * 45_000)
+    return pool, ends
+
+
+def test_requests_go_out_on_time_however_slow_the_answers_are() -> None:
+    pool, ends = run(5.0)
+    assert len(pool.sent_at) == 100
+    for number, at_s in enumerate(pool.sent_at):
+        assert number * 0.02 <= at_s <= number * 0.02 + 0.005
+    report = ends[0].report()
+    assert report["done"] == 100 and 5000 <= report["p50_ms"] <= 5010
+
+
+def test_answers_that_never_come_are_counted() -> None:
+    _, ends = run(None)
+    assert ends[0].report()["failed"] == {"没有回答": 100} and ends[0].done == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "name"),
+    [
+        (b'{"infcode":-1,"err_msg":"no"}', 200, "1101 平台拒绝"),
+        (b'{"infcode":-1,"err_msg":"[GW-RATE]","gw_code":"GW-RATE"}', 429, "1101 GW-RATE"),
+        (b"<html>", 502, "1101 HTTP 502"),
+        (b"", 0, "1101 断开"),
+    ],
+)
+def test_failures_are_named(body: bytes, status: int, name: str) -> None:
+    _, ends = run(0.1, body, status)
+    assert ends[0].report()["failed"] == {name: 100} and ends[0].done == 0
+
+
+def test_text_zero_is_success_too() -> None:
+    _, ends = run(0.1, b'{"infcode":"0"}')
+    assert ends[0].done == 100
+
+
+def test_percentiles_are_nearest_rank() -> None:
+    ordered = [float(number) for number in range(1, 1001)]
+    assert [percentile(ordered, share) for share in (500, 990, 999, 1000)] == [500.0, 990.0, 999.0, 1000.0]
+    assert percentile([], 500) == 0.0 and percentile([7.0], 990) == 7.0
+
+
+def test_the_default_mix_is_the_agreed_one() -> None:
+    shares = MIXES["default"]
+    assert sum(shares.values()) == 1000
+    groups = {
+        ("1101",): 180,
+        ("2001", "5206", "5301"): 80,
+        ("2201",): 90,
+        ("2203",): 110,
+        ("2204",): 140,
+        ("2206",): 120,
+        ("2207",): 110,
+        ("2101",): 40,
+        ("2102",): 40,
+        ("2208", "2103"): 10,
+        ("2304", "2305", "2401", "2402"): 10,
+        ("2301",): 30,
+        ("3101",): 30,
+        ("4101",): 10,
+    }
+    assert {names: sum(shares.get(name, 0) for name in names) for names in groups} == groups
+
+
+@pytest.mark.parametrize("mix", sorted(MIXES))
+def test_every_message_of_a_run_succeeds_on_the_platform(mix: str) -> None:
+    counter = Counter()
+    mixture = crowd(counter.clock.seconds, Random(3), CODES, 50)
+    plan = mixture.plan(mix, 600)
+    for scripts in (mixture.prepare, mixture.finish):
+        assert [why for why in map(counter.play, scripts(plan)) if why] == []
+    before = len(counter.seen)
+    messages = list(mixture.messages(plan))
+    counter.clock.advance(60)
+    failed = [(infno, found.text) for infno, path, body in messages if not (found := counter.post(path, body)).done]
+    assert failed == []
+    assert [envelope["infno"] for envelope in counter.seen[before:]] == plan
+    numbers = Count(cast(str, envelope["msgid"]) for envelope in counter.seen)
+    assert max(numbers.values()) == 1
+    sizes = [len(body) for infno, _, body in messages if infno in ("2102", "2204")]
+    assert not sizes or 1500 < sum(sizes) / len(sizes) < 6000
+
+
+def test_a_run_without_stock_says_why() -> None:
+    counter = Counter()
+    mixture = crowd(counter.clock.seconds, Random(3), CODES, 50)
+    with pytest.raises(IndexError):
+        list(mixture.messages(["2207"]))
+    with pytest.raises(TooFew, match="一家药店"):
+        crowd(counter.clock.seconds, Random(3), CODES[:2], 50)
