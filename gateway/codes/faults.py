@@ -1,0 +1,52 @@
+"""What is wrong with a file or a row, located; and the heap in which an import collects it all.
+
+Two kinds (annex C2). File faults MF01.. refuse the import whole. Content faults MA01..MA17 (mapping rules §6) let the
+row in as a draft and keep it out of force. The list of file faults:
+
+MF01 encoding · MF02 header, or no data · MF03 number of cells · MF04 quoting · MF05 limits · MF06 formula cell ·
+MF07 code or flag missing or malformed · MF08 dates · MF09 national code breaks the pattern of its system ·
+MF10 duplicate · MF11 control characters · MF12 packed file
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+KEPT_MAX = 1000  # annex C1: all, at most 1,000
+
+
+@attrs.frozen
+class Fault:
+    """One fault. line: of the file, header = 1, 0 = the file; column: its title, '' = the row."""
+
+    line: int
+    column: str
+    rule: str
+    message: str
+
+    def text(self, file: str) -> str:
+        """Return `FILE:ROW:COLUMN rule message` (annex C1)."""
+        return f"{file}:{self.line}:{self.column} {self.rule} {self.message}"
+
+    def record(self, file: str) -> dict[str, str | int]:
+        """Return the fault as `--json` shows it (annex C1)."""
+        return {"file": file, "row": self.line, "column": self.column, "rule": self.rule, "message": self.message}
+
+
+@attrs.define(eq=False)
+class Faults:
+    """Collects faults; keeps the first 1,000 and counts all."""
+
+    kept: list[Fault] = attrs.Factory(list)
+    count: int = 0
+
+    def add(self, line: int, column: str, rule: str, message: str) -> None:
+        self.count += 1
+        if len(self.kept) < KEPT_MAX:
+            self.kept.append(Fault(line, column, rule, message))
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(sorted(self.kept, key=lambda fault: fault.line))

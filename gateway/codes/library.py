@@ -1,0 +1,100 @@
+"""A national library file's rows, and which record of a code is usable when (code systems, common lifecycle)."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import attrs
+import msgspec
+
+from gateway.codes.faults import Faults
+from gateway.codes.mapping import NATIONAL_MAX
+from gateway.codes.systems import UNKEPT_COLUMNS
+from gateway.core.codes import LATEST, Record
+from gateway.core.dates import is_date
+
+# Days no calendar has: a record with them is known and never usable.
+NEVER_FROM, NEVER_TO = "9999-99-99", ""
+NAME_MAX = 500
+_COMPACT = re.compile(r"[0-9]{8}")
+_SLASHES = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
+
+
+@attrs.frozen
+class LibraryRow:
+    """One record of a national library. Dates yyyy-MM-dd, '' = open; raw: all kept columns as JSON."""
+
+    line: int
+    code: str
+    name: str
+    begndate: str
+    enddate: str
+    vali_flag: str
+    gray: str
+    ver: str
+    raw: str
+
+
+def day_text(text: str) -> str | None:
+    """Return yyyy-MM-dd of a date as downloads write it (with a time, compact, with slashes), None if it is none."""
+    if not text:
+        return ""
+    text = text.split(" ")[0].split("T")[0]
+    if _COMPACT.fullmatch(text):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    elif found := _SLASHES.fullmatch(text):
+        text = f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
+    return text if is_date(text) else None
+
+
+def parse(
+    lines: Iterable[tuple[int, Sequence[str]]],
+    header: Sequence[str],
+    at: Mapping[str, int],
+    form: re.Pattern[str],
+    faults: Faults,
+) -> Iterator[LibraryRow]:
+    """Yield the rows without fault; add every fault of form to `faults`."""
+    kept = [(number, title) for number, title in enumerate(header) if title not in UNKEPT_COLUMNS]
+    encode = msgspec.json.Encoder().encode
+    for line, cells in lines:
+        cell = {name: cells[number] for name, number in at.items()}
+        before = faults.count
+        begndate, enddate = _dates(line, cell, faults)
+        code, flag, gray = cell["code"], cell.get("vali_flag") or "1", cell.get("gray") or "0"
+        _check_code(line, code, form, faults)
+        if flag not in ("0", "1"):
+            faults.add(line, "vali_flag", "MF07", "有效标志应为0或1")
+        if gray not in ("0", "1"):
+            faults.add(line, "gray", "MF07", "灰码标志应为0或1")
+        name = cell.get("name", "")
+        if len(name) > NAME_MAX:
+            faults.add(line, "name", "MF05", f"名称超过{NAME_MAX}个字符")
+        if faults.count == before:
+            raw = encode({title: cells[number] for number, title in kept if cells[number]}).decode()
+            yield LibraryRow(line, code, name, begndate, enddate, flag, gray, cell.get("ver", ""), raw)
+
+
+def _check_code(line: int, code: str, form: re.Pattern[str], faults: Faults) -> None:
+    if not code:
+        faults.add(line, "code", "MF07", "国家编码为空")
+    elif len(code) > NATIONAL_MAX:
+        faults.add(line, "code", "MF07", f"国家编码超过{NATIONAL_MAX}个字符")
+    elif not form.fullmatch(code):
+        faults.add(line, "code", "MF09", f"国家编码{code}不符合该标准的编码规则")
+
+
+def _dates(line: int, cell: Mapping[str, str], faults: Faults) -> tuple[str, str]:
+    days = []
+    for column in ("begndate", "enddate"):
+        day = day_text(cell.get(column, ""))
+        if day is None:
+            faults.add(line, column, "MF08", "不是有效日期")
+        days.append(day or "")
+    return days[0], days[1]
+
+
+def record_of(name: str, begndate: str, enddate: str, vali_flag: str, gray: str) -> Record:
+    """Return the record as the tables hold it: usable if vali_flag=1 and begndate <= day <= enddate, never if grey."""
+    if vali_flag != "1" or gray == "1":
+        return name, NEVER_FROM, NEVER_TO
+    return name, begndate, enddate or LATEST
