@@ -8,7 +8,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
-from simulators.his import AMOUNTS, Booked, Institution
+from simulators.booking import AMOUNTS, Booked
+from simulators.his import Institution
 from simulators.money import yuan
 from simulators.people import AREA
 from simulators.wording import Json

@@ -256,7 +256,7 @@ class City:
         compiled, snapshot = facts()
         settings = LinkConfig(url="http://127.0.0.1/fsi/api/call", timeout_s=10)
         road = _Road(self, self.life)
-        link = make_link("national", settings, compiled, road, b"/fsi/api/call", lambda infno, now_s: b"", self.clock)
+        link = make_link("national", settings, compiled, road, road, b"/fsi/api/call", lambda infno, now_s: b"", self.clock)
         institutions = {}
         for code in (HOSPITAL, PHARMACY):
             one = InstitutionConfig(fixmedins_code=code, name=code, link="national", allow_from=[f"{ADDRESS}/32"])

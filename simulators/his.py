@@ -13,7 +13,8 @@ from decimal import Decimal
 import attrs
 
 from simulators import stamps
-from simulators.money import NotMoney, fen
+from simulators.booking import Booked, booked
+from simulators.money import NotMoney
 from simulators.people import AREA, Person
 from simulators.wording import Dice, Json, read_object, write
 
@@ -22,6 +23,10 @@ FILE_UP_PATH = "/fsi/api/fileupload/upload"
 FILE_DOWN_PATH = "/fsi/api/fileupload/download"
 ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0, 5.0, 10.0, 10.0, 15.0, 30.0, 30.0, 60.0, 60.0, 120.0)
 """Pauses before the same msgid is asked again; then the case goes to a person."""
+
+
+NEW_MESSAGE_S = (5.0, 30.0)
+"""Pauses before a settlement that certainly did not happen is tried with a new msgid."""
 
 
 @attrs.frozen
@@ -88,67 +93,6 @@ class GaveUp(Exception):
     def __init__(self, text: str, doubted: bool = False) -> None:
         super().__init__(text)
         self.doubted = doubted
-
-
-@attrs.define
-class Booked:
-    """One row of the institution's ledger; amounts in fen, a refund negative."""
-
-    setl_id: str
-    msgid: str
-    infno: str
-    mdtrt_id: str
-    psn_no: str
-    insutype: str
-    clr_type: str
-    setl_time: str
-    amounts: dict[str, int]
-    refund_of: str = ""
-
-    @property
-    def consistent(self) -> bool:
-        """The identities of annex X38 hold to the fen."""
-        have = self.amounts
-        person = have["acct_pay"] + have["psn_cash_pay"]
-        parts = sum(have.get(name, 0) for name in FUND_PARTS)
-        return (
-            have["medfee_sumamt"] == have["fund_pay_sumamt"] + have["psn_part_amt"] + have.get("hosp_part_amt", 0)
-            and have["psn_part_amt"] == person
-            and have["fund_pay_sumamt"] == parts
-        )
-
-
-FUND_PARTS = (
-    "hifp_pay",
-    "cvlserv_pay",
-    "hifes_pay",
-    "hifmi_pay",
-    "hifob_pay",
-    "maf_pay",
-    "oth_pay",
-    "hifdm_pay",
-)
-AMOUNTS = ("medfee_sumamt", "fund_pay_sumamt", *FUND_PARTS, "psn_part_amt", "acct_pay", "psn_cash_pay", "hosp_part_amt")
-
-
-def booked(infno: str, msgid: str, clr_type: str, setlinfo: Json, refund_of: str = "") -> Booked:
-    """A ledger row out of an answer; raises KeyError or money.NotMoney when the answer lacks what money needs."""
-    given = dict(setlinfo)
-    if "psn_cash_pay" not in given and "pdn_cash_pay" in given:
-        given["psn_cash_pay"] = given["pdn_cash_pay"]  # so spelled in 2208 (pitfall 8)
-    amounts = {name: fen(given[name]) for name in AMOUNTS if name in given}
-    return Booked(
-        given["setl_id"],
-        msgid,
-        infno,
-        given["mdtrt_id"],
-        given.get("psn_no") or "",
-        given.get("insutype") or "",
-        clr_type,
-        given["setl_time"],
-        amounts,
-        refund_of,
-    )
 
 
 class Institution:
@@ -259,26 +203,36 @@ class Institution:
         return found
 
     def settle(self, infno: str, body: Json, insuplc: str, clr_type: str, refund_of: str = "") -> Talk:
-        """A request that moves money. Books what is confirmed; raises GaveUp when it is refused or stays unknown."""
-        envelope = self.envelope(infno, body, insuplc)
-        msgid, raw = envelope["msgid"], write(envelope)
-        self.unknown[msgid] = infno
-        found = yield from self._until_decided(raw)
-        self._count(infno, found)
-        if found.done:
-            try:
-                row = booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of)
-            except (KeyError, TypeError, NotMoney) as cause:  # done, but nobody can say for how much: stays unknown
-                raise GaveUp(f"{infno} 回答缺少结算内容") from cause
-            if row.refund_of and not row.psn_no:
-                row.psn_no = body["data"]["psn_no"]
-            self.ledger.append(row)
-            del self.unknown[msgid]
-            return found
-        if not undecided(found) and found.gw_state != "MANUAL":
-            del self.unknown[msgid]
-        self.refused.append((infno, found.text))
-        raise GaveUp(f"{infno} {found.text}")
+        """A request that moves money. Books what is confirmed; raises GaveUp when it is refused or stays unknown.
+
+        When the answer says that a new message is needed (gw_repeat `new`), the cashier tries again, twice at most.
+        """
+        for pause_s in (*NEW_MESSAGE_S, None):
+            envelope = self.envelope(infno, body, insuplc)
+            found = yield from self._one_settlement(envelope)
+            self._count(infno, found)
+            if found.done or found.gw_repeat != "new" or pause_s is None:
+                break
+            yield Pause(pause_s)
+        if not found.done:
+            self.refused.append((infno, found.text))
+            raise GaveUp(f"{infno} {found.text}")
+        try:
+            row = booked(infno, envelope["msgid"], clr_type, found.output["setlinfo"], refund_of)
+        except (KeyError, TypeError, NotMoney) as cause:  # done, but nobody can say for how much: stays unknown
+            raise GaveUp(f"{infno} 回答缺少结算内容") from cause
+        row.psn_no = row.psn_no or (body.get("data") or {}).get("psn_no", "")
+        self.ledger.append(row)
+        del self.unknown[envelope["msgid"]]
+        return found
+
+    def _one_settlement(self, envelope: Json) -> Talk:
+        """One message until its end is known; `unknown` holds its msgid until the books do, or it is refused."""
+        self.unknown[envelope["msgid"]] = envelope["infno"]
+        found = yield from self._until_decided(write(envelope))
+        if not found.done and not undecided(found) and found.gw_state != "MANUAL":
+            del self.unknown[envelope["msgid"]]
+        return found
 
     def settle_free(self, infno: str, body: Json, insuplc: str) -> Talk:
         """2401: moves no money, but must not happen twice; in doubt the same message is asked again."""
@@ -351,20 +305,27 @@ _OPEN_STATES = {"IN_DOUBT", "REVERSING", "SENT", "JOURNALED"}
 
 
 def unanswered(found: Answer) -> bool:
-    """A question or upload nobody answered: the connection broke, no room, or the platform kept silent (GW-PLATFORM)."""
+    """A question or upload nobody answered: a broken connection, no room, or a silent platform (GW-PLATFORM)."""
+    if found.done:
+        return False
     code = (found.envelope or {}).get("gw_code")
-    return not found.done and (found.status != 200 or code == "GW-PLATFORM")
+    return found.status in (0, 429) or found.status >= 500 or code == "GW-PLATFORM"
+
+
+_NOT_TAKEN = {400, 401, 404, 405, 408, 413, 415}
 
 
 def undecided(found: Answer) -> bool:
     """Nobody can say yet whether the money moved, or nothing was taken and the same message may simply be repeated.
 
-    A gateway's word decides (gw_repeat, gw_state; annex X37); without one a broken answer is doubt.
+    A gateway's word decides (gw_repeat, gw_state; annex X4, X37); without one a broken answer is doubt.
     """
     if found.done or found.gw_state == "MANUAL":
         return False
     if found.gw_repeat:
         return found.gw_repeat == "ask" or (found.gw_repeat == "same" and found.status in (429, 503))
+    if found.status in _NOT_TAKEN and found.envelope is not None and "gw_code" in found.envelope:
+        return False
     return found.status != 200 or found.envelope is None or found.gw_state in _OPEN_STATES
 
 

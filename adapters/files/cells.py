@@ -5,7 +5,7 @@ import unicodedata
 
 BLANKS = " \t\r\n\u00a0\u3000\ufeff\u200b"
 # A number, or a number with its unit: `+20.0D` is a lens, not a formula (it names no cell and calls nothing).
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:%|[A-Za-z]{1,2})?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:%|\u00b0?[A-Za-z]{1,4})?")
 # ASCII starters and every character NFKC folds to one (full-width, small and superscript forms).
 _STARTERS = frozenset("=+-@＝＋－＠﹢﹣﹦﹫⁺⁻⁼₊₋₌")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -151,14 +151,13 @@ class CodesReader:
         """Yield (code, name, begndate, enddate, vali_flag, gray) of a library's rows in force."""
         ids = [version.id for version in self.versions() if version.system == system]
         query = "SELECT code, name, begndate, enddate, vali_flag, gray FROM library_row WHERE library = ?"
-        if len(ids) == 1:
-            yield from self.connection.execute(query, ids)
-            return
         seen: set[str] = set()
         for version in reversed(ids):
+            oldest = version == ids[0]  # nothing comes after it, so its codes need not be remembered
             for row in self.connection.execute(query, (version,)):
                 if row[0] not in seen:
-                    seen.add(row[0])
+                    if not oldest:
+                        seen.add(row[0])
                     yield row
 
     def mappings(self, institution: str) -> Iterator[tuple[str, str, str, str, str, str]]:

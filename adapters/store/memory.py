@@ -53,6 +53,11 @@ class MemoryJournal:
                 self._insert(op.entry, op.evidence)
                 self.answers[op.entry.id] = op.answer
                 self.events.append((op.entry.id, op.entry.created_ms, op.entry.state, "done"))
+            if op.cancels:
+                prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
+                for other in self.rows.values():
+                    if other.business_key.startswith(prefix) and other.mdtrt_id == op.cancels and self._live(other):
+                        other.cancelled = True
             return True
         assert isinstance(op, Recall)
         return self._recall(op.fixmedins_code, op.msgid)
@@ -67,7 +72,8 @@ class MemoryJournal:
             for other in self.rows.values():
                 near = other.created_ms > entry.created_ms - SOFT_WINDOW_MS and other.msgid != entry.msgid
                 if other.soft_key == entry.soft_key and near and self._live(other):
-                    return Duplicate(attrs.evolve(other), soft=True)
+                    known = self._recall(entry.fixmedins_code, entry.msgid)
+                    return known or Duplicate(attrs.evolve(other), soft=True)
         known = self._recall(entry.fixmedins_code, entry.msgid)
         if known is not None:
             return known

@@ -13,9 +13,10 @@ from pathlib import Path
 import attrs
 
 from adapters.crypto.digest import sm3
-from adapters.crypto.vault import Vault
+from adapters.crypto.vault import Vault, VaultError
 from gateway.core.checks import Evidence
 from gateway.core.model import (
+    FAILED,
     Accept,
     Accepted,
     AcceptResult,
@@ -36,24 +37,38 @@ COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
     "setl_id, omsgid, insuplc_admdvs, medfee_fen, created_ms, delivered, cancelled, settled"
 )
-_INSERT = f"INSERT OR IGNORE INTO journal ({COLUMNS}, changed_ms) VALUES ({','.join('?' * 22)})"  # noqa: S608
-_SELECT = f"SELECT {COLUMNS} FROM journal"  # noqa: S608
-_LIVE = "cancelled = 0 AND state NOT IN ('NOT_SENT', 'REJECTED', 'ABSENT', 'REVERSED')"
-_BY_MSGID = f"{_SELECT} WHERE fixmedins_code = ? AND msgid = ?"
-_BY_BUSINESS = f"{_SELECT} WHERE business_key = ? AND business_key <> '' AND {_LIVE}"
-_BY_SOFT = f"{_SELECT} WHERE soft_key = ? AND soft_key <> '' AND created_ms > ? AND {_LIVE} LIMIT 1"
-_EVENT = "INSERT INTO journal_event (journal_id, at_ms, state, reason, chain) VALUES (?,?,?,?,?)"
+_STORED = (
+    "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
+    "omsgid, insuplc_admdvs, medfee_fen, created_ms, changed_ms"
+)
+_INSERT = f"INSERT OR IGNORE INTO journal ({_STORED}) VALUES ({','.join('?' * 18)})"  # noqa: S608
+_SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
+_BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
+_BY_BUSINESS = f"{_SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
+_BY_SOFT = f"{_SELECT} WHERE soft_key = ? AND soft_key <> '' AND created_ms > ? AND live = 1 LIMIT 1"
+_EVENT = "INSERT INTO journal_event VALUES (?,?,?,?,?,?)"
 _EVIDENCE = "INSERT OR IGNORE INTO evidence VALUES (?,?,?,?,?,?,?,?)"
-_ANSWER = "INSERT OR REPLACE INTO answer (journal_id, sealed) VALUES (?,?)"
-_ADVANCE = (
-    "UPDATE journal SET state = ?, changed_ms = ?, setl_id = CASE WHEN ? = '' THEN setl_id ELSE ? END, "
-    "mdtrt_id = CASE WHEN ? = '' THEN mdtrt_id ELSE ? END, settled = CASE WHEN ? = '' THEN settled ELSE ? END, "
-    "delivered = max(delivered, ?) WHERE id = ? AND state = ?"
+# What is said later adds to what was said before; delivered is never taken back.
+_OUTCOME = (
+    "INSERT INTO outcome VALUES (?,?,?,?,?,?) ON CONFLICT (journal_id) DO UPDATE SET "
+    "setl_id = CASE WHEN excluded.setl_id = '' THEN setl_id ELSE excluded.setl_id END, "
+    "mdtrt_id = CASE WHEN excluded.mdtrt_id = '' THEN mdtrt_id ELSE excluded.mdtrt_id END, "
+    "settled = CASE WHEN excluded.settled = '' THEN settled ELSE excluded.settled END, "
+    "delivered = max(delivered, excluded.delivered), sealed = coalesce(excluded.sealed, sealed)"
 )
+_HEAD = "UPDATE chain_head SET number = ?, chain = ?"
+_ADVANCE = "UPDATE journal SET state = ?, changed_ms = ? WHERE id = ? AND state = ?"
+# What failed gives its business key back. The success path leaves `live`, and so the index, alone.
+_ADVANCE_FAILED = "UPDATE journal SET state = ?, changed_ms = ?, live = 0 WHERE id = ? AND state = ?"
 _CANCEL = (
-    "UPDATE journal SET cancelled = 1 WHERE fixmedins_code = ? AND setl_id = ? AND klass IN ('M', 'A') AND id <> ?"
+    "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
+    "setl_id <> '') AND fixmedins_code = ? AND klass IN ('M', 'A') AND id <> ?"
 )
-_CHAIN_START = b"\0" * 32
+# By the range of its business key, so that the index of live keys finds it.
+_CANCEL_ADMISSION = (
+    "UPDATE journal SET cancelled = 1, live = 0 WHERE business_key > ? AND business_key < ? AND business_key <> '' "
+    "AND live = 1 AND id IN (SELECT id FROM journal_row WHERE business_key > ? AND business_key < ? AND mdtrt_id = ?)"
+)
 
 
 class StoreLocked(Exception):
@@ -94,6 +109,7 @@ class SqliteJournal:
     connection: sqlite3.Connection
     vault: Vault
     lock: int
+    number: int
     chain: bytes
     last_id: int
 
@@ -109,16 +125,20 @@ class SqliteJournal:
             if cause.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise StoreLocked(str(path)) from cause
             raise
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA cache_size = -65536")
-        migrate(connection, scripts)
-        chain = connection.execute("SELECT chain FROM journal_event ORDER BY id DESC LIMIT 1").fetchone()
-        last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
-        return cls(path, connection, vault, lock, chain[0] if chain else _CHAIN_START, last)
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA cache_size = -65536")
+            migrate(connection, scripts)
+            number, chain = connection.execute("SELECT number, chain FROM chain_head").fetchone()
+            last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
+        except sqlite3.Error as cause:
+            os.close(lock)
+            raise StoreBroken(f"{path}: {type(cause).__name__} {getattr(cause, 'sqlite_errorname', '')}") from cause
+        return cls(path, connection, vault, lock, number, chain, last)
 
     def close(self) -> None:
         """Checkpoint, close and let go of the lock."""
@@ -133,7 +153,7 @@ class SqliteJournal:
 
     def commit(self, ops: list[Op]) -> list[OpResult]:
         """Do one batch in one durable transaction. Only look-ups cost no transaction."""
-        chain = self.chain
+        number, chain = self.number, self.chain
         writes = not ops or any(type(op) is not Recall for op in ops)
         try:
             if writes:
@@ -141,13 +161,11 @@ class SqliteJournal:
             batch = _Batch(self)
             results = [batch.do(op) for op in ops]
             batch.flush()
-            if not ops:
-                self.connection.execute("INSERT INTO journal_probe DEFAULT VALUES")
-                self.connection.execute("DELETE FROM journal_probe")
             if writes:
+                self.connection.execute(_HEAD, (self.number, self.chain))
                 self.connection.execute("COMMIT")
         except sqlite3.Error as cause:
-            self.chain = chain
+            self.number, self.chain = number, chain
             raise self._rolled_back(cause) from cause
         return results
 
@@ -168,9 +186,9 @@ class _Batch:
     """One transaction's work; rows of the append-only tables are gathered and written together."""
 
     journal: SqliteJournal
-    events: list[tuple[int, int, str, str, bytes]] = attrs.Factory(list)
+    events: list[tuple[int, int, int, str, str, bytes]] = attrs.Factory(list)
     evidence: list[tuple[int, int, str, str, str, str, str, str]] = attrs.Factory(list)
-    answers: list[tuple[int, bytes]] = attrs.Factory(list)
+    outcomes: list[tuple[int, str, str, str, int, bytes | None]] = attrs.Factory(list)
 
     def do(self, op: Op) -> OpResult:
         if type(op) is Accept:
@@ -189,7 +207,8 @@ class _Batch:
         if entry.soft_key:
             soft = execute(_BY_SOFT, (entry.soft_key, entry.created_ms - SOFT_WINDOW_MS)).fetchone()
             if soft is not None and soft[2] != entry.msgid:
-                return Duplicate(entry_of(soft), soft=True)
+                # A late repeat of a known msgid is that msgid first (X7), whatever was sold since.
+                return self.recall(entry.fixmedins_code, entry.msgid) or Duplicate(entry_of(soft), soft=True)
         if not self._insert(entry):
             known = self.recall(entry.fixmedins_code, entry.msgid)
             if known is not None:
@@ -203,58 +222,63 @@ class _Batch:
 
     def advance(self, op: Advance) -> bool:
         entry = op.entry
-        values = (
-            op.to, op.at_ms, op.setl_id, op.setl_id, op.mdtrt_id, op.mdtrt_id, op.settled, op.settled,
-            int(op.delivered), entry.id, op.was,
-        )  # fmt: skip
-        if self.journal.connection.execute(_ADVANCE, values).rowcount != 1:
+        statement = _ADVANCE_FAILED if op.to in FAILED else _ADVANCE
+        if self.journal.connection.execute(statement, (op.to, op.at_ms, entry.id, op.was)).rowcount != 1:
             return False
         self.event(entry, op.at_ms, op.to, op.reason)
-        if op.answer is not None:
-            self._seal(entry, op.answer)
+        if op.answer is not None or op.delivered or op.setl_id or op.mdtrt_id:
+            sealed = self._sealed(entry, op.answer) if op.answer is not None else None
+            self.outcomes.append((entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed))
         if op.cancels:
-            self.journal.connection.execute(_CANCEL, (entry.fixmedins_code, op.cancels, entry.id))
+            self.flush()  # the settlement it undoes may have been written in this very batch
+            self.journal.connection.execute(_CANCEL, (op.cancels, entry.fixmedins_code, entry.id))
         return True
 
     def keep(self, op: Keep) -> None:
         if self._insert(op.entry):
             self.event(op.entry, op.entry.created_ms, op.entry.state, "done")
             self._prove(op.entry, op.evidence)
-            self._seal(op.entry, op.answer)
+            self.outcomes.append((op.entry.id, "", "", "", 1, self._sealed(op.entry, op.answer)))
+        if op.cancels:
+            self.flush()
+            prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
+            last = prefix + "\U0010ffff"
+            values = (prefix, last, prefix, last, op.cancels)
+            self.journal.connection.execute(_CANCEL_ADMISSION, values)
 
     def recall(self, fixmedins_code: str, msgid: str) -> Known | None:
         self.flush()  # an answer written in this very batch must be found
         row = self.journal.connection.execute(_BY_MSGID, (fixmedins_code, msgid)).fetchone()
         if row is None:
             return None
-        entry = entry_of(row)
-        sealed = self.journal.connection.execute(
-            "SELECT sealed FROM answer WHERE journal_id = ?", (entry.id,)
-        ).fetchone()
+        sealed, entry = row[0], entry_of(row[1:])
         if sealed is None:
             return Known(entry, None)
-        return Known(entry, self.journal.vault.open(sealed[0], bound_to(fixmedins_code, msgid)))
+        try:
+            return Known(entry, self.journal.vault.open(sealed, bound_to(fixmedins_code, msgid)))
+        except VaultError:
+            # One answer that cannot be opened must not stop the node; the clerk raises the alarm.
+            return Known(entry, None)
 
     def _insert(self, e: Entry) -> bool:
         values = (
             e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.state, e.digest, e.business_key, e.soft_key,
-            e.lane, e.psn_no, e.mdtrt_id, e.setl_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms,
-            int(e.delivered), int(e.cancelled), e.settled, e.created_ms,
+            e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.created_ms,
         )  # fmt: skip
         return self.journal.connection.execute(_INSERT, values).rowcount == 1
 
     def event(self, entry: Entry, at_ms: int, state: str, reason: str) -> None:
         journal = self.journal
+        journal.number += 1
         journal.chain = event_chain(journal.chain, entry.id, at_ms, state, reason)
-        self.events.append((entry.id, at_ms, state, reason, journal.chain))
+        self.events.append((entry.id, journal.number, at_ms, state, reason, journal.chain))
 
     def _prove(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:
         for n, row in enumerate(evidence):
             self.evidence.append((entry.id, n, *row))
 
-    def _seal(self, entry: Entry, answer: bytes) -> None:
-        sealed = self.journal.vault.seal(answer, bound_to(entry.fixmedins_code, entry.msgid))
-        self.answers.append((entry.id, sealed))
+    def _sealed(self, entry: Entry, answer: bytes) -> bytes:
+        return self.journal.vault.seal(answer, bound_to(entry.fixmedins_code, entry.msgid))
 
     def flush(self) -> None:
         executemany: Callable[..., object] = self.journal.connection.executemany
@@ -262,6 +286,6 @@ class _Batch:
             executemany(_EVENT, self.events)
         if self.evidence:
             executemany(_EVIDENCE, self.evidence)
-        if self.answers:
-            executemany(_ANSWER, self.answers)
-        self.events, self.evidence, self.answers = [], [], []
+        if self.outcomes:
+            executemany(_OUTCOME, self.outcomes)
+        self.events, self.evidence, self.outcomes = [], [], []

@@ -89,7 +89,14 @@ def compile_region(region: Region) -> Compiled:
 
 
 def make_link(
-    name: str, settings: Platform, compiled: Compiled, exchange: Exchange, path: bytes, signer: Signer, clock: Clock
+    name: str,
+    settings: Platform,
+    compiled: Compiled,
+    exchange: Exchange,
+    files: Exchange,
+    path: bytes,
+    signer: Signer,
+    clock: Clock,
 ) -> Link:
     """Put one link together."""
     region = compiled.region
@@ -99,6 +106,7 @@ def make_link(
         plans=compiled.plans,
         backward=compiled.backward,
         exchange=exchange,
+        files=files,
         codec=NationalCodec.of(region, path, signer),
         judge=Judge.of(region),
         breaker=Breaker(clock, settings.breaker.failures, settings.breaker.open_s),
@@ -122,6 +130,11 @@ def make_institution(one: InstitutionConfig, link: Link) -> Institution:
     )
 
 
+def at_once(call: Callable[[], bytes], done: Callable[[bytes], None]) -> None:
+    """Run a call here and now: for tests and the city, which have no threads."""
+    done(call())
+
+
 def assemble_exchange(
     *,
     clock: Clock,
@@ -132,6 +145,8 @@ def assemble_exchange(
     runner: Runner,
     watch: Watch,
     on_broken: Callable[[Exception], None],
+    offload: Callable[[Callable[[], bytes], Callable[[bytes], None]], None] | None = None,
+    linger_s: float = 0.0,
 ) -> Room:
     """Put the exchange together."""
     lanes, visits = Lanes(), Visits()
@@ -142,7 +157,7 @@ def assemble_exchange(
         counter += 1
         return counter
 
-    queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled())
+    queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled(), linger_s)
     clerk = Clerk(clock, queue, lanes, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)
     door = Door(dict(institutions))
@@ -157,6 +172,7 @@ def assemble_exchange(
         why_not=lambda: "GW-NOT-READY" if room.stopping else "",
         visits=visits,
         reversals=Reversals(clerk),
+        offload=offload or at_once,
     )
     room = Room(desk=desk, door=door, queue=queue, lanes=lanes, clerk=clerk, relay=relay, links=dict(links))
     return room

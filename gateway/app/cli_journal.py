@@ -114,7 +114,7 @@ def _select(
         wheres.append("created_ms >= ?")
         values.append(str(_since_ms(since)))
     # Only constants and question marks are put together; every value is a parameter.
-    query = f"SELECT {COLUMNS} FROM journal WHERE {' AND '.join(wheres)} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT {COLUMNS} FROM journal_row WHERE {' AND '.join(wheres)} ORDER BY id DESC LIMIT ?"  # noqa: S608
     for row in connection.execute(query, (*values, limit)):
         yield entry_of(row)
 
@@ -171,7 +171,7 @@ def show(config: str, msgid: str, institution: str, as_json: bool) -> None:
 
 def _story(connection: sqlite3.Connection, entry: Entry) -> dict[str, Any]:
     events = connection.execute(
-        "SELECT at_ms, state, reason FROM journal_event WHERE journal_id = ? ORDER BY id", (entry.id,)
+        "SELECT at_ms, state, reason FROM journal_event WHERE journal_id = ? ORDER BY number", (entry.id,)
     )
     evidence = connection.execute(
         "SELECT path, system, local_code, national_code, version, day FROM evidence WHERE journal_id = ? ORDER BY n",
@@ -206,7 +206,7 @@ def verify(config: str, as_json: bool) -> None:
 
     connection = _open(load(config))
     chain, count, broken = b"\0" * 32, 0, 0
-    query = "SELECT id, journal_id, at_ms, state, reason, chain FROM journal_event ORDER BY id"
+    query = "SELECT number, journal_id, at_ms, state, reason, chain FROM journal_event ORDER BY number"
     for number, journal_id, at_ms, state, reason, stored in connection.execute(query):
         chain = event_chain(chain, journal_id, at_ms, state, reason)
         count += 1
@@ -214,7 +214,7 @@ def verify(config: str, as_json: bool) -> None:
             broken = number
             break
     states = "SELECT count(*) FROM journal j WHERE j.state <> (SELECT e.state FROM journal_event e \
-        WHERE e.journal_id = j.id ORDER BY e.id DESC LIMIT 1)"
+        WHERE e.journal_id = j.id ORDER BY e.number DESC LIMIT 1)"
     drifted = connection.execute(states).fetchone()[0]
     ok = not broken and not drifted
     if as_json:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import attrs
+
 from gateway.codes.library import record_of
 from gateway.core.codes import NO_LIBRARIES, Libraries, Record, Row, Snapshot, build_snapshot
 from gateway.core.ports import Clock
@@ -74,7 +75,11 @@ def _libraries(tables: Tables, forms: Mapping[str, re.Pattern[str]], share: dict
     records: dict[str, dict[str, Record]] = {}
     for system, code, name, begndate, enddate, vali_flag, gray in tables.libraries():
         record = record_of(
-            name, share.setdefault(begndate, begndate), share.setdefault(enddate, enddate), vali_flag, gray
+            share.setdefault(name, name),
+            share.setdefault(begndate, begndate),
+            share.setdefault(enddate, enddate),
+            vali_flag,
+            gray,
         )
         records.setdefault(system, {})[share.setdefault(code, code)] = record
     return Libraries(records, forms) if records or forms else NO_LIBRARIES

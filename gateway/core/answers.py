@@ -11,7 +11,7 @@ from gateway.core.errors import CODES, Complaint
 _encode = msgspec.json.Encoder().encode
 
 
-def refusal(code: str, detail: str = "") -> tuple[int, bytes]:
+def refusal(code: str, detail: str = "", complaints: Iterable[Complaint] = ()) -> tuple[int, bytes]:
     """Return (HTTP status, body) for what is turned away before or instead of an envelope answer (contract §4)."""
     found = CODES[code]
     body: dict[str, Any] = {"infcode": -1, "err_msg": found.message(detail), "gw_code": code}
@@ -19,6 +19,9 @@ def refusal(code: str, detail: str = "") -> tuple[int, bytes]:
         body["gw_repeat"] = found.repeat
     if code == "GW-NOT-ACCEPTED":
         body["gw_state"] = "NOT_SENT"
+    rows = [{"path": c.path, "rule": c.rule, "message": c.message} for c in complaints]
+    if rows:
+        body["gw_complaints"] = rows
     return found.status, _encode(body)
 
 

@@ -52,12 +52,14 @@ def translate_back(backward: Backward, tree: dict[str, Any], snapshot: Snapshot,
         for name, fields in backward.nodes.items():
             if name == "_root":
                 _row(fields, output, "output", snapshot, day, sent, codes)
-                _node(fields, output.get("data"), "output.data", snapshot, day, sent, codes)
+                if "data" not in backward.nodes:
+                    _node(fields, output.get("data"), "output.data", snapshot, day, sent, codes)
             else:
                 _node(fields, output.get(name), f"output.{name}", snapshot, day, sent, codes)
     elif type(output) is list:
-        for fields in backward.nodes.values():
-            _node(fields, output, "output", snapshot, day, sent, codes)
+        # Once per field, though several nodes have it: what was translated is not to be looked up again.
+        every = tuple(dict.fromkeys(field for fields in backward.nodes.values() for field in fields))
+        _node(every, output, "output", snapshot, day, sent, codes)
     if not codes:
         return None
     tree["gw_codes"] = codes

@@ -14,6 +14,8 @@ import attrs
 import msgspec
 
 T = TypeVar("T")
+# Queries about institutions, and record-keeping at another institution.
+_MAY_NAME_OTHERS = frozenset({"1201", "2505", "2507"})
 Klass = Literal["M", "A", "R", "C", "W", "Q"]
 Kind = Literal["text", "number", "date", "datetime", "list", "object", "any", "node"]
 
@@ -242,6 +244,11 @@ class Field:
     system: str = ""
     child: "Node | None" = None
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether a value that passes is always a number."""
+        return self.kind == "number" and not self.number_or_text
+
 
 @attrs.frozen(kw_only=True)
 class Node:
@@ -275,6 +282,11 @@ class Transaction:
     rows_max: int
     body_bytes_max: int
     service_date: str
+
+    @property
+    def may_name_others(self) -> bool:
+        """Whether another institution may stand inside input (annex X15: 1201, 5xxx, 2505, 2507)."""
+        return self.infno in _MAY_NAME_OTHERS or self.infno.startswith("5")
 
 
 @attrs.frozen(kw_only=True)
@@ -333,20 +345,36 @@ def decode_files(
             found[getattr(spec, key)] = spec
         return found
 
-    head = msgspec.json.decode(envelope, type=EnvelopeSpec)
-    strip = {"note", "values"}
-    fields = []
-    for raw in head.request:
-        plain = msgspec.json.decode(raw)
-        fields.append(msgspec.convert({k: v for k, v in plain.items() if k not in strip}, FieldSpec))
+    fields, response = _envelope(envelope, problems)
     files = Files(
         transactions=many(transactions, TransactionSpec, "infno"),
         dictionaries=many(dictionaries, DictionarySpec, "name"),
         regions=many(regions, RegionSpec, "id", toml=True),
         code_systems=many(code_systems, CodeSystemSpec, "id"),
-        envelope=tuple(fields),
-        response=tuple(msgspec.json.decode(raw)["name"] for raw in head.response),
+        envelope=fields,
+        response=response,
     )
     if problems:
         raise CatalogueError(problems)
     return files
+
+
+def _envelope(content: bytes, problems: list[str]) -> tuple[tuple[FieldSpec, ...], tuple[str, ...]]:
+    """Return the request fields and the names of the response fields; what is wrong goes to problems."""
+    try:
+        head = msgspec.json.decode(content, type=EnvelopeSpec)
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        problems.append(f"envelope.json: {cause}")
+        return (), ()
+    fields = []
+    for index, raw in enumerate(head.request):
+        plain = msgspec.json.decode(raw, type=dict[str, object])
+        try:
+            fields.append(msgspec.convert({k: v for k, v in plain.items() if k not in ("note", "values")}, FieldSpec))
+        except msgspec.ValidationError as cause:
+            problems.append(f"envelope.json: $.request[{index}]: {cause}")
+    return tuple(fields), tuple(msgspec.json.decode(raw, type=_Named).name for raw in head.response)
+
+
+class _Named(msgspec.Struct):
+    name: str

@@ -22,9 +22,7 @@ Evidence = tuple[str, str, str, str, str, str]  # path, SYSTEM, local code, nati
 COMPLAINTS_MAX = 2_000
 ITEM, LOCAL_ITEM = "item", "local_item"
 SERVICE_DAY = ("fee_ocur_time", "diag_time", "begntime")  # annex X13, in this order
-# Queries about institutions, and record-keeping at another institution, may name others (annex X15).
-MAY_NAME_OTHERS = frozenset({"1201", "2505", "2507"})
-_TCM_DIAGNOSIS = frozenset({"2", "3"})  # diag_type: these lines carry 1314/1315 codes, not ICD-10
+_TCM_DIAGNOSIS = ("2", "3")  # diag_type: these lines carry 1314/1315 codes, not ICD-10
 NAME_OF: Mapping[str, str] = {
     "diag_code": "diag_name",
     "dise_codg": "dise_name",
@@ -83,7 +81,7 @@ def examine(region: Region, transaction: Transaction, envelope: dict[str, Any], 
     walker = _Walker(region, transaction, work)
     walker.message(message)
     if not work.foreign:
-        work.foreign = _names_other(transaction.infno, message, work.institution)
+        work.foreign = _names_other(transaction, message, work.institution)
     return work
 
 
@@ -184,7 +182,7 @@ def _absent(field: Field, row: Mapping[str, Any], path: str, work: Work) -> None
     if field.required or (field.when is not None and _holds(field, row)):
         if path not in work.missed:
             work.complain(path, "required", f"{field.zh}不能为空")
-    elif type(value) is str and value and field.kind in ("number", "date", "datetime"):
+    elif type(value) is str and value and field.kind in ("number", "date", "datetime") and not field.number_or_text:
         work.complain(path, "type", f"{field.zh}不能是空白字符")
 
 
@@ -240,7 +238,7 @@ def translate(node: Node, row: dict[str, Any], path: str, day: str, work: Work) 
         if field.system == ITEM and local_slot is not None:
             _two_slot(field, local_slot, row, path, day, work)
         elif field.system in SLOTS:
-            _one_slot(field, row, path, day, work)
+            _one_slot(node, field, row, path, day, work)
         elif field.dictionary and f"dictionary:{field.dictionary}" in work.codes.tables:
             value = row.get(field.name)
             if type(value) is str and value:
@@ -260,12 +258,12 @@ def _two_slot(field: Field, local_slot: Field, row: dict[str, Any], path: str, d
     found = work.codes.two_slot(local, national, day)
     where = f"{path}.{field.name}"
     if isinstance(found, Hit):
-        put(row, field.name, where, local, found, day, work)
+        put(row, field.name, where, local or national, found, day, work)
     else:
         complain_miss(field, where, national or local, found, work)
 
 
-def _one_slot(field: Field, row: dict[str, Any], path: str, day: str, work: Work) -> None:
+def _one_slot(node: Node, field: Field, row: dict[str, Any], path: str, day: str, work: Work) -> None:
     value = row.get(field.name)
     if type(value) is not str or blank(value):
         return
@@ -278,7 +276,7 @@ def _one_slot(field: Field, row: dict[str, Any], path: str, day: str, work: Work
         return
     put(row, field.name, where, value, found, day, work)
     name_field = NAME_OF.get(field.name)
-    if work.names and name_field is not None and name_field in row:
+    if work.names and name_field is not None and name_field in row and node.field(name_field) is not None:
         _put_name(field.system, row, path, name_field, found, day, work)
 
 
@@ -321,15 +319,17 @@ def _scaled_field(row: Mapping[str, Any], name: str, decimals: int) -> int | Non
 
 
 def _line(node: Node, row: Mapping[str, Any], path: str, work: Work) -> None:
-    """|pric x cnt - det_item_fee_sumamt| <= 0.01 (X38), in integers: 10^-6 x 10^-4 = 10^-10."""
-    if not node.line_sum:
-        return
+    if node.line_sum and line_broken(row):
+        work.complain(f"{path}.det_item_fee_sumamt", "sum", "单价×数量与明细项目费用总额相差超过0.01元")
+
+
+def line_broken(row: Mapping[str, Any]) -> bool:
+    """Say whether |pric x cnt - det_item_fee_sumamt| > 0.01 (X38), in integers: 10^-6 x 10^-4 = 10^-10."""
     price, count = _scaled_field(row, "pric", 6), _scaled_field(row, "cnt", 4)
     amount = _scaled_field(row, "det_item_fee_sumamt", 2)
     if price is None or count is None or amount is None:
-        return
-    if abs(price * count - amount * 10**8) > 10**8:
-        work.complain(f"{path}.det_item_fee_sumamt", "sum", "单价×数量与明细项目费用总额相差超过0.01元")
+        return False
+    return abs(price * count - amount * 10**8) > 10**8
 
 
 def _total(transaction: Transaction, message: Mapping[str, Any], work: Work) -> None:
@@ -372,16 +372,25 @@ def broken_identities(region: Region, row: Mapping[str, Any]) -> Iterator[str]:
             yield identity.total
 
 
-def _names_other(infno: str, tree: Any, institution: str) -> bool:
+def identity_gates(region: Region) -> list[str]:
+    """Return few names of which every identity has one among its terms: without any of them none can be broken."""
+    gates: list[str] = []
+    for identity in region.identities:
+        if not {identity.total, *identity.parts} & set(gates):
+            gates.append(identity.parts[0] if identity.parts else identity.total)
+    return gates
+
+
+def _names_other(transaction: Transaction, tree: Any, institution: str) -> bool:
     """Say whether any fixmedins_code inside input is not the institution's own (X15)."""
-    if infno in MAY_NAME_OTHERS or infno.startswith("5"):
+    if transaction.may_name_others:
         return False
     todo = [tree]
     while todo:
         here = todo.pop()
         if type(here) is dict:
             code = here.get("fixmedins_code")
-            if not blank(code) and code != institution and not (infno == "9102" and code == "plc"):
+            if not blank(code) and code != institution and not (transaction.infno == "9102" and code == "plc"):
                 return True
             todo.extend(here.values())
         elif type(here) is list:

@@ -6,7 +6,7 @@ Sources: contract-annex X11-X14, X39; mapping_rules.md §2.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import attrs
@@ -94,7 +94,7 @@ class Libraries:
                 continue
             record = library.get(code)
             if record is not None:
-                if record[1] <= day <= record[2]:
+                if record[1] <= day <= (record[2] or LATEST):
                     return "valid"
                 state = "expired"
         return state
@@ -109,6 +109,28 @@ class Libraries:
 
 
 NO_LIBRARIES = Libraries({}, {})
+
+
+class LocalsOf(Mapping[str, tuple[str, ...]]):
+    """National code -> its local codes. Nearly all have one, kept bare: a tuple each costs 19 MB in 300,000."""
+
+    __slots__ = ("_back",)
+
+    def __init__(self, back: Mapping[str, str | list[str]]) -> None:
+        self._back = back
+
+    def __getitem__(self, national: str) -> tuple[str, ...]:
+        found = self._back[national]
+        return (found,) if isinstance(found, str) else tuple(found)
+
+    def __contains__(self, national: object) -> bool:
+        return national in self._back
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._back)
+
+    def __len__(self) -> int:
+        return len(self._back)
 
 
 @attrs.frozen
@@ -128,7 +150,8 @@ class Snapshot:
         entries = found if isinstance(found, list) else [found]
         live = [entry for entry in entries if entry[1] <= day <= entry[2]]
         if not live:
-            return Miss("expired", "row_not_in_force")
+            outside = all(not entry[2] for entry in entries)
+            return Miss("expired", "not_in_library" if outside else "row_not_in_force")
         if len({entry[0] for entry in live}) > 1:
             return Miss("code_conflict", "several_targets")
         return Hit(live[0][0], live[0])
@@ -143,6 +166,10 @@ class Snapshot:
             if not table or value in table:
                 return Hit(value, None)
             return Miss("unmapped", "no_row")
+        return self._itself(slot, value, day)
+
+    def _itself(self, slot: str, value: str, day: str) -> Hit | Miss:
+        """Resolve a value that can only be a national code already."""
         state = self.libraries.national(slot, value, day)
         if state == "valid":
             return Hit(value, None)
@@ -154,12 +181,13 @@ class Snapshot:
         found = self.look_up("item", local, day) if local else None
         if isinstance(found, Hit):
             return found if given in ("", found.national) else Miss("code_conflict", "differs")
-        if given or not local:
+        if not local:
             return self.one_slot("item", given, day)
+        if given:
+            # Not looked up as a local code: it would be that of another item than the local slot names.
+            return self._itself("item", given, day)
         # Both slots hold the same code, or the national one is empty: the local slot may itself be national.
-        if found is None:
-            found = self.one_slot("item", local, day)
-        return found
+        return found or self._itself("item", local, day)
 
     def dictionary(self, name: str, value: str, day: str) -> Hit | None:
         """Return the mapped value of a dictionary field, None when no mapping covers it."""
@@ -170,8 +198,7 @@ class Snapshot:
 def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
     """Build the tables from approved rows, cutting each row's days to those on which its target is valid."""
     tables: dict[str, dict[str, Entry | list[Entry]]] = {slot: {} for slot in SLOTS}
-    reverse: dict[str, dict[str, tuple[str, ...]]] = {}
-    many: dict[tuple[str, str], list[str]] = {}
+    reverse: dict[str, dict[str, str | list[str]]] = {}
     count = 0
     for row in rows:
         count += 1
@@ -187,10 +214,8 @@ def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
         )
         for slot in SLOT_OF.get(row.system, (row.system,)):
             fresh = _enter(tables.setdefault(slot, {}), row.local, entry)
-            _enter_back(reverse.setdefault(slot, {}), many, slot, row, fresh)
-    for (slot, national), locals_of in many.items():
-        reverse[slot][national] = tuple(locals_of)
-    return Snapshot(tables, reverse, libraries, count)
+            _enter_back(reverse.setdefault(slot, {}), row, fresh)
+    return Snapshot(tables, {slot: LocalsOf(back) for slot, back in reverse.items()}, libraries, count)
 
 
 def _enter(table: dict[str, Entry | list[Entry]], local: str, entry: Entry) -> bool:
@@ -205,23 +230,16 @@ def _enter(table: dict[str, Entry | list[Entry]], local: str, entry: Entry) -> b
     return known is None
 
 
-def _enter_back(
-    back: dict[str, tuple[str, ...]], many: dict[tuple[str, str], list[str]], slot: str, row: Row, fresh: bool
-) -> None:
-    """Add a local code to those of its national one.
-
-    Nearly every national code has one local code, so its tuple is made at once; lists exist only where there are more
-    (a list each for 300,000 codes would cost 26 MB at the peak). A code new to the table needs no search for itself.
-    """
+def _enter_back(back: dict[str, str | list[str]], row: Row, fresh: bool) -> None:
+    """Add a local code to those of its national one. A code new to the table needs no search for itself."""
     known = back.get(row.national)
     if known is None:
-        back[row.national] = (row.local,)
-        return
-    locals_of = many.get((slot, row.national))
-    if locals_of is None:
-        locals_of = many[slot, row.national] = list(known)
-    if fresh or row.local not in locals_of:
-        locals_of.append(row.local)
+        back[row.national] = row.local
+    elif isinstance(known, str):
+        if known != row.local:
+            back[row.national] = [known, row.local]
+    elif fresh or row.local not in known:
+        known.append(row.local)
 
 
 EMPTY_SNAPSHOT = build_snapshot((), NO_LIBRARIES)

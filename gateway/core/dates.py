@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 SHANGHAI = timezone(timedelta(hours=8))
+_MOMENTS_MAX = 100_000
 
 # Formats the catalogue names -> strptime form, and the exact length of such a text.
 _FORMS = {
@@ -50,7 +51,8 @@ def fits(kind: str, form: str, text: str) -> bool:
             return is_date(text)
         return is_datetime(text) or (not form and is_date(text))
     pattern, length = _FORMS.get(form, ("", 0))
-    if not pattern or len(text) != length or not text.isascii():
+    # strptime itself takes several blanks for one.
+    if not pattern or len(text) != length or not text.isascii() or text.count(" ") != pattern.count(" "):
         return False
     try:
         datetime.strptime(text, pattern).replace(tzinfo=SHANGHAI)
@@ -73,3 +75,27 @@ def stamp17(epoch_s: float) -> str:
 def day_of(epoch_s: float) -> str:
     """Return the business date yyyy-MM-dd."""
     return f"{shanghai(epoch_s):%Y-%m-%d}"
+
+
+class Moments:
+    """Texts already proved to be dates of one form; bounded. `text in known or prove(text)` is the quick test."""
+
+    def __init__(self, kind: str, form: str) -> None:
+        self.known: set[str] = set()
+        self._kind, self._form = kind, form
+
+    def prove(self, text: str) -> bool:
+        if not fits(self._kind, self._form, text):
+            return False
+        if len(self.known) >= _MOMENTS_MAX:
+            self.known.clear()
+        self.known.add(text)
+        return True
+
+
+_MOMENTS: dict[tuple[str, str], Moments] = {}
+
+
+def moments(kind: str, form: str) -> Moments:
+    """Return the memory of one form; all plans share it."""
+    return _MOMENTS.setdefault((kind, form), Moments(kind, form))

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+import msgspec
 
+from gateway.core.errors import BadJson
 from gateway.core.jsontext import encode_sorted
 from gateway.core.money import fen_of
 
@@ -22,7 +24,9 @@ VOUCHERS = frozenset(
     }
 )  # fmt: skip
 _CANCELS = frozenset({"2103", "2208", "2305"})
-_NOTHING: Mapping[str, Any] = {}
+_HOLDERS = frozenset({dict, list})
+_SERIAL = frozenset({"feedetl_sn"})
+_OWN = frozenset({"psn_no", "mdtrt_id", "setl_id", "omsgid", "medfee_sumamt"})
 
 
 @attrs.frozen(kw_only=True)
@@ -41,19 +45,30 @@ class Facts:
 
 
 def content(infno: str, institution: str, message: Mapping[str, Any]) -> bytes:
-    """Return the bytes a digest is made of: keys sorted, numbers as their text, vouchers left out (X10)."""
-    clean = {name: _without_vouchers(node) for name, node in message.items() if name not in VOUCHERS}
-    return f"{infno}|{institution}|".encode() + encode_sorted(clean)
+    """Return the bytes a digest is made of: keys sorted, numbers as their text, vouchers left out (X10).
+
+    Raises BadJson for a message nested so deep that it cannot be written again (X23).
+    """
+    try:
+        return f"{infno}|{institution}|".encode() + encode_sorted(_without(VOUCHERS, message))
+    except (RecursionError, msgspec.EncodeError) as cause:
+        raise BadJson("嵌套过深") from cause
 
 
-def _without_vouchers(node: Any) -> Any:
-    if type(node) is dict:
-        if VOUCHERS.isdisjoint(node):
-            return node
-        return {name: value for name, value in node.items() if name not in VOUCHERS}
+def _without(names: frozenset[str], node: Any) -> Any:
+    """Return node without the named fields, at any depth; what has none of them is not copied."""
     if type(node) is list:
-        return [_without_vouchers(row) for row in node]
-    return node
+        return [_without(names, row) for row in node]
+    if type(node) is not dict:
+        return node
+    inner = [name for name, value in node.items() if type(value) in _HOLDERS]
+    if not inner and names.isdisjoint(node):
+        return node
+    clean = {name: value for name, value in node.items() if name not in names}
+    for name in inner:
+        if name in clean:
+            clean[name] = _without(names, clean[name])
+    return clean
 
 
 def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: Digest) -> Facts:
@@ -77,13 +92,16 @@ def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: D
 
 
 def _head(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    for node in message.values():
-        if type(node) is dict:
-            return node
+    """Return the object that says whose and which: an unknown node beside it must not hide it."""
+    nodes = [node for node in message.values() if type(node) is dict]
+    if len(nodes) > 1:
+        return max(nodes, key=lambda node: len(_OWN & node.keys()))
+    if nodes:
+        return nodes[0]
     for node in message.values():
         if type(node) is list and node and type(node[0]) is dict:
             return node[0]
-    return message or _NOTHING
+    return message
 
 
 def _text(node: Mapping[str, Any], name: str) -> str:
@@ -115,7 +133,7 @@ def _keys(
 def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest) -> str:
     """A sale without an invoice number: person, time, total and its lines without their serial numbers."""
     lines = message.get("drugdetail")
-    rows = [{k: v for k, v in row.items() if k != "feedetl_sn"} for row in lines] if type(lines) is list else []
+    rows = _without(_SERIAL, lines) if type(lines) is list else []
     packed = b"".join(sorted(encode_sorted(row) for row in rows))
     fen = fen_of(head.get("medfee_sumamt"))
     return f"2102|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"

@@ -5,6 +5,7 @@ last of two equal keys, turns -0 into 0 and nests until the stack ends, so `skel
 caller compares counts (design §3). Rules: contract-annex X22, X23; security T3, T4.
 """
 
+import json
 import re
 from typing import Any
 
@@ -21,7 +22,8 @@ STRING_MAX = 1 << 20
 _decoder = msgspec.json.Decoder(float_hook=Raw)
 _encoder = msgspec.json.Encoder()
 _sorted_encoder = msgspec.json.Encoder(order="sorted")
-_LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d}" % DIGITS_MAX)
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d,}" % DIGITS_MAX)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 encode = _encoder.encode
 encode_sorted = _sorted_encoder.encode
@@ -35,21 +37,41 @@ def decode(raw: bytes) -> Any:
         raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
 
 
+def decode_exact(raw: bytes) -> Any:
+    """Return the tree of raw, which `decode` accepted, with -0 as its own text too. Slow; for what `plain` refused."""
+    return json.loads(raw, parse_float=_own_text, parse_int=lambda text: _own_text(text) if text == "-0" else int(text))
+
+
+def _own_text(number: str) -> msgspec.Raw:
+    return Raw(number.encode("ascii"))
+
+
 def skeleton(raw: bytes) -> bytes:
     """Return raw without the contents of its strings: what is left are brackets, colons, commas, numbers, literals.
 
-    raw must have been decoded successfully, so quotes are balanced.
+    raw must have been decoded successfully, so quotes are balanced. A message that may hold a string longer than X23
+    allows has no skeleton (b''), so that nothing is proved by it.
     """
-    if b"\\" in raw:
-        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(raw.split(b'"')[0::2])
+    bare = _bare(raw)
+    pieces = bare.split(b'"')
+    if len(raw) > STRING_MAX and max(map(len, pieces)) + len(raw) - len(bare) > STRING_MAX:
+        return b""
+    return b"".join(pieces[0::2])
+
+
+def _bare(raw: bytes) -> bytes:
+    """Return raw without escaped backslashes and quotes: every quote that is left begins or ends a string."""
+    return raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
 
 
 def plain(bones: bytes, keys: int) -> bool:
-    """Say whether the skeleton proves: exactly `keys` keys, no -0, no long number, and depth <= 32 by count alone."""
+    """Say whether the skeleton proves: exactly `keys` keys, no -0, no long number, few array items, depth <= 32."""
+    openings = bones.count(b"{") + bones.count(b"[")
     return (
         bones.count(b":") == keys
-        and bones.count(b"{") + bones.count(b"[") <= DEPTH_MAX
+        and (openings <= DEPTH_MAX or _depth(bones) <= DEPTH_MAX)
+        # An item is a byte at least; else: commas = keys + items - containers that hold anything.
+        and (len(bones) <= ITEMS_MAX or bones.count(b",") - keys + openings <= ITEMS_MAX)
         and b"-0" not in bones
         and _LONG_NUMBER.search(bones) is None
     )
@@ -57,11 +79,12 @@ def plain(bones: bytes, keys: int) -> bool:
 
 def shape_complaint(raw: bytes, tree: Any) -> str:
     """Return why the message breaks X23 (Chinese), or '' when it does not. The slow, exact way."""
-    bones = skeleton(raw)
+    bones = b"".join(_bare(raw).split(b'"')[0::2])
     if _depth(bones) > DEPTH_MAX:
         return f"嵌套超过{DEPTH_MAX}层"
-    if _LONG_NUMBER.search(bones) is not None:
-        return f"数字超过{DIGITS_MAX}位"
+    for long in _LONG_NUMBER.findall(bones):
+        if sum(long.count(digit) for digit in (b"%d" % n for n in range(10))) > DIGITS_MAX:
+            return f"数字超过{DIGITS_MAX}位"
     keys, items, longest = _measure(tree)
     if keys != bones.count(b":"):
         return "存在重复的键"
@@ -74,7 +97,7 @@ def shape_complaint(raw: bytes, tree: Any) -> str:
 
 def _depth(bones: bytes) -> int:
     deepest = depth = 0
-    for mark in re.findall(rb"[\[\]{}]", bones):
+    for mark in bones.translate(None, _NOT_BRACKETS):
         if mark in b"[{":
             depth += 1
             deepest = max(deepest, depth)
@@ -84,20 +107,33 @@ def _depth(bones: bytes) -> int:
 
 
 def _measure(tree: Any) -> tuple[int, int, int]:
-    """Return keys, array items in all, and the longest string; iterative, since the depth was not yet proved."""
+    """Return keys, array items in all, and the longest string in bytes; iterative: the depth was not yet proved."""
     keys = items = longest = 0
+    file = _file_of(tree)
     todo = [tree]
     while todo:
         here = todo.pop()
+        if here is file and file is not None:
+            continue
         if type(here) is dict:
             keys += len(here)
             todo.extend(here.values())
         elif type(here) is list:
             items += len(here)
             todo.extend(here)
-        elif type(here) is str and len(here) > longest:
-            longest = len(here)
+        elif type(here) is str and len(here) * 4 > longest:
+            longest = max(longest, len(here.encode()))
     return keys, items, longest
+
+
+def _file_of(tree: Any) -> str | list[Any] | None:
+    """Return the content of a file that is uploaded: up to 32 MiB of base64 or of byte numbers (X24, security T5)."""
+    here = tree
+    for name in ("input", "fsUploadIn", "in"):
+        here = here.get(name) if type(here) is dict else None
+    if type(here) is str or (type(here) is list and here and type(here[0]) is int):
+        return here if tree.get("infno") == "9101" else None
+    return None
 
 
 def number_text(value: Any) -> str | None:

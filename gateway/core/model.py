@@ -138,11 +138,16 @@ class Advance:
 
 @attrs.frozen(kw_only=True)
 class Keep:
-    """Store a finished W request with its answer; nobody waits for it."""
+    """Store a finished W request with its answer; nobody waits for it.
+
+    cancels: mdtrt_id of an admission of psn_no that this request took back (2404), '' otherwise.
+    """
 
     entry: Entry
     evidence: tuple[Evidence, ...] = ()
     answer: bytes = b""
+    cancels: str = ""
+    psn_no: str = ""
 
 
 Op = Accept | Recall | Advance | Keep

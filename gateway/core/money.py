@@ -13,17 +13,20 @@ Fen = NewType("Fen", int)
 
 _FORM = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _MEMO_MAX = 20_000
+_MEMO_TEXT_MAX = 32  # longer texts are padding, not amounts that repeat
+_WHOLE_MAX = 64  # far beyond any field; Python itself refuses to make an int of more than 4,300 digits
 
 
 def scaled(text: str, decimals: int) -> int | None:
-    """Return the number x 10**decimals, or None when text is not a number or has more decimals than that."""
+    """Return the number x 10**decimals, or None when text is not a number, or has more decimals or digits than fit."""
     form = _FORM.fullmatch(text)
     if form is None:
         return None
     fraction = form[3] or ""
-    if len(fraction) > decimals:
+    whole = form[2].lstrip("0")
+    if len(fraction) > decimals or len(whole) > _WHOLE_MAX:
         return None
-    value = int(form[2] + fraction.ljust(decimals, "0"))
+    value = int((whole or "0") + fraction.ljust(decimals, "0"))
     return -value if form[1] else value
 
 
@@ -32,7 +35,7 @@ def number_fault(text: str, whole: int, decimals: int) -> str:
     form = _FORM.fullmatch(text)
     if form is None:
         return "type"
-    too_big = len(form[2].lstrip("0") or "0") > whole
+    too_big = len(form[2].lstrip("0")) > whole
     return "scale" if too_big or len(form[3] or "") > decimals else ""
 
 
@@ -75,7 +78,8 @@ def reader(whole: int, decimals: int) -> Callable[[Any], int | None]:
             assert found is not None
             if len(memo) >= _MEMO_MAX:
                 memo.clear()
-            memo[value] = found
+            if len(value) <= _MEMO_TEXT_MAX:
+                memo[value] = found
         return found
 
     return read

@@ -17,22 +17,22 @@ from gateway.core.catalogue import Field, Node, Region, Transaction
 from gateway.core.checks import (
     ITEM,
     LOCAL_ITEM,
-    MAY_NAME_OTHERS,
     NAME_OF,
     SERVICE_DAY,
     Work,
     broken_identities,
+    identity_gates,
+    line_broken,
     put,
     service_day,
     total_nodes,
 )
 from gateway.core.codes import SLOTS, Hit
-from gateway.core.dates import fits
+from gateway.core.dates import moments
 from gateway.core.jsontext import Raw
 from gateway.core.money import reader
 
 RowCheck = Callable[[Any, Work, str, str], int]
-_MOMENTS_MAX = 100_000
 SLICE_ROWS = 100
 
 
@@ -46,6 +46,8 @@ class Plan:
     root: RowCheck | None
     nodes: tuple[tuple[Node, RowCheck], ...]
     has_total: bool
+    known: frozenset[str]
+    whose: bool
 
     def run(self, envelope: dict[str, Any], work: Work) -> int:
         """Check and translate in place; return the number of JSON keys seen, or -1 at the first surprise."""
@@ -61,8 +63,11 @@ class Plan:
         if keys < 0 or type(message) is not dict:
             yield -1
             return
-        work.day = envelope["inf_time"][:10]
+        work.day = (envelope.get("inf_time") or work.day)[:10]
         keys += len(message)
+        if message and self.root is None and self._surprising(message, work):
+            yield -1
+            return
         day = self._base_day(message, work.day)
         if self.root is not None:
             found = self.root(message, work, "input", day)
@@ -81,6 +86,12 @@ class Plan:
             yield -1
             return
         yield keys
+
+    def _surprising(self, message: dict[str, Any], work: Work) -> bool:
+        """Say whether input itself names an institution, or none of the nodes is known."""
+        if self.whose and message.get("fixmedins_code", work.institution) != work.institution:
+            return True
+        return self.known.isdisjoint(message) and bool(self.known)
 
     def _base_day(self, message: dict[str, Any], day: str) -> str:
         for node, _ in self.nodes:
@@ -134,30 +145,9 @@ def compile_plan(region: Region, transaction: Transaction) -> Plan:
         None if transaction.root is None else compiler.node(transaction.root),
         tuple((node, compiler.node(node)) for node in transaction.nodes),
         totals is not None,
+        frozenset(node.name for node in transaction.nodes),
+        not transaction.may_name_others,
     )
-
-
-class _Moments:
-    """Texts already proved to be dates; bounded."""
-
-    def __init__(self, kind: str, form: str) -> None:
-        self.known: set[str] = set()
-        self._kind, self._form = kind, form
-
-    def prove(self, text: str) -> bool:
-        if not fits(self._kind, self._form, text):
-            return False
-        if len(self.known) >= _MOMENTS_MAX:
-            self.known.clear()
-        self.known.add(text)
-        return True
-
-
-_MOMENTS: dict[tuple[str, str], _Moments] = {}
-
-
-def _moments(kind: str, form: str) -> _Moments:
-    return _MOMENTS.setdefault((kind, form), _Moments(kind, form))
 
 
 @attrs.define
@@ -216,8 +206,8 @@ class _Writer:
     def _day(self) -> None:
         service = self.compiler.transaction.service_date
         names = [name for name in ((service,) if service else ()) + SERVICE_DAY if self.node.field(name)]
-        moments = _moments("datetime", "")
-        known, prove = self.const(moments.known), self.const(moments.prove)
+        times = moments("datetime", "")
+        known, prove = self.const(times.known), self.const(times.prove)
         for depth, name in enumerate(names, start=1):
             self.emit(depth, f"v = g({name!r})")
             self.emit(depth, "if v:")
@@ -235,7 +225,8 @@ class _Writer:
         for field in coded:
             if field.system == ITEM and local is not None:
                 self._two_slot(field, local)
-                self.done.add(field.name)
+                if field.when is None and not field.known:
+                    self.done.add(field.name)
             elif field.system in SLOTS:
                 self._one_slot(field)
             elif field.dictionary:
@@ -250,10 +241,12 @@ class _Writer:
         self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
         self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], u, e[0], e[3], day))")
         self.emit(2, "else:")
-        self.emit(3, 'h = codes.two_slot(u, v or "", day)')
+        self.emit(3, 'h = None if u.isspace() else codes.two_slot(u, v or "", day)')
         self.emit(3, "if type(h) is not Hit: return -1")
         self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, u, h, day, w)")
-        self.emit(1, "elif v or u: return -1")
+        if field.length:
+            self.emit(2, f"if len(r[{name!r}]) > {field.length}: return -1")
+        self.emit(1, "elif u or (v is not None and v != ''): return -1")
         if field.required:
             self.emit(1, "else: return -1")
 
@@ -268,7 +261,7 @@ class _Writer:
         self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
         self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], v, e[0], e[3], day))")
         self.emit(2, "else:")
-        self.emit(3, f"h = codes.one_slot({slot!r}, v, day)")
+        self.emit(3, f"h = None if v.isspace() else codes.one_slot({slot!r}, v, day)")
         self.emit(3, "if type(h) is not Hit: return -1")
         self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, v, h, day, w)")
         words = NAME_OF.get(name)
@@ -288,7 +281,7 @@ class _Writer:
         self.emit(3, f"if h is not None: put(r, {field.name!r}, path + {'.' + field.name!r}, v, h, day, w)")
 
     def _field(self, field: Field) -> None:
-        if field.kind == "any" and not field.required:
+        if field.kind == "any" and not field.required and field.when is None:
             return
         self.emit(1, f"v = g({field.name!r})")
         if field.when is not None:
@@ -306,13 +299,13 @@ class _Writer:
             kind = "list" if field.kind == "list" else "dict"
             test = f"type(v) is not {kind}" if field.required else f"not ({absent}) and type(v) is not {kind}"
             self.emit(1, f"if {test}: return -1")
-        else:
-            self.emit(1, "if v is None or v == '': return -1")
+        elif field.required:
+            self.emit(1, "if v is None or (type(v) is str and (not v or v.isspace())): return -1")
 
     def _when(self, field: Field) -> None:
         assert field.when is not None
         other = f"g({field.when.field!r})"
-        test = other if field.when.present else f"{other} in {field.when.equals!r}"
+        test = f"{other} not in (None, '')" if field.when.present else f"{other} in {field.when.equals!r}"
         self.emit(1, f"if not v and {test}: return -1")
         if not field.required:
             self.emit(1, f"if type(v) is str and v.isspace() and {test}: return -1")
@@ -351,8 +344,8 @@ class _Writer:
             self.emit(2, f"if {variable} is None: return -1")
 
     def _date(self, field: Field) -> None:
-        moments = _moments(field.kind, field.format)
-        known, prove = self.const(moments.known), self.const(moments.prove)
+        times = moments(field.kind, field.format)
+        known, prove = self.const(times.known), self.const(times.prove)
         proof = f"type(v) is not str or (v not in {known} and not {prove}(v))"
         if field.required:
             self.emit(1, f"if {proof}: return -1")
@@ -364,14 +357,14 @@ class _Writer:
         run = self.const(_child(field.child, self.compiler.node(field.child)))
         if field.required:
             self.emit(1, "if v is None or v == '': return -1")
-        self.emit(1, "if v is not None and v != '' and v != []:")
+        self.emit(1, "if v is not None and v != '':")
         self.emit(2, f"m = {run}(v, w, path + {'.' + field.name!r}, day)")
         self.emit(2, "if m < 0: return -1")
         self.emit(2, "n += m")
 
     def _sums(self) -> None:
         node, totals = self.node, self.compiler.totals
-        line = [f for x in ("pric", "cnt", "det_item_fee_sumamt") if (f := node.field(x)) and f.required]
+        line = [f for x in ("pric", "cnt", "det_item_fee_sumamt") if (f := node.field(x)) and f.required and f.adds_up]
         if node.line_sum and len(line) == 3:
             # Each is an integer of its own scale (10^-6, 10^-4, 10^-2 yuan in the national tables).
             scale = line[0].decimals + line[1].decimals
@@ -380,16 +373,27 @@ class _Writer:
             self.emit(1, f"m = x_pric * x_cnt - {amount}")
             self.emit(1, f"if m > {cent} or m < -{cent}: return -1")
         elif node.line_sum:
-            self.emit(1, "if 'pric' in r and 'cnt' in r and 'det_item_fee_sumamt' in r: return -1")
-        if totals is not None and node is totals[1]:
-            self.emit(1, "w.lines_fen += x_det_item_fee_sumamt or 0")
-        if totals is not None and node is totals[0]:
-            self.emit(1, "w.total_fen = x_medfee_sumamt or 0")
-        self.emit(1, "if ('fund_pay_sumamt' in r or 'psn_part_amt' in r) and any(broken(region, r)): return -1")
+            self.emit(1, f"if {self.const(line_broken)}(r): return -1")
+        if totals is not None and (node is totals[0] or node is totals[1]):
+            self._total(node is totals[0])
+        gates = identity_gates(self.compiler.region)
+        if gates:
+            test = " or ".join(f"{name!r} in r" for name in gates)
+            self.emit(1, f"if ({test}) and any(broken(region, r)): return -1")
+
+    def _total(self, head: bool) -> None:
+        """Add up in fen; an amount that is not one of two decimals is left to the walk."""
+        name = "medfee_sumamt" if head else "det_item_fee_sumamt"
+        field = self.node.field(name)
+        if field is None or not field.adds_up or field.decimals != 2:
+            self.emit(1, f"if {name!r} in r: return -1")
+        elif head:
+            self.emit(1, f"w.total_fen = x_{name} or 0")
+        else:
+            self.emit(1, f"w.lines_fen += x_{name} or 0")
 
     def _identity(self) -> None:
-        infno = self.compiler.transaction.infno
-        if infno in MAY_NAME_OTHERS or infno.startswith("5"):
+        if self.compiler.transaction.may_name_others:
             return
         self.emit(1, "v = g('fixmedins_code')")
-        self.emit(1, "if v and v != w.institution: return -1")
+        self.emit(1, "if v is not None and v != '' and v != w.institution: return -1")

@@ -45,6 +45,7 @@ _KINDS: Mapping[str, Kind] = {
 }
 # Codes that differ only by a leading zero mean the same (annex X31).
 _LEADING_ZERO = frozenset({"naty", "patn_rlts"})
+_LENGTHS = re.compile(r"([0-9]+(,[0-9]+)?)?")
 _LINE = frozenset({"pric", "cnt", "det_item_fee_sumamt"})
 ROWS_MAX = 20_000  # annex X23
 
@@ -111,6 +112,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
     wanted = {code for spec in chain for code in spec.extensions} | set(extensions)
     known, closed = _dictionaries(files, chain)
     resolver = _Resolver(merged, known, closed, hunan, problems)
+    envelope = resolver.envelope(files)
     transactions = {
         infno: resolver.transaction(spec, files)
         for infno, spec in files.transactions.items()
@@ -125,7 +127,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
     return Region(
         id=region_id,
         name_zh=merged.spec.name_zh,
-        envelope=resolver.envelope(files),
+        envelope=envelope,
         transactions=transactions,
         dictionaries=known,
         infcode=merged.first("infcode"),  # type: ignore[arg-type]  # decoded against the Literal
@@ -162,7 +164,7 @@ def _unknown_nodes(files: Files, where: str, infno: str, change: TransactionChan
         yield f"{where}: no such transaction"
         return
     base = files.transactions[infno]
-    nodes = files.transactions[base.shape_of].input if base.shape_of else base.input
+    nodes = files.transactions.get(base.shape_of, base).input
     for node, node_change in change.input.items():
         if node not in nodes and not node_change.fields:
             yield f"{where}.input.{node}: no such node"
@@ -200,7 +202,9 @@ class _Resolver:
         return Node(name="", repeated="one", required=True, fields=tuple(fields))
 
     def transaction(self, spec: TransactionSpec, files: Files) -> Transaction:
-        shape = files.transactions[spec.shape_of] if spec.shape_of else spec
+        shape = files.transactions.get(spec.shape_of, spec) if spec.shape_of else spec
+        if spec.shape_of and shape is spec:
+            self.problems.append(f"transactions/{spec.infno}.json: $.shape_of: unknown transaction {spec.shape_of}")
         changes = list(self.merged.transaction_changes(spec.infno))
 
         def last(name: str, default: object) -> object:
@@ -241,10 +245,13 @@ class _Resolver:
         return found
 
     def _added_nodes(self, infno: str, specs: Mapping[str, NodeSpec]) -> Iterator[tuple[str, NodeChange]]:
-        for change in self.merged.transaction_changes(infno):
-            for name, node in change.input.items():
-                if name not in specs:
-                    yield name, node
+        added = {  # a node that several of the chain speak of is still one node: its changes are merged by `node`
+            name: node
+            for change in self.merged.transaction_changes(infno)
+            for name, node in change.input.items()
+            if name not in specs
+        }
+        yield from added.items()
 
     def node(
         self,
@@ -296,7 +303,11 @@ class _Resolver:
             self.problems.append(f"{where}.{spec.name}: unknown type {spec.type}")
         kind = _KINDS.get(spec.type, "any")
         length = whole = decimals = 0
+        if spec.dict and spec.dict not in self.known:
+            self.problems.append(f"{where}.{spec.name}: unknown dictionary {spec.dict}")
         if kind == "number":
+            if not _LENGTHS.fullmatch(spec.len):
+                self.problems.append(f"{where}.{spec.name}: {spec.len!r} is no length of a number")
             whole, decimals = _number(spec.len)
         elif spec.len.isdigit():
             length = int(spec.len)
@@ -330,7 +341,7 @@ class _Resolver:
 
 def _number(text: str) -> tuple[int, int]:
     """Turn "16,2" into (14, 2): digits before and behind the point; "30" or "" name no decimals, so six may stand."""
-    if "," in text:
+    if _LENGTHS.fullmatch(text) and "," in text:
         precision, scale = (int(part) for part in text.split(",", 1))
         return precision - scale, scale
     return (int(text) if text.isdigit() else 16), 6

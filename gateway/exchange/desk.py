@@ -19,9 +19,10 @@ from gateway.core.jsontext import decode, encode, plain, shape_complaint, skelet
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import SLICE_ROWS, Plan
 from gateway.core.ports import Clock, Incoming, Watch
-from gateway.exchange.clerk import Clerk, answer_known
+from gateway.exchange.clerk import Clerk
 from gateway.exchange.door import Door, Institution
 from gateway.exchange.job import Job
+from gateway.exchange.known import answer_known
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
@@ -39,7 +40,11 @@ _WANTED: dict[Route, str] = {"upload": "9101", "download": "9102"}
 
 @attrs.define(eq=False)
 class Desk:
-    """Takes whole requests. why_not: '' while the node is ready, else the gw_code that says why it is not."""
+    """Takes whole requests.
+
+    offload(call, done): runs a slow pure call elsewhere. why_not: '' while the node is ready, else the gw_code that
+    says why it is not.
+    """
 
     clock: Clock
     door: Door
@@ -51,6 +56,7 @@ class Desk:
     why_not: Callable[[], str]
     visits: Visits
     reversals: Reversals
+    offload: Callable[[Callable[[], bytes], Callable[[bytes], None]], None]
     _sequence: int = 0
 
     def receive(self, incoming: Incoming, source: Source, route: Route = "call") -> None:
@@ -84,7 +90,7 @@ class Desk:
         transaction = job.plan.transaction
         if len(incoming.body) > transaction.body_bytes_max:
             limit = f"{len(incoming.body)}字节，上限{transaction.body_bytes_max}字节"
-            job.turn_away("GW-SIZE", "invalid", limit)
+            job.turn_away("GW-SIZE", "invalid", limit, [Complaint("input", "size", limit)])
             return
         if route != "call" and transaction.infno != _WANTED[route]:
             job.refuse("GW-INFNO", "invalid", detail=f"此地址只接受{_WANTED[route]}")
@@ -149,13 +155,28 @@ class Desk:
 
     def _check(self, job: Job, tree: dict[str, Any]) -> None:
         raw = job.incoming.body
-        if job.klass != "Q" and isinstance(tree.get("input"), dict):
-            job.digest = self.digest(content(job.infno, job.institution.code, tree["input"]))
+        message = tree.get("input")
+        wanted = job.klass != "Q" and type(message) is dict
         work = self._work(job)
         if len(raw) > BIG_BYTES:
-            self._slice(job, tree, work, job.plan.slices(tree, work, SLICE_ROWS))
+            self._check_big(job, tree, work, wanted)
             return
+        if wanted:
+            job.digest = self.digest(content(job.infno, job.institution.code, tree["input"]))
         self._checked(job, tree, work, job.plan.run(tree, work))
+
+    def _check_big(self, job: Job, tree: dict[str, Any], work: Work, wanted: bool) -> None:
+        """Hash a big message off the reactor and check it in slices."""
+
+        def hashed(digest: bytes) -> None:
+            job.digest = digest
+            self._slice(job, tree, work, job.plan.slices(tree, work, SLICE_ROWS))
+
+        if not wanted:
+            hashed(b"")
+            return
+        code = job.institution.code
+        self.offload(lambda: self.digest(content(job.infno, code, tree["input"])), hashed)
 
     def _slice(self, job: Job, tree: dict[str, Any], work: Work, slices: Iterator[int]) -> None:
         """Work on a big message between other requests."""
@@ -216,7 +237,7 @@ class Desk:
 
         def refuse(found: OpResult | NotAccepted = None) -> None:
             if isinstance(found, Known):
-                answer_known(job, found)
+                answer_known(job, found, self.queue)
                 return
             complaints = work.complaints
             misses = [c for c in complaints if c.rule in TRANSLATION_RULES]

@@ -60,13 +60,14 @@ class Breaker:
 
 @attrs.define(eq=False, kw_only=True)
 class Link:
-    """One platform link at run time. plans and backward: by infno, compiled at start."""
+    """One platform link at run time. plans, backward: by infno, compiled at start; files: the way of 9101, 9102."""
 
     name: str
     region: Region
     plans: Mapping[str, Plan]
     backward: Mapping[str, Backward]
     exchange: Exchange
+    files: Exchange
     codec: PlatformCodec
     judge: Judge
     breaker: Breaker

@@ -85,6 +85,7 @@ class Job:
         detail: str = "",
         complaints: Sequence[Complaint] = (),
         other: Entry | None = None,
+        repeat: str = "",
     ) -> None:
         """Answer with a refusal of the gateway's own; nothing was recorded for this request (X20, X37)."""
         state = other.state if other is not None else "INVALID"
@@ -92,16 +93,16 @@ class Job:
             code,
             detail=detail,
             complaints=complaints,
-            state=state if self.money else "",
-            repeat=CODES[code].repeat if self.money else "",
+            state=state if self.money or other is not None else "",
+            repeat=(repeat or CODES[code].repeat) if self.money else "",
             other_msgid=other.msgid if other is not None else "",
             setl_id=other.setl_id if other is not None else "",
         )
         self.reply(body, result, code)
 
-    def turn_away(self, code: str, result: Result, detail: str = "") -> None:
+    def turn_away(self, code: str, result: Result, detail: str = "", complaints: Sequence[Complaint] = ()) -> None:
         """Answer with HTTP status and body of a refusal that is not an envelope answer (429, 503, 413)."""
-        status, body = refusal(code, detail)
+        status, body = refusal(code, detail, complaints)
         self.reply(body, result, code, status)
 
     def state_answer(self, state: State, repeat: str = "") -> tuple[bytes, str]:

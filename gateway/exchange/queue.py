@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import attrs
 
-from gateway.core.model import Accept, NotAccepted, Op, OpResult, Recall, StoreFull
+from gateway.core.model import Accept, Keep, NotAccepted, Op, OpResult, Recall, StoreFull
 from gateway.core.ports import Clock, Runner, Store, Watch
 
 Done = Callable[[OpResult | NotAccepted], None]
 BATCH_MAX = 512
+BATCH_ENOUGH = 48
 PENDING_MAX = 20_000
 RETRY_S = 1.0
 LAZY_S = 0.25
@@ -26,7 +27,10 @@ def _nobody(result: OpResult | NotAccepted) -> None:
 
 @attrs.define(eq=False)
 class JournalQueue:
-    """The only way to the journal. `full` is true while space is out; then only Recall and promises pass."""
+    """The only way to the journal. linger_s: how long a commit may wait for company.
+
+    `full` is true while space is out; then look-ups pass and promises wait.
+    """
 
     clock: Clock
     store: Store
@@ -34,6 +38,7 @@ class JournalQueue:
     watch: Watch
     on_broken: Callable[[Exception], None]
     on_full: Callable[[], None]
+    linger_s: float = 0.0
     full: bool = False
     broken: bool = False
     _pending: list[tuple[Op, Done]] = attrs.Factory(list)
@@ -41,20 +46,29 @@ class JournalQueue:
     _idle: list[Callable[[], None]] = attrs.Factory(list)
     _began: float = 0.0
     _armed: bool = False
+    _lingering: bool = False
+    _probing: bool = False
     _retry_at: float = 0.0
 
     def submit(self, op: Op, done: Done) -> None:
         """Commit op with the next batch and call done with its result, or with NotAccepted (Accept and Recall only)."""
-        refusing = self.broken or len(self._pending) >= PENDING_MAX or (self.full and type(op) is Accept)
-        if refusing and isinstance(op, Accept | Recall):
-            done(NotAccepted())
-            return
+        if self.broken or self.full or len(self._pending) >= PENDING_MAX:
+            kind = type(op)
+            # Look-ups are bounded by the requests in flight, and one refused would make a known msgid look unknown.
+            if kind is Accept or (kind is Recall and self.broken):
+                done(NotAccepted())
+                return
         self._pending.append((op, done))
         if not self._flying:
-            self._launch()
+            self._soon()
 
     def later(self, op: Op) -> None:
-        """Commit op with whatever goes next, within LAZY_S; nobody waits for it."""
+        """Commit op with whatever goes next, within LAZY_S; nobody waits for it.
+
+        While space is out a Keep is dropped: the answers of W are kept for convenience, the room for promises is not.
+        """
+        if self.full and type(op) is Keep and not op.cancels:
+            return
         self._pending.append((op, _nobody))
         if not self._flying and not self._armed:
             self._armed = True
@@ -72,6 +86,18 @@ class JournalQueue:
     def depth(self) -> int:
         return len(self._pending) + len(self._flying)
 
+    def _soon(self) -> None:
+        """Start a commit: at once, or after linger_s, so that one fsync serves more requests."""
+        if not self.linger_s or len(self._pending) >= BATCH_ENOUGH:
+            self._launch()
+        elif not self._lingering:
+            self._lingering = True
+            self.clock.callLater(self.linger_s, self._lingered)
+
+    def _lingered(self) -> None:
+        self._lingering = False
+        self._launch()
+
     def _flush(self) -> None:
         self._armed = False
         self._launch()
@@ -80,51 +106,89 @@ class JournalQueue:
         if self._flying or not self._pending or self.broken:
             return
         if self.full and self.clock.seconds() < self._retry_at:
-            return
-        self._flying, self._pending = self._pending[:BATCH_MAX], self._pending[BATCH_MAX:]
+            # Reading needs no space.
+            self._flying = [pair for pair in self._pending if type(pair[0]) is Recall]
+            if not self._flying:
+                return
+            self._pending = [pair for pair in self._pending if type(pair[0]) is not Recall]
+        else:
+            self._flying, self._pending = self._pending[:BATCH_MAX], self._pending[BATCH_MAX:]
         self._began = self.clock.seconds()
         ops = [op for op, _ in self._flying]
         self.runner.run(lambda: self.store.commit(ops), self._committed, self._failed)
 
     def _committed(self, results: list[OpResult]) -> None:
         flown, self._flying = self._flying, []
-        self.full = False
+        if self.full:
+            self.full = all(type(op) is Recall for op, _ in flown)
         self.watch.commit(self.clock.seconds() - self._began, len(flown))
-        # The next batch starts before the answers go out: the disk works while we talk.
-        self._launch()
+        if not self.linger_s or len(self._pending) >= BATCH_ENOUGH:
+            self._launch()  # the next batch starts before the answers go out: the disk works while we talk
+        fault: Exception | None = None
         for (_, done), result in zip(flown, results, strict=True):
-            done(result)
-        self._launch()
+            try:
+                done(result)
+            except Exception as cause:  # boundary: one request's fault must not silence the others of its batch
+                fault = fault or cause
+        if self._pending and not self._flying:
+            self._soon()
         self._tell_idle()
+        if fault is not None:
+            raise fault
 
     def _failed(self, cause: Exception) -> None:
         flown, self._flying = self._flying, []
         if not isinstance(cause, StoreFull):
-            self.broken = True
-            self.on_broken(cause)
+            self._break(cause)
             return
-        promised = [(op, done) for op, done in flown if not isinstance(op, Accept | Recall)]
-        self._pending = promised + self._pending
-        self._retry_at = self.clock.seconds() + RETRY_S
-        self.clock.callLater(RETRY_S, self._probe)
+        waiting = flown + self._pending
+        self._pending = [pair for pair in waiting if type(pair[0]) is not Accept]
         first = not self.full
         self.full = True
-        for op, done in flown:
-            if isinstance(op, Accept | Recall):
+        self._wait_for_space()
+        for op, done in waiting:
+            if type(op) is Accept:
                 done(NotAccepted())
         if first:
             self.on_full()
+        self._launch()  # look-ups
+        self._tell_idle()
+
+    def _break(self, cause: Exception) -> None:
+        if not self.broken:
+            self.broken = True
+            self.on_broken(cause)
+
+    def _wait_for_space(self) -> None:
+        self._retry_at = self.clock.seconds() + RETRY_S
+        if not self._probing:
+            self._probing = True
+            self.clock.callLater(RETRY_S, self._probe)
 
     def _probe(self) -> None:
         """Try again after a full disk: with what was promised, else with an empty batch that proves a write works."""
-        if not self._pending and not self._flying and self.full:
-            self.runner.run(lambda: self.store.commit([]), self._recovered, self._failed)
+        self._probing = False
+        if not self.full:
             return
-        self._launch()
+        if self._flying:  # look-ups
+            self._wait_for_space()
+            return
+        self._retry_at = 0.0
+        if self._pending:
+            self._launch()
+        else:
+            self.runner.run(lambda: self.store.commit([]), self._recovered, self._still_full)
 
     def _recovered(self, results: list[OpResult]) -> None:
         self.full = False
         self._launch()
+        self._tell_idle()
+
+    def _still_full(self, cause: Exception) -> None:
+        if isinstance(cause, StoreFull):
+            self._wait_for_space()
+        else:
+            self._break(cause)
 
     def _tell_idle(self) -> None:
         if not self._flying and not self._pending:

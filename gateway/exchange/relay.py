@@ -10,6 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from gateway.core.backward import translate_back
+from gateway.core.facts import facts_of
 from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall
 from gateway.core.ports import Clock, Reply
 from gateway.exchange.job import JSON, Job
@@ -17,6 +18,8 @@ from gateway.exchange.queue import JournalQueue
 from gateway.exchange.visits import visit_of
 
 W_MEMORY_MS = 24 * 3600 * 1000
+FILES = frozenset({"9101", "9102"})
+FILE_S = 120.0  # a catalogue of 100 MB takes its time
 
 
 @attrs.define(eq=False)
@@ -106,7 +109,10 @@ class _Passage:
             return
         self.began = self.relay.clock.seconds()
         path, headers = link.codec.request(job.infno, self.began)
-        link.exchange.send(path, headers, job.body, self, link.timeout_s)
+        if job.infno in FILES:
+            link.files.send(path, headers, job.body, self, max(link.timeout_s, FILE_S))
+        else:
+            link.exchange.send(path, headers, job.body, self, link.timeout_s)
 
     def recalled(self, found: OpResult | NotAccepted) -> None:
         """The journal was asked for a W request."""
@@ -154,6 +160,15 @@ class _Passage:
         if job.infno == "9102" and status == 200 and not content_type.startswith(b"application/json"):
             self._answer(body, "ok", content_type)  # the file itself, unchanged (X24)
             return
+        try:
+            self._read(status, body, whole)
+        except Exception:  # boundary: a fault of ours while reading an answer is told as "no answer", never silence
+            job.watch.alarm("internal_error", job.institution.code, job.msgid)
+            self.fail("platform_error", "平台应答无法处理")
+
+    def _read(self, status: int, body: bytes, whole: bool) -> None:
+        job = self.first
+        link = job.link
         backward = link.backward[job.infno]
         deep = bool(backward.nodes) and backward.wanted(job.institution.snapshot)
         reply = link.codec.read(status, body, whole, deep)
@@ -162,7 +177,7 @@ class _Passage:
             return
         if deep and reply.tree is not None and reply.infcode == "0":
             body = self._translated(reply, body)
-        self._store(body)
+        self._store(body, reply.infcode == "0")
         self._answer(body, "ok" if reply.infcode == "0" else "refused")
 
     def _translated(self, reply: Reply, body: bytes) -> bytes:
@@ -195,15 +210,21 @@ class _Passage:
         for job in self.jobs:
             job.refuse("GW-PLATFORM", "not_sent" if result == "not_sent" else "platform_error", detail=detail)
 
-    def _store(self, body: bytes) -> None:
+    def _store(self, body: bytes, done: bool) -> None:
         if self.entry is None:
             return
         now_ms = int(self.relay.clock.seconds() * 1000)
         if self.entry.klass == "C":
-            op = Advance(entry=self.entry, was="SENT", to="DONE", at_ms=now_ms, reason="answered", answer=body)
-            self.relay.queue.later(op)
+            mark = Advance(entry=self.entry, was="SENT", to="DONE", at_ms=now_ms, reason="answered", answer=body)
+            self.relay.queue.later(mark)
         else:
-            self.relay.queue.later(Keep(entry=self.entry, evidence=self.first.evidence, answer=body))
+            job = self.first
+            taken_back, psn_no = "", ""
+            if done and job.infno == "2404":  # the admission's business key is free again (reversal.md §8)
+                taken_back = self.entry.mdtrt_id
+                psn_no = facts_of(job.infno, job.institution.code, job.tree["input"], lambda data: b"").psn_no
+            op = Keep(entry=self.entry, evidence=job.evidence, answer=body, cancels=taken_back, psn_no=psn_no)
+            self.relay.queue.later(op)
 
     def _answer(self, body: bytes, result: str, content_type: bytes = JSON) -> None:
         self._end()

@@ -78,8 +78,6 @@ class Judge:
         fund, total = fen_of(found.get("fund_pay_sumamt")), fen_of(found.get("medfee_sumamt"))
         if fund is not None and total is not None and abs(fund) > abs(total):
             return Verdict("doubt", "fund_over_total")
-        if total is not None and entry.medfee_fen is not None and abs(total) != abs(entry.medfee_fen):
-            return Verdict("doubt", "other_amount")
         if any(broken_identities(self.region, found)):
             return Verdict("doubt", "sums_off")
         setl_id, mdtrt_id = found.get("setl_id"), found.get("mdtrt_id")

@@ -103,7 +103,17 @@ def test_doubt_is_asked_again_with_the_same_bytes_and_booked_once(doubts: list[J
 def test_what_was_reversed_is_not_booked() -> None:
     shop, why, sent, _ = settle([DOUBT, REVERSING, REVERSED])
     assert why.startswith("2102 [GW-REVERSED]")
-    assert shop.ledger == [] and shop.unknown == {} and len(sent) == 3
+    assert shop.ledger == [] and shop.unknown == {} and shop.problems() == []
+    assert [sent.count(raw) for raw in dict.fromkeys(sent)] == [3, 1, 1]
+
+
+def test_after_a_reversal_the_cashier_tries_again_with_a_new_msgid() -> None:
+    shop, why, sent, _ = settle([DOUBT, REVERSED, DONE])
+    assert why == "" and len(shop.ledger) == 1 and shop.unknown == {}
+    first, last = read_object(sent[0]), read_object(sent[-1])
+    assert first is not None and last is not None
+    assert first["msgid"] != last["msgid"] == shop.ledger[0].msgid
+    assert first["input"] == last["input"]
 
 
 def test_a_refusal_of_the_platform_is_final() -> None:
@@ -147,6 +157,47 @@ def test_the_word_of_the_gateway_decides_over_the_status() -> None:
     assert not undecided(answer(200, write(gateway("INVALID", "same"))))
     assert undecided(answer(502, b"<html>"))
     assert undecided(answer(200, b"[]"))
+    assert not undecided(answer(401, write({"infcode": -1, "gw_code": "GW-SOURCE"})))
+    assert undecided(answer(404, b"<html>"))
+
+
+def ask(answers: Sequence[Json | int], undo: bool = False) -> tuple[str, list[str]]:
+    """Play one upload (with its undo) against a list of answers; what was sent, as infno and a letter per msgid."""
+    shop = Pharmacy(lambda: MORNING, Random(1), "P51080200101", "示例药店")
+    script = shop.ask_or_redo("2204", {}, "", ("2205", {})) if undo else shop.ask("2204", {})
+    sent: list[str] = []
+    names: dict[str, str] = {}
+    left, given = list(answers), None
+    while True:
+        try:
+            step = script.send(given)
+        except StopIteration:
+            return "", sent
+        except GaveUp as why:
+            return str(why), sent
+        given = None
+        if isinstance(step, Send):
+            envelope = read_object(step.body)
+            assert envelope is not None
+            name = names.setdefault(envelope["msgid"], "abcdef"[len(names)])
+            sent.append(f"{envelope['infno']}{name}")
+            one = left.pop(0)
+            given = answer(one, b"") if isinstance(one, int) else answer(200, write(one))
+
+
+SILENT = {"infcode": -1, "err_msg": "[GW-PLATFORM] x", "gw_code": "GW-PLATFORM"}
+REFUSED = {"infcode": -1, "err_msg": "重复"}
+OK = {"infcode": 0, "output": {}}
+
+
+def test_an_unanswered_upload_is_repeated_with_the_same_msgid() -> None:
+    assert ask([0, 503, SILENT, OK]) == ("", ["2204a"] * 4)
+    assert ask([REFUSED]) == ("2204 重复", ["2204a"])
+
+
+def test_an_upload_whose_end_is_unclear_is_taken_back_and_sent_again() -> None:
+    assert ask([SILENT, REFUSED, OK, OK], undo=True) == ("", ["2204a", "2204a", "2205b", "2204c"])
+    assert ask([REFUSED], undo=True) == ("2204 重复", ["2204a"])
 
 
 def test_msgids_are_unique_and_have_the_official_form() -> None:

@@ -1,5 +1,7 @@
--- The journal: one row a request that must be remembered, its events, its evidence, its sealed answer.
+-- The journal: one row a request that must be remembered, its events, its evidence, its outcome.
 -- States and their meaning: reversal specification §3. Uniqueness: §8. What may rest in clear: contract-annex X34.
+-- What becomes known later stands in a table of its own that is only appended to: a row that grows, and an index that
+-- follows the state, cost more than everything else (docs/performance.md).
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     fixmedins_code TEXT NOT NULL,
@@ -14,35 +16,39 @@ CREATE TABLE journal (
     lane TEXT NOT NULL,
     psn_no TEXT NOT NULL,
     mdtrt_id TEXT NOT NULL,
-    setl_id TEXT NOT NULL,
     omsgid TEXT NOT NULL,
     insuplc_admdvs TEXT NOT NULL,
     medfee_fen INTEGER,
     created_ms INTEGER NOT NULL,
     changed_ms INTEGER NOT NULL,
-    delivered INTEGER NOT NULL DEFAULT 0,
-    cancelled INTEGER NOT NULL DEFAULT 0,
-    -- What the platform's answer says of the settlement (JSON: setl_time, insutype, clr_*, amounts in fen); no person.
-    settled TEXT NOT NULL DEFAULT ''
+    -- 1 until it failed or was cancelled: only a live record holds its business key.
+    live INTEGER NOT NULL DEFAULT 1,
+    cancelled INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX journal_msgid ON journal (fixmedins_code, msgid);
 -- The database refuses what a race lets through: one live record a business key.
-CREATE UNIQUE INDEX journal_business ON journal (business_key)
-    WHERE business_key <> '' AND cancelled = 0 AND state NOT IN ('NOT_SENT', 'REJECTED', 'ABSENT', 'REVERSED');
+CREATE UNIQUE INDEX journal_business ON journal (business_key) WHERE business_key <> '' AND live = 1;
 CREATE INDEX journal_soft ON journal (soft_key, created_ms) WHERE soft_key <> '';
-CREATE INDEX journal_setl ON journal (fixmedins_code, setl_id) WHERE setl_id <> '';
 CREATE INDEX journal_open ON journal (state) WHERE state IN ('JOURNALED', 'SENT', 'IN_DOUBT', 'REVERSING', 'MANUAL');
 
--- Append-only; chain = SM3(chain of the row before | this row), so a changed row shows.
+-- Append-only; chain = SM3(chain of the row before | this row), so a changed row shows. number orders all of them.
 CREATE TABLE journal_event (
-    id INTEGER PRIMARY KEY,
     journal_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
+    chain BLOB NOT NULL,
+    PRIMARY KEY (journal_id, number)
+) WITHOUT ROWID;
+
+-- The newest event, so that a start need not look for it; also proves that a write works after a full disk.
+CREATE TABLE chain_head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    number INTEGER NOT NULL,
     chain BLOB NOT NULL
 );
-CREATE INDEX journal_event_of ON journal_event (journal_id);
+INSERT INTO chain_head VALUES (1, 0, zeroblob(32));
 
 CREATE TABLE evidence (
     journal_id INTEGER NOT NULL,
@@ -56,15 +62,26 @@ CREATE TABLE evidence (
     PRIMARY KEY (journal_id, n)
 ) WITHOUT ROWID;
 
-CREATE TABLE answer (
+-- settled: what the platform's answer says of the settlement (JSON: setl_time, insutype, clr_*, amounts in fen); no
+-- person. sealed: the answer as the institution got it, encrypted whole.
+CREATE TABLE outcome (
     journal_id INTEGER PRIMARY KEY,
-    sealed BLOB NOT NULL
+    setl_id TEXT NOT NULL,
+    mdtrt_id TEXT NOT NULL,
+    settled TEXT NOT NULL,
+    delivered INTEGER NOT NULL,
+    sealed BLOB
 );
+CREATE INDEX outcome_setl ON outcome (setl_id) WHERE setl_id <> '';
+
+CREATE VIEW journal_row AS
+SELECT j.id, j.fixmedins_code, j.msgid, j.infno, j.klass, j.link, j.state, j.digest, j.business_key, j.soft_key, j.lane,
+    j.psn_no, CASE WHEN coalesce(o.mdtrt_id, '') = '' THEN j.mdtrt_id ELSE o.mdtrt_id END AS mdtrt_id,
+    coalesce(o.setl_id, '') AS setl_id, j.omsgid, j.insuplc_admdvs, j.medfee_fen, j.created_ms,
+    coalesce(o.delivered, 0) AS delivered, j.cancelled, coalesce(o.settled, '') AS settled, j.live, o.sealed
+FROM journal j LEFT JOIN outcome o ON o.journal_id = j.id;
 
 CREATE TRIGGER journal_event_no_update BEFORE UPDATE ON journal_event
 BEGIN SELECT RAISE(ABORT, 'journal_event is append-only'); END;
 CREATE TRIGGER journal_event_no_delete BEFORE DELETE ON journal_event
 BEGIN SELECT RAISE(ABORT, 'journal_event is append-only'); END;
-
--- Written and emptied to learn whether space has come back after a full disk.
-CREATE TABLE journal_probe (id INTEGER PRIMARY KEY);

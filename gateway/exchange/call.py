@@ -1,0 +1,341 @@
+"""One money-moving request on its way: its machine, its row, and everybody who waits for its answer.
+
+As dull as possible: feed an input, journal it, perform the effects. Order of writing (reversal specification §9): the
+row and its "may have been sent" mark are durable before the first byte leaves; the outcome is durable before the
+institution hears it; "delivery started" stands in the same commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from gateway.core.backward import translate_back
+from gateway.core.model import (
+    TERMINAL,
+    Accept,
+    Accepted,
+    Advance,
+    Duplicate,
+    Entry,
+    Known,
+    NotAccepted,
+    OpResult,
+    Recall,
+    State,
+)
+from gateway.exchange.job import Job
+from gateway.exchange.known import answer_known, delivering, refuse_duplicate
+from gateway.exchange.machine import Effects, Open, Record, Send, Settlement
+from gateway.exchange.verdict import Verdict
+
+if TYPE_CHECKING:
+    from gateway.exchange.clerk import Clerk
+
+
+@attrs.define(eq=False)
+class Call:
+    """One request, its machine, and everybody who waits for its answer. It is the link's Listener."""
+
+    clerk: Clerk
+    first: Job
+    entry: Entry
+    machine: Settlement
+    jobs: list[Job] = attrs.Factory(list)
+    began: float = 0.0
+    outcome: tuple[bytes, Verdict] | None = None
+    undone: Callable[[], None] | None = None
+    opened: bool = False  # the row is durable
+    retry_safe: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.jobs.append(self.first)
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody still waits for what comes of this call."""
+        return self.clerk.live.get((self.entry.fixmedins_code, self.entry.msgid)) is self
+
+    # --- coming in ---
+
+    def begin(self) -> None:
+        if not self.first.link.breaker.admit():
+            # What the journal knows is answered from there (X7); for the rest nothing is recorded (X37).
+            self._ask_journal(self._no_way)
+            return
+        self.clerk.lanes.enter(self.entry)
+        self.do(self.machine.begin())
+
+    def wait(self, holder: Entry) -> None:
+        """The lane's holder is on its way: stand in line, durably."""
+        if not self.clerk.lanes.wait(self.entry, self.next_in_line):
+            self.ask_first(holder)
+            return
+        self.do(self.machine.wait())
+
+    def next_in_line(self) -> None:
+        """The lane is free, or its holder fell into doubt."""
+        holder = self.clerk.lanes.holder(self.entry.lane)
+        if not self.live:
+            return  # it was a repeat, or was refused meanwhile
+        if holder is not None and holder is not self.entry:
+            self.do(self.machine.never_left())
+            return
+        self.clerk.lanes.enter(self.entry)
+        self.do(self.machine.begin())
+
+    def ask_first(self, holder: Entry) -> None:
+        """The lane is in doubt or full: answer a known msgid from the journal, refuse any other at once."""
+        code = "GW-REVERSING" if holder.state == "REVERSING" else "GW-LANE-BUSY"
+        self._ask_journal(lambda: self._refuse(code, holder))
+
+    def _ask_journal(self, unknown: Callable[[], None]) -> None:
+        """Answer from the journal when it holds the msgid, else by `unknown`."""
+
+        def told(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, Known):
+                self._known(found)
+            elif found is None:
+                unknown()
+            else:
+                self._tell_state("IN_DOUBT")  # nobody can look it up: "unknown" is always allowed (I3)
+
+        self.clerk.queue.submit(Recall(self.entry.fixmedins_code, self.entry.msgid), told)
+
+    # --- effects ---
+
+    def do(self, effects: Effects) -> None:
+        for effect in effects:
+            if isinstance(effect, Record):
+                self._record(effect)
+            elif isinstance(effect, Send):
+                self._send()
+            elif isinstance(effect, Open):
+                self._open(effect.state)
+            else:
+                self.first.watch.alarm(effect.what, self.entry.fixmedins_code, self.entry.msgid)
+
+    def _open(self, state: State) -> None:
+        self.entry.state = state
+        # Who waits for the lane may be called while this row is on its way to disk; then the entry moves on, and
+        # what is being written must not.
+        entry = attrs.evolve(self.entry) if state == "JOURNALED" else self.entry
+        op = Accept(entry=entry, evidence=self.first.evidence)
+        self.clerk.queue.submit(op, lambda found: self._opened(state, found))
+
+    def _opened(self, state: State, found: OpResult | NotAccepted) -> None:
+        if isinstance(found, Accepted):
+            self.opened = True
+            if state == "SENT":
+                self.do(self.machine.durable())
+            return
+        self.clerk.lanes.leave(self.entry)
+        if isinstance(found, Known):
+            self._known(found)
+        elif isinstance(found, Duplicate):
+            self._duplicate(found)
+        else:
+            # Reading needs no space: a repeat of what is known must not hear "not executed".
+            self._ask_journal(self._not_accepted)
+
+    def _send(self) -> None:
+        job, link = self.first, self.first.link
+        now = self.clerk.clock.seconds()
+        # The deadline counts from the request's arrival (X6): who waited for the lane, or for space, has less left.
+        left = job.began + link.timeout_s - now
+        if left < link.timeout_s / 2:
+            self.do(self.machine.never_left())
+            return
+        self.began = now
+        path, headers = link.codec.request(job.infno, now)
+        link.exchange.send(path, headers, job.body, self, left, link.late_s)
+
+    def _record(self, effect: Record) -> None:
+        if effect.was == effect.to:
+            self._tell()
+            return
+        self.entry.state = effect.to
+        answer, verdict = None, None
+        if effect.to in ("ACKED", "REJECTED"):
+            assert self.outcome is not None
+            answer, verdict = self.outcome
+        elif effect.to == "NOT_SENT":
+            answer = self.first.state_answer("NOT_SENT")[0]
+            self.outcome = (answer, Verdict("not_sent", "not_sent"))
+        alive = any(job.incoming.alive for job in self.jobs)
+        self.entry.delivered = effect.tell and answer is not None and alive
+        op = Advance(
+            entry=self.entry,
+            was=effect.was,
+            to=effect.to,
+            at_ms=int(self.clerk.clock.seconds() * 1000),
+            reason=self._reason(effect.to),
+            setl_id=verdict.setl_id if verdict is not None else "",
+            mdtrt_id=verdict.mdtrt_id if verdict is not None else "",
+            settled=verdict.settled if verdict is not None else "",
+            answer=answer,
+            delivered=self.entry.delivered,
+            cancels=self._cancels(effect.to),
+        )
+        self.clerk.queue.submit(op, lambda moved: self._recorded(effect, moved))
+        if effect.tell and self.clerk.queue.full:
+            self.stalled()
+
+    def _reason(self, to: State) -> str:
+        return (
+            self.outcome[1].reason if self.outcome is not None else {"SENT": "sent", "IN_DOUBT": "silent"}.get(to, to)
+        )
+
+    def _cancels(self, to: State) -> str:
+        """The settlement a successful cancellation undoes."""
+        if to != "ACKED" or self.first.plan.transaction.kind != "undo":
+            return ""
+        message = self.first.tree["input"]
+        data = message.get("data")
+        setl_id = data.get("setl_id") if isinstance(data, dict) else None
+        return setl_id if isinstance(setl_id, str) else ""
+
+    def _recorded(self, effect: Record, moved: OpResult | NotAccepted) -> None:
+        if not self.live:
+            return  # its row was a repeat or was not taken: there was nothing to move
+        if moved is not True:
+            # Somebody else moved the row: our picture is wrong, so nothing is promised.
+            self.first.watch.alarm("state_conflict", self.entry.fixmedins_code, self.entry.msgid)
+            self.entry.state = "IN_DOUBT"
+            self._tell()
+            return
+        if effect.to == "SENT":
+            self.do(self.machine.durable())
+        elif effect.tell:
+            self._tell()
+
+    # --- what came of it (Listener) ---
+
+    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        job, link = self.first, self.first.link
+        link.breaker.worked()
+        job.watch.platform(link.name, self.clerk.clock.seconds() - self.began)
+        try:
+            self.outcome = self._judged(status, body, whole)
+        except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
+            job.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
+            self.outcome = (b"", Verdict("doubt", "internal"))
+        verdict, machine = self.outcome[1], self.machine
+        if verdict.kind == "acked":
+            self.do(machine.acked())
+        elif verdict.kind == "rejected":
+            self.do(machine.rejected())
+        elif verdict.kind == "not_sent" and self.entry.state == "SENT":
+            self.do(machine.never_left())
+        else:
+            self.do(machine.unclear())
+
+    def _judged(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
+        link = self.first.link
+        reply = link.codec.read(status, body, whole, True)
+        verdict = link.judge.money(status, reply, self.first.plan.transaction, self.entry)
+        if verdict.kind == "acked" and reply.tree is not None:
+            body = self._translated(reply.tree, body)
+        return body, verdict
+
+    def _translated(self, tree: dict[str, object], body: bytes) -> bytes:
+        job = self.first
+        backward = job.link.backward[job.infno]
+        if not backward.nodes or not backward.wanted(job.institution.snapshot):
+            return body
+        code, visit = self.entry.fixmedins_code, self.entry.mdtrt_id
+        new = translate_back(
+            backward,
+            tree,
+            job.institution.snapshot,
+            job.day,
+            lambda slot, national: self.clerk.visit_code(code, visit, slot, national) if visit else "",
+        )
+        return body if new is None else new
+
+    def not_sent(self, reason: str) -> None:
+        self.first.link.breaker.failed()
+        self.outcome = None
+        self.do(self.machine.never_left())
+
+    def silent(self) -> None:
+        self.first.link.breaker.failed()
+        self.outcome = None
+        self.do(self.machine.fell_silent())
+
+    def lost(self, reason: str) -> None:
+        if self.entry.state == "SENT":
+            self.first.link.breaker.failed()
+        self.outcome = (b"", Verdict("doubt", reason))
+        self.do(self.machine.unclear())
+
+    # --- answering ---
+
+    def _tell(self) -> None:
+        """Answer everybody who waits, by the durable state; give the lane up or block it."""
+        state = self.entry.state
+        if state == "ACKED" and not self.entry.delivered and any(job.incoming.alive for job in self.jobs):
+            # Somebody attached while the outcome went to disk: a success is handed over only once the journal says
+            # that its delivery started (reversal specification §9, RV4).
+            self.entry.delivered = True
+            self.clerk.queue.submit(delivering(self.entry, self.clerk.clock), lambda moved: self._tell())
+            if self.clerk.queue.full:
+                self.stalled()
+            return
+        self._end()
+        if state in TERMINAL and self.outcome is not None:
+            body = self.outcome[0]
+            result = "ok" if state == "ACKED" else ("refused" if state == "REJECTED" else "not_sent")
+            for job in self.jobs:
+                job.reply(body, result, "" if state != "NOT_SENT" else "GW-NOT-SENT")  # type: ignore[arg-type]
+            self.clerk.lanes.leave(self.entry)
+            if self.undone is not None and state == "ACKED":
+                self.undone()
+            return
+        self._tell_state(state)
+        for call in self.clerk.lanes.release_waiting(self.entry):
+            call()
+
+    def stalled(self) -> None:
+        """Space is out: whoever waits for the disk is told that the result is unknown, and asks again (X6)."""
+        if self.opened and not (self.entry.state == "SENT" and self.began):
+            for job in self.jobs:
+                body, code = job.state_answer("IN_DOUBT")
+                job.reply(body, "in_doubt", code)
+
+    def _tell_state(self, state: State) -> None:
+        self._end()
+        for job in self.jobs:
+            body, code = job.state_answer(state)
+            job.reply(body, "in_doubt", code)
+
+    def _not_accepted(self) -> None:
+        self._end()
+        for job in self.jobs:
+            job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+
+    def _no_way(self) -> None:
+        self._end()
+        for job in self.jobs:
+            job.refuse("GW-NOT-SENT", "not_sent", detail="平台链路已熔断", repeat="same")
+
+    def _known(self, found: Known) -> None:
+        """The msgid is in the journal: stored answer, state answer, or another content (X7, X10)."""
+        self._end()
+        for job in self.jobs:
+            answer_known(job, found, self.clerk.queue)
+
+    def _duplicate(self, found: Duplicate) -> None:
+        self._end()
+        for job in self.jobs:
+            refuse_duplicate(job, found)
+
+    def _refuse(self, code: str, holder: Entry) -> None:
+        self._end()
+        for job in self.jobs:
+            job.refuse(code, "duplicate", other=holder)
+
+    def _end(self) -> None:
+        self.clerk.live.pop((self.entry.fixmedins_code, self.entry.msgid), None)

@@ -1,0 +1,58 @@
+"""Answers that come out of the journal: a repeated msgid, or a business key that another msgid holds.
+
+Rules: reversal specification §8; contract-annex X7, X10, X37.
+"""
+
+from gateway.core.model import Advance, Duplicate, Entry, Known, NotAccepted, OpResult
+from gateway.core.ports import Clock
+from gateway.exchange.job import Job
+from gateway.exchange.queue import JournalQueue
+from gateway.exchange.relay import refuse_reused
+
+_SOFT = "十分钟内有内容相同的购药结算，如确为另一笔请填写发票号后重发"
+
+
+def delivering(entry: Entry, clock: Clock) -> Advance:
+    """Return the mark that a success is being handed to the institution; the state stays."""
+    at_ms = int(clock.seconds() * 1000)
+    return Advance(entry=entry, was=entry.state, to=entry.state, at_ms=at_ms, reason="delivered", delivered=True)
+
+
+def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
+    """Answer a repeated msgid from what the journal holds of it."""
+    entry, answer = found.entry, found.answer
+    if entry.digest != job.digest:
+        refuse_reused(job)
+    elif answer is None:
+        if entry.state in ("ACKED", "REJECTED"):  # they always have one: sealed under another key, or changed
+            job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
+        body, code = job.state_answer(entry.state)
+        job.reply(body, "in_doubt", code)
+    elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:
+        job.reply(answer, "duplicate")
+    elif queue.full:  # its delivery cannot be noted
+        body, code = job.state_answer("IN_DOUBT")
+        job.reply(body, "in_doubt", code)
+    else:
+
+        def noted(moved: OpResult | NotAccepted) -> None:
+            job.reply(answer, "duplicate")
+
+        queue.submit(delivering(entry, job.clock), noted)
+
+
+def refuse_duplicate(job: Job, found: Duplicate) -> None:
+    """Another msgid holds the business key (reversal specification §8)."""
+    other = found.entry
+    if found.soft:
+        job.refuse(
+            "GW-DUPLICATE-SETTLEMENT",
+            "duplicate",
+            other=other,
+            detail=_SOFT,
+        )
+    elif other.state in ("ACKED", "CONFIRMED"):
+        job.refuse("GW-DUPLICATE-SETTLEMENT", "duplicate", other=other)
+    else:
+        code = {"REVERSING": "GW-REVERSING", "MANUAL": "GW-MANUAL"}.get(other.state, "GW-IN-DOUBT")
+        job.refuse(code, "duplicate", other=other)

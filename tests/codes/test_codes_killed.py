@@ -1,0 +1,79 @@
+"""Real processes: an import that is killed leaves what was in force in force, and the next one cleans up and works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import schemas
+from adapters.store.codes import CodesStore, CodesWriter
+
+HOSPITAL = "H99010300001"
+ROWS = 100_000
+PROGRAM = """
+import sys
+from pathlib import Path
+from gateway.app.codes_work import import_mapping
+store, institution, file = sys.argv[1:]
+import_mapping(Path(store), institution, "department", Path(file), "maker", "reviewer", 1.8e9, lambda _: None)
+"""
+
+
+def start(store: Path, file: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(store), HOSPITAL, str(file)], stderr=subprocess.PIPE)
+
+
+def mapping_file(path: Path, rows: int, target: str) -> Path:
+    path.write_text("local_code,national_code\n" + "".join(f"K{row},{target}\n" for row in range(rows)), "utf-8")
+    return path
+
+
+def targets(store: CodesStore) -> list[str]:
+    look = store.tables()
+    found = sorted({row[2] for row in look.mappings(HOSPITAL)})
+    look.close()
+    return found
+
+
+def stored(path: Path) -> int:
+    if not path.exists():
+        return 0
+    look = CodesStore.open(path, SCRIPTS).tables()
+    count: int = look.connection.execute("SELECT count(*) FROM mapping").fetchone()[0]
+    look.close()
+    return count
+
+
+SCRIPTS = list(schemas.read("migrations/codes", ".sql"))
+
+
+@pytest.mark.processes
+def test_a_killed_import_leaves_the_old_version_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "liangding-codes.sqlite"
+    store = CodesStore.open(path, SCRIPTS)
+    first = start(path, mapping_file(tmp_path / "old.csv", 10, "A01"))
+    assert first.wait(60) == 0, first.communicate()
+    assert targets(store) == ["A01"]
+
+    second = start(path, mapping_file(tmp_path / "new.csv", ROWS, "A02"))
+    deadline = time.monotonic() + 60
+    while not 10 < stored(path) < ROWS + 10:
+        assert second.poll() is None, "the import ended before it could be killed"
+        assert time.monotonic() < deadline
+    os.kill(second.pid, signal.SIGKILL)
+    assert second.wait(10) == -signal.SIGKILL
+    second.communicate()
+    assert 10 < stored(path) < ROWS + 10  # in the middle indeed
+    assert targets(store) == ["A01"]
+
+    CodesWriter.open(path, SCRIPTS).close()
+    assert stored(path) == 10
+    third = start(path, tmp_path / "new.csv")
+    assert third.wait(60) == 0, third.communicate()
+    third.communicate()
+    first.communicate()
+    assert targets(store) == ["A02"]
