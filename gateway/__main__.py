@@ -14,6 +14,7 @@ def run_node(config: Config) -> int:
     """Run a node until it is told to stop; return the exit code."""
     from twisted.internet import reactor
 
+    from gateway.app.entropy import Entropy
     from gateway.app.node import Node
     from gateway.app.running import run
 
@@ -23,7 +24,8 @@ def run_node(config: Config) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    node = Node(config, reactor, lambda: secrets.token_hex(16), secrets.token_bytes, die, say)
+    entropy = Entropy(secrets.token_bytes)
+    node = Node(config, reactor, lambda: entropy(16).hex(), entropy, die, say)
     return run(reactor, node)
 
 

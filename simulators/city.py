@@ -220,11 +220,15 @@ def facts() -> tuple[Compiled, Snapshot]:
 
 @attrs.define(eq=False)
 class City:
-    """One seed's city. `trace` is what happened, a line an event; the same for the same seed."""
+    """One seed's city. `trace` is what happened, a line an event; the same for the same seed.
+
+    apart: how far the two institutions' patients are from each other in the list of persons; 0 = the same persons.
+    """
 
     seed: int
     weather: Weather = Weather()
     patients: int = 6
+    apart: int = 20
     clock: Clock = attrs.Factory(Clock)
     trace: list[str] = attrs.Factory(list)
     life: int = 0
@@ -290,7 +294,7 @@ class City:
     def run(self) -> "City":
         """Play the storm and the calm; return the city for inspection."""
         for index, institution in enumerate(self.institutions):
-            for number, script in enumerate(day_of(institution, self.patients, 20 * index)):
+            for number, script in enumerate(day_of(institution, self.patients, self.apart * index)):
                 self.unfinished += 1
                 self.clock.callLater(number * 7.0, self._step, institution, script, None)
         self._run_until(MORNING_S + self.weather.storm_s + 3600.0)

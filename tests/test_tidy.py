@@ -6,8 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LINES_MAX = 400
-# Why a file may be longer: a table of facts, or one machine on one screen.
-LONGER: dict[str, int] = {}
+TESTS_MAX = 700  # a test file is a list of cases; cutting it in two hides nothing but the list
 BANNED_NAMES = {"utils.py", "common.py", "helpers.py", "base.py", "manager.py"}
 
 
@@ -21,7 +20,9 @@ def tracked(pattern: str) -> list[Path]:
 
 def test_no_file_is_longer_than_400_lines_without_a_reason() -> None:
     found = {str(p.relative_to(ROOT)): len(p.read_text("utf-8").splitlines()) for p in tracked("*.py")}
-    long = {name: lines for name, lines in found.items() if lines > LONGER.get(name, LINES_MAX)}
+    long = {
+        name: lines for name, lines in found.items() if lines > (TESTS_MAX if name.startswith("tests/") else LINES_MAX)
+    }
     assert found
     assert not long
 

@@ -81,9 +81,10 @@ class MemoryJournal:
         if holder is not None and self._live(self.rows[holder]):
             return Duplicate(attrs.evolve(self.rows[holder]))
         self._insert(entry, op.evidence)
-        if entry.state == "SENT":
+        self.rows[entry.id].state = op.state
+        if op.state == "SENT":
             self.events.append((entry.id, entry.created_ms, "JOURNALED", op.reason))
-        self.events.append((entry.id, entry.created_ms, entry.state, "sent" if entry.state == "SENT" else op.reason))
+        self.events.append((entry.id, entry.created_ms, op.state, "sent" if op.state == "SENT" else op.reason))
         return Accepted()
 
     def _insert(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from adapters.transport.chunks import Chunks, ChunksRefused
+from adapters.transport.direct import send_now
 from adapters.transport.heads import END_OF_HEAD, Head, HeadRefused, hopeless, parse_head
 from adapters.transport.request import JSON, HttpRequest, Peer, answer_bytes
 
@@ -307,7 +308,8 @@ class Connection(Protocol):
             extra += b"Connection: keep-alive\r\n"
         # A short answer is one write; Twisted makes it one system call.
         self._wait(IDLE, self._limits.idle_s)
-        self._wire.write(answer_bytes(status, b"" if head.method == b"HEAD" else body, len(body), content_type, extra))
+        content = b"" if head.method == b"HEAD" else body
+        send_now(self._wire, answer_bytes(status, content, len(body), content_type, extra))
         if not keep:
             self._close()
         elif self._buffer or self._paused:

@@ -28,6 +28,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from adapters.transport.direct import send_now
+
 if TYPE_CHECKING:
     from adapters.transport.client import Exchange, LinkPool
 
@@ -165,7 +167,7 @@ class Link(Protocol):
         self._exchange = exchange
         self._uses += 1
         self._begin_answer()
-        self._wire.write(exchange.raw)
+        send_now(self._wire, exchange.raw)
 
     def _begin_answer(self) -> None:
         self._seen_bytes = 0

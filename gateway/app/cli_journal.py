@@ -13,7 +13,8 @@ import click
 import schemas
 from adapters.crypto.keyfile import KeyFileError, load_key
 from adapters.crypto.vault import Vault
-from adapters.store.sqlite_journal import COLUMNS, SqliteJournal, StoreLocked, entry_of, event_chain
+from adapters.store.sqlite_batch import COLUMNS, entry_of, event_chain
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
 from gateway.app.config import Config
 from gateway.core.dates import SHANGHAI, shanghai
 from gateway.core.model import Entry

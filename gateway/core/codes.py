@@ -135,12 +135,16 @@ class LocalsOf(Mapping[str, tuple[str, ...]]):
 
 @attrs.frozen
 class Snapshot:
-    """One institution's tables: slot -> local code -> entry, or list of entries when there are several rows."""
+    """One institution's tables: slot -> local code -> entry, or list of entries when there are several rows.
+
+    shared: the national codes that more than one local code stands for.
+    """
 
     tables: Mapping[str, Mapping[str, Entry | list[Entry]]]
     reverse: Mapping[str, Mapping[str, tuple[str, ...]]]
     libraries: Libraries
     rows: int = 0
+    shared: frozenset[str] = frozenset()
 
     def look_up(self, slot: str, local: str, day: str) -> Hit | Miss | None:
         """Return what the mapping says of a local code on a day; None when it has no row at all."""
@@ -215,7 +219,8 @@ def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
         for slot in SLOT_OF.get(row.system, (row.system,)):
             fresh = _enter(tables.setdefault(slot, {}), row.local, entry)
             _enter_back(reverse.setdefault(slot, {}), row, fresh)
-    return Snapshot(tables, {slot: LocalsOf(back) for slot, back in reverse.items()}, libraries, count)
+    shared = frozenset(code for back in reverse.values() for code, found in back.items() if type(found) is list)
+    return Snapshot(tables, {slot: LocalsOf(back) for slot, back in reverse.items()}, libraries, count, shared)
 
 
 def _enter(table: dict[str, Entry | list[Entry]], local: str, entry: Entry) -> bool:

@@ -1,6 +1,7 @@
 """Dates and times of messages as text, and stamps from clock seconds. The zone is Asia/Shanghai, always UTC+8."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 SHANGHAI = timezone(timedelta(hours=8))
 _MOMENTS_MAX = 100_000
@@ -74,7 +75,13 @@ def stamp17(epoch_s: float) -> str:
 
 def day_of(epoch_s: float) -> str:
     """Return the business date yyyy-MM-dd."""
-    return f"{shanghai(epoch_s):%Y-%m-%d}"
+    return _day_name(int(epoch_s + 28_800) // 86_400)
+
+
+@lru_cache(maxsize=64)
+def _day_name(days: int) -> str:
+    """The name of the n-th day since 1970-01-01 in Shanghai, which has no summer time: asked for every request."""
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
 
 
 class Moments:

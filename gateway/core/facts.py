@@ -58,7 +58,7 @@ def content(infno: str, institution: str, message: Mapping[str, Any]) -> bytes:
 def _without(names: frozenset[str], node: Any) -> Any:
     """Return node without the named fields, at any depth; what has none of them is not copied."""
     if type(node) is list:
-        return [_without(names, row) for row in node]
+        return node if _flat(names, node) else [_without(names, row) for row in node]
     if type(node) is not dict:
         return node
     inner = [name for name, value in node.items() if type(value) in _HOLDERS]
@@ -69,6 +69,27 @@ def _without(names: frozenset[str], node: Any) -> Any:
         if name in clean:
             clean[name] = _without(names, clean[name])
     return clean
+
+
+def _flat(names: frozenset[str], rows: list[Any]) -> bool:
+    """Say whether a list holds none of the named fields, looking one list deep into its rows: the usual shape."""
+    for row in rows:
+        if type(row) is not dict or not names.isdisjoint(row):
+            return False
+        for value in row.values():
+            if type(value) is dict or (type(value) is list and not _bare(names, value)):
+                return False
+    return True
+
+
+def _bare(names: frozenset[str], rows: list[Any]) -> bool:
+    for row in rows:
+        if type(row) is not dict or not names.isdisjoint(row):
+            return False
+        for value in row.values():
+            if type(value) in _HOLDERS:
+                return False
+    return True
 
 
 def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: Digest) -> Facts:
@@ -112,20 +133,24 @@ def _text(node: Mapping[str, Any], name: str) -> str:
 def _keys(
     infno: str, institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest
 ) -> tuple[str, str]:
-    """Return (business key, soft key) of reversal specification §8."""
+    """Return (business key, soft key) of reversal specification §8.
+
+    What grows with time stands before the person: neighbours in time are then neighbours in the index, and a commit
+    touches few of its pages.
+    """
     psn_no = _text(head, "psn_no")
     if infno == "2207":
-        return f"2207|{institution}|{psn_no}|{_text(head, 'mdtrt_id')}|{_text(head, 'chrg_bchno')}", ""
+        return f"2207|{institution}|{_text(head, 'mdtrt_id')}|{_text(head, 'chrg_bchno')}|{psn_no}", ""
     if infno == "2304":
         rest = f"{_text(head, 'mdtrt_id')}|{_text(head, 'mid_setl_flag')}|{_text(head, 'invono')}"
-        return f"2304|{institution}|{psn_no}|{rest}", ""
+        return f"2304|{institution}|{rest}|{psn_no}", ""
     if infno in _CANCELS:
         return f"undo|{institution}|{_text(head, 'setl_id')}", ""
     if infno == "2401":
         return f"2401|{institution}|{psn_no}|{_text(head, 'ipt_no')}", ""
     if infno == "2102":
         if _text(head, "invono"):
-            return f"2102|{institution}|{psn_no}|{_text(head, 'invono')}", ""
+            return f"2102|{institution}|{_text(head, 'invono')}|{psn_no}", ""
         return "", _pharmacy_key(institution, head, message, digest)
     return "", ""
 

@@ -100,11 +100,19 @@ AcceptResult = Accepted | Known | Duplicate
 
 @attrs.frozen(kw_only=True)
 class Accept:
-    """Make a new row durable, unless its msgid or business key is known."""
+    """Make a new row durable, unless its msgid or business key is known.
+
+    state: the row's first state, taken when the operation is made: the entry itself may have moved on by the time
+    the store gets to it.
+    """
 
     entry: Entry
     evidence: tuple[Evidence, ...] = ()
     reason: str = "accepted"
+    state: State = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "state", self.entry.state)
 
 
 @attrs.frozen

@@ -3,9 +3,6 @@
 A plan walks the tree once, checks, translates in place and adds up fen. It only ever says "yes": at its first surprise
 it returns -1 and `gateway.core.checks.examine` explains everything from a fresh decode. A surprise is not a fault: a
 plan may be stricter than the walk, never more lenient (tests/core/test_plan.py compares the two).
-
-The source is generated from field facts of our own schema files, with every name and value passed as a constant through
-the function's globals or `repr`; nothing of a message is ever compiled.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,24 +10,9 @@ from typing import Any
 
 import attrs
 
-from gateway.core.catalogue import Field, Node, Region, Transaction
-from gateway.core.checks import (
-    ITEM,
-    LOCAL_ITEM,
-    NAME_OF,
-    SERVICE_DAY,
-    Work,
-    broken_identities,
-    identity_gates,
-    line_broken,
-    put,
-    service_day,
-    total_nodes,
-)
-from gateway.core.codes import SLOTS, Hit
-from gateway.core.dates import moments
-from gateway.core.jsontext import Raw
-from gateway.core.money import reader
+from gateway.core.catalogue import Node, Region, Transaction
+from gateway.core.checks import SERVICE_DAY, Work, service_day, total_nodes
+from gateway.core.plan_writer import Writer
 
 RowCheck = Callable[[Any, Work, str, str], int]
 SLICE_ROWS = 100
@@ -45,16 +27,43 @@ class Plan:
     envelope: RowCheck
     root: RowCheck | None
     nodes: tuple[tuple[Node, RowCheck], ...]
+    whole: tuple[tuple[str, RowCheck], ...]
+    day_names: tuple[str, ...]
     has_total: bool
     known: frozenset[str]
     whose: bool
 
     def run(self, envelope: dict[str, Any], work: Work) -> int:
         """Check and translate in place; return the number of JSON keys seen, or -1 at the first surprise."""
-        keys = -1
-        for keys in self.slices(envelope, work, SLICE_ROWS * 1000):  # noqa: B007  # the last value counts
-            pass
-        return keys
+        message = envelope.get("input")
+        keys = self.envelope(envelope, work, "", work.day)
+        if keys < 0 or type(message) is not dict:
+            return -1
+        day = self._begin(envelope, message, work)
+        if not day:
+            return -1
+        keys += len(message)
+        if self.root is not None:
+            found = self.root(message, work, "input", day)
+            if found < 0:
+                return -1
+            keys += found - len(message)
+        for name, check in self.whole:
+            found = check(message.get(name), work, "input." + name, day)
+            if found < 0:
+                return -1
+            keys += found
+        return keys if self._ends(work) else -1
+
+    def _begin(self, envelope: dict[str, Any], message: dict[str, Any], work: Work) -> str:
+        """Set the message's day and return the base day of its rows; '' = a surprise."""
+        work.day = (envelope.get("inf_time") or work.day)[:10]
+        if message and self.root is None and self._surprising(message, work):
+            return ""
+        return self._base_day(message, work.day)
+
+    def _ends(self, work: Work) -> bool:
+        return work.rows <= self.transaction.rows_max and (not self.has_total or work.lines_fen == work.total_fen)
 
     def slices(self, envelope: dict[str, Any], work: Work, rows: int) -> Iterator[int]:
         """As `run`, in slices of at most `rows` rows: yield the keys so far; the last is the result, -1 ends it."""
@@ -63,12 +72,11 @@ class Plan:
         if keys < 0 or type(message) is not dict:
             yield -1
             return
-        work.day = (envelope.get("inf_time") or work.day)[:10]
-        keys += len(message)
-        if message and self.root is None and self._surprising(message, work):
+        day = self._begin(envelope, message, work)
+        if not day:
             yield -1
             return
-        day = self._base_day(message, work.day)
+        keys += len(message)
         if self.root is not None:
             found = self.root(message, work, "input", day)
             if found < 0:
@@ -82,10 +90,7 @@ class Plan:
                     return
                 keys += found
                 yield keys
-        if work.rows > self.transaction.rows_max or (self.has_total and work.lines_fen != work.total_fen):
-            yield -1
-            return
-        yield keys
+        yield keys if self._ends(work) else -1
 
     def _surprising(self, message: dict[str, Any], work: Work) -> bool:
         """Say whether input itself names an institution, or none of the nodes is known."""
@@ -94,10 +99,15 @@ class Plan:
         return self.known.isdisjoint(message) and bool(self.known)
 
     def _base_day(self, message: dict[str, Any], day: str) -> str:
+        """The date of service of the first object of a message, for rows that have none of their own (X13)."""
         for node, _ in self.nodes:
             value = message.get(node.name)
             if type(value) is dict:
-                return service_day(self.transaction, node, value, day)
+                for name in self.day_names:
+                    own = value.get(name)
+                    if own:  # the row check refuses what is not a date
+                        return service_day(self.transaction, node, value, day)
+                return day
         return day
 
 
@@ -122,14 +132,25 @@ def _node_slices(node: Node, check: RowCheck, value: Any, work: Work, path: str,
         yield -1 if node.required or value is not None else 0
 
 
-def _child(node: Node, check: RowCheck) -> RowCheck:
+def _whole(node: Node, check: RowCheck) -> RowCheck:
+    """Return the check of a whole node: an object, a list of them, or nothing."""
+    many, one, required = node.repeated == "many", node.repeated == "one", node.required
+
     def run(value: Any, work: Work, path: str, day: str) -> int:
-        keys = 0
-        for found in _node_slices(node, check, value, work, path, day, SLICE_ROWS * 1000):
-            if found < 0:
+        if type(value) is list:
+            if one or (required and not value):
                 return -1
-            keys += found
-        return keys
+            work.rows += len(value)
+            keys = 0
+            for index, row in enumerate(value):
+                found = check(row, work, f"{path}[{index}]", day)
+                if found < 0:
+                    return -1
+                keys += found
+            return keys
+        if type(value) is dict:
+            return -1 if many else check(value, work, path, day)
+        return -1 if required or value is not None else 0
 
     return run
 
@@ -138,12 +159,15 @@ def compile_plan(region: Region, transaction: Transaction) -> Plan:
     """Compile the plan of one transaction in one region."""
     totals = total_nodes(transaction)
     compiler = _Compiler(region, transaction, totals)
+    nodes = tuple((node, compiler.node(node)) for node in transaction.nodes)
     return Plan(
         transaction,
         region,
         compiler.node(region.envelope, top=True),
         None if transaction.root is None else compiler.node(transaction.root),
-        tuple((node, compiler.node(node)) for node in transaction.nodes),
+        nodes,
+        tuple((node.name, _whole(node, check)) for node, check in nodes),
+        (transaction.service_date, *SERVICE_DAY) if transaction.service_date else SERVICE_DAY,
         totals is not None,
         frozenset(node.name for node in transaction.nodes),
         not transaction.may_name_others,
@@ -158,242 +182,13 @@ class _Compiler:
 
     def node(self, node: Node, top: bool = False) -> RowCheck:
         """Return the compiled row check of a node."""
-        writer = _Writer(self, node, top)
+        writer = Writer(self.region, self.transaction, self.totals, self.child, node, top)
         source = writer.source()
         scope = writer.scope
         exec(compile(source, f"<plan {self.transaction.infno}.{node.name or 'envelope'}>", "exec"), scope)  # noqa: S102
         check: RowCheck = scope["check"]
         return check
 
-
-@attrs.define
-class _Writer:
-    """Writes the source of one row check; constants go into `scope`."""
-
-    compiler: _Compiler
-    node: Node
-    top: bool
-    lines: list[str] = attrs.Factory(list)
-    scope: dict[str, Any] = attrs.Factory(dict)
-    done: set[str] = attrs.Factory(set)
-
-    def const(self, value: Any) -> str:
-        name = f"k{len(self.scope)}"
-        self.scope[name] = value
-        return name
-
-    def emit(self, depth: int, text: str) -> None:
-        self.lines.append("    " * depth + text)
-
-    def source(self) -> str:
-        self.scope |= {"Raw": Raw, "Hit": Hit, "put": put, "broken": broken_identities, "region": self.compiler.region}
-        self.emit(0, "def check(r, w, path, day):")
-        self.emit(1, "if type(r) is not dict: return -1")
-        self.emit(1, "n = len(r); g = r.get")
-        if not self.top:
-            self._day()
-            self._translation()
-        for field in self.node.fields:
-            if field.name not in self.done:
-                self._field(field)
-        if not self.top:
-            self._sums()
-            self._identity()
-        self.emit(1, "return n")
-        return "\n".join(self.lines)
-
-    # The date of service of this row (X13).
-    def _day(self) -> None:
-        service = self.compiler.transaction.service_date
-        names = [name for name in ((service,) if service else ()) + SERVICE_DAY if self.node.field(name)]
-        times = moments("datetime", "")
-        known, prove = self.const(times.known), self.const(times.prove)
-        for depth, name in enumerate(names, start=1):
-            self.emit(depth, f"v = g({name!r})")
-            self.emit(depth, "if v:")
-            self.emit(depth + 1, f"if type(v) is not str or (v not in {known} and not {prove}(v)): return -1")
-            self.emit(depth + 1, "day = v[:10]")
-            if depth < len(names):
-                self.emit(depth, "else:")
-
-    def _translation(self) -> None:
-        coded = [f for f in self.node.fields if f.system in SLOTS or f.dictionary]
-        if not coded:
-            return
-        self.emit(1, "codes = w.codes; T = codes.tables")
-        local = next((f for f in self.node.fields if f.system == LOCAL_ITEM), None)
-        for field in coded:
-            if field.system == ITEM and local is not None:
-                self._two_slot(field, local)
-                if field.when is None and not field.known:
-                    self.done.add(field.name)
-            elif field.system in SLOTS:
-                self._one_slot(field)
-            elif field.dictionary:
-                self._dictionary(field)
-
-    def _two_slot(self, field: Field, local: Field) -> None:
-        name = field.name
-        self.emit(1, f"v = g({name!r}); u = g({local.name!r})")
-        self.emit(1, "if type(u) is str and u and (v is None or type(v) is str):")
-        self.emit(2, 'e = T["item"].get(u)')
-        self.emit(2, "if type(e) is tuple and e[1] <= day <= e[2] and (not v or v == e[0] or v == u):")
-        self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
-        self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], u, e[0], e[3], day))")
-        self.emit(2, "else:")
-        self.emit(3, 'h = None if u.isspace() else codes.two_slot(u, v or "", day)')
-        self.emit(3, "if type(h) is not Hit: return -1")
-        self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, u, h, day, w)")
-        if field.length:
-            self.emit(2, f"if len(r[{name!r}]) > {field.length}: return -1")
-        self.emit(1, "elif u or (v is not None and v != ''): return -1")
-        if field.required:
-            self.emit(1, "else: return -1")
-
-    def _one_slot(self, field: Field) -> None:
-        name, slot = field.name, field.system
-        self.emit(1, f"v = g({name!r})")
-        guard = ' and g("diag_type") not in ("2", "3")' if slot == "diagnosis" else ""
-        self.emit(1, f"if v{guard}:")
-        self.emit(2, "if type(v) is not str: return -1")
-        self.emit(2, f"e = T[{slot!r}].get(v)")
-        self.emit(2, "if type(e) is tuple and e[1] <= day <= e[2]:")
-        self.emit(3, f"if v != e[0]: r[{name!r}] = e[0]; w.changed = True")
-        self.emit(3, f"w.evidence.append((path + {'.' + name!r}, e[4], v, e[0], e[3], day))")
-        self.emit(2, "else:")
-        self.emit(3, f"h = None if v.isspace() else codes.one_slot({slot!r}, v, day)")
-        self.emit(3, "if type(h) is not Hit: return -1")
-        self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, v, h, day, w)")
-        words = NAME_OF.get(name)
-        if words and self.node.field(words):
-            self.emit(2, f"if w.names and {words!r} in r:")
-            self.emit(3, f"m = codes.libraries.name({slot!r}, r[{name!r}]); v = r[{words!r}]")
-            self.emit(3, "if m and m != v:")
-            evidence = f"(path + {'.' + words!r}, {slot + ':name'!r}, str(v or ''), m, '', day)"
-            self.emit(4, f"w.evidence.append({evidence}); r[{words!r}] = m; w.changed = True")
-
-    def _dictionary(self, field: Field) -> None:
-        table = f"dictionary:{field.dictionary}"
-        self.emit(1, f"if {table!r} in T:")
-        self.emit(2, f"v = g({field.name!r})")
-        self.emit(2, "if type(v) is str and v:")
-        self.emit(3, f"h = codes.dictionary({field.dictionary!r}, v, day)")
-        self.emit(3, f"if h is not None: put(r, {field.name!r}, path + {'.' + field.name!r}, v, h, day, w)")
-
-    def _field(self, field: Field) -> None:
-        if field.kind == "any" and not field.required and field.when is None:
-            return
-        self.emit(1, f"v = g({field.name!r})")
-        if field.when is not None:
-            self._when(field)
-        if field.kind == "text":
-            self._text(field)
-        elif field.kind == "number":
-            self._number(field)
-        elif field.kind in ("date", "datetime"):
-            self._date(field)
-        elif field.kind == "node":
-            self._child(field)
-        elif field.kind in ("list", "object"):
-            absent = "v is None or v == ''"
-            kind = "list" if field.kind == "list" else "dict"
-            test = f"type(v) is not {kind}" if field.required else f"not ({absent}) and type(v) is not {kind}"
-            self.emit(1, f"if {test}: return -1")
-        elif field.required:
-            self.emit(1, "if v is None or (type(v) is str and (not v or v.isspace())): return -1")
-
-    def _when(self, field: Field) -> None:
-        assert field.when is not None
-        other = f"g({field.when.field!r})"
-        test = f"{other} not in (None, '')" if field.when.present else f"{other} in {field.when.equals!r}"
-        self.emit(1, f"if not v and {test}: return -1")
-        if not field.required:
-            self.emit(1, f"if type(v) is str and v.isspace() and {test}: return -1")
-
-    def _text(self, field: Field) -> None:
-        limit = f" or len(v) > {field.length}" if field.length else ""
-        if field.required:
-            self.emit(1, f"if type(v) is not str or not v{limit} or v.isspace(): return -1")
-        else:
-            self.emit(1, f"if v is not None and (type(v) is not str{limit}): return -1")
-        if field.known:
-            known = self.const(field.known)
-            test = f"v not in {known}" if field.required else f"v and v not in {known}"
-            if field.closed:
-                self.emit(1, f"if {test}: return -1")
-            elif field.dictionary:
-                self.emit(1, f"if {test} and not v.isspace(): w.unknown.append({field.dictionary!r})")
-
-    def _number(self, field: Field) -> None:
-        read = self.const(reader(field.whole, field.decimals))
-        if field.number_or_text:
-            self.emit(1, "if type(v) is str:")
-            text = f"len(v) > {field.whole}" + (" or not v or v.isspace()" if field.required else "")
-            self.emit(2, f"if {text}: return -1")
-            absent = "" if field.required else "v is not None and "
-            self.emit(1, f"elif {absent}{read}(v) is None: return -1")
-            return
-        variable = f"x_{field.name}" if field.name.isidentifier() else "x_"
-        if field.required:
-            self.emit(1, f"{variable} = {read}(v)")
-            self.emit(1, f"if {variable} is None: return -1")
-        else:
-            self.emit(1, f"{variable} = None")
-            self.emit(1, "if v is not None and v != '':")
-            self.emit(2, f"{variable} = {read}(v)")
-            self.emit(2, f"if {variable} is None: return -1")
-
-    def _date(self, field: Field) -> None:
-        times = moments(field.kind, field.format)
-        known, prove = self.const(times.known), self.const(times.prove)
-        proof = f"type(v) is not str or (v not in {known} and not {prove}(v))"
-        if field.required:
-            self.emit(1, f"if {proof}: return -1")
-        else:
-            self.emit(1, f"if v is not None and v != '' and ({proof}): return -1")
-
-    def _child(self, field: Field) -> None:
-        assert field.child is not None
-        run = self.const(_child(field.child, self.compiler.node(field.child)))
-        if field.required:
-            self.emit(1, "if v is None or v == '': return -1")
-        self.emit(1, "if v is not None and v != '':")
-        self.emit(2, f"m = {run}(v, w, path + {'.' + field.name!r}, day)")
-        self.emit(2, "if m < 0: return -1")
-        self.emit(2, "n += m")
-
-    def _sums(self) -> None:
-        node, totals = self.node, self.compiler.totals
-        line = [f for x in ("pric", "cnt", "det_item_fee_sumamt") if (f := node.field(x)) and f.required and f.adds_up]
-        if node.line_sum and len(line) == 3:
-            # Each is an integer of its own scale (10^-6, 10^-4, 10^-2 yuan in the national tables).
-            scale = line[0].decimals + line[1].decimals
-            cent = 10 ** (scale - 2)
-            amount = f"x_det_item_fee_sumamt * {10 ** (scale - line[2].decimals)}"
-            self.emit(1, f"m = x_pric * x_cnt - {amount}")
-            self.emit(1, f"if m > {cent} or m < -{cent}: return -1")
-        elif node.line_sum:
-            self.emit(1, f"if {self.const(line_broken)}(r): return -1")
-        if totals is not None and (node is totals[0] or node is totals[1]):
-            self._total(node is totals[0])
-        gates = identity_gates(self.compiler.region)
-        if gates:
-            test = " or ".join(f"{name!r} in r" for name in gates)
-            self.emit(1, f"if ({test}) and any(broken(region, r)): return -1")
-
-    def _total(self, head: bool) -> None:
-        """Add up in fen; an amount that is not one of two decimals is left to the walk."""
-        name = "medfee_sumamt" if head else "det_item_fee_sumamt"
-        field = self.node.field(name)
-        if field is None or not field.adds_up or field.decimals != 2:
-            self.emit(1, f"if {name!r} in r: return -1")
-        elif head:
-            self.emit(1, f"w.total_fen = x_{name} or 0")
-        else:
-            self.emit(1, f"w.lines_fen += x_{name} or 0")
-
-    def _identity(self) -> None:
-        if self.compiler.transaction.may_name_others:
-            return
-        self.emit(1, "v = g('fixmedins_code')")
-        self.emit(1, "if v is not None and v != '' and v != w.institution: return -1")
+    def child(self, node: Node) -> RowCheck:
+        """Return the check of a node that hangs under a field."""
+        return _whole(node, self.node(node))

@@ -7,6 +7,7 @@ Source: design §3; reversal specification §9.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -47,8 +48,8 @@ class JournalQueue:
     _began: float = 0.0
     _armed: bool = False
     _lingering: bool = False
-    _probing: bool = False
-    _retry_at: float = 0.0
+    _waiting: bool = False  # the pause between two tries to write while space is out
+    _probe_timer: Any = None
 
     def submit(self, op: Op, done: Done) -> None:
         """Commit op with the next batch and call done with its result, or with NotAccepted (Accept and Recall only)."""
@@ -105,7 +106,7 @@ class JournalQueue:
     def _launch(self) -> None:
         if self._flying or not self._pending or self.broken:
             return
-        if self.full and self.clock.seconds() < self._retry_at:
+        if self.full and self._waiting:
             # Reading needs no space.
             self._flying = [pair for pair in self._pending if type(pair[0]) is Recall]
             if not self._flying:
@@ -160,21 +161,19 @@ class JournalQueue:
             self.on_broken(cause)
 
     def _wait_for_space(self) -> None:
-        self._retry_at = self.clock.seconds() + RETRY_S
-        if not self._probing:
-            self._probing = True
-            self.clock.callLater(RETRY_S, self._probe)
+        self._waiting = True
+        if self._probe_timer is not None and self._probe_timer.active():
+            self._probe_timer.cancel()
+        self._probe_timer = self.clock.callLater(RETRY_S, self._probe)
 
     def _probe(self) -> None:
         """Try again after a full disk: with what was promised, else with an empty batch that proves a write works."""
-        self._probing = False
+        self._waiting = False  # what is promised may go, now or behind the look-ups that are under way
         if not self.full:
             return
-        if self._flying:  # look-ups
-            self._wait_for_space()
-            return
-        self._retry_at = 0.0
-        if self._pending:
+        if self._flying:
+            self._probe_timer = self.clock.callLater(RETRY_S / 100, self._probe)
+        elif self._pending:
             self._launch()
         else:
             self.runner.run(lambda: self.store.commit([]), self._recovered, self._still_full)

@@ -10,10 +10,9 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.catalogue import Region, Transaction
-from gateway.core.checks import broken_identities
 from gateway.core.jsontext import encode
 from gateway.core.model import Entry
-from gateway.core.money import fen_of
+from gateway.core.money import reader
 from gateway.core.ports import Reply
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
@@ -75,10 +74,11 @@ class Judge:
         psn_no = found.get("psn_no")
         if psn_no and entry.psn_no and psn_no != entry.psn_no:
             return Verdict("doubt", "other_person")
-        fund, total = fen_of(found.get("fund_pay_sumamt")), fen_of(found.get("medfee_sumamt"))
+        amounts = amounts_of(found)
+        fund, total = amounts.get("fund_pay_sumamt"), amounts.get("medfee_sumamt")
         if fund is not None and total is not None and abs(fund) > abs(total):
             return Verdict("doubt", "fund_over_total")
-        if any(broken_identities(self.region, found)):
+        if self._sums_off(amounts):
             return Verdict("doubt", "sums_off")
         setl_id, mdtrt_id = found.get("setl_id"), found.get("mdtrt_id")
         return Verdict(
@@ -86,8 +86,20 @@ class Judge:
             "answered",
             setl_id if isinstance(setl_id, str) else "",
             mdtrt_id if isinstance(mdtrt_id, str) else "",
-            settled(found) if total is not None else "",
+            settled(found, amounts) if total is not None else "",
         )
+
+    def _sums_off(self, amounts: Mapping[str, int]) -> bool:
+        """X26, X38: an identity whose terms are all there is off by more than 0.01; absolute values."""
+        for identity in self.region.identities:
+            total = amounts.get(identity.total)
+            if total is None or not all(name in amounts for name in identity.parts):
+                continue
+            parts = sum(amounts[name] for name in identity.parts)
+            parts += sum(amounts.get(name, 0) for name in identity.optional)
+            if abs(abs(total) - abs(parts)) > 1:
+                return True
+        return False
 
 
 def result_node(output: Any) -> Mapping[str, Any]:
@@ -103,18 +115,30 @@ def result_node(output: Any) -> Mapping[str, Any]:
 _WORDS = ("setl_time", "insutype", "clr_type", "clr_way", "clr_optins")
 _AMOUNTS = (
     "medfee_sumamt", "fund_pay_sumamt", "hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "maf_pay",
-    "hifdm_pay", "oth_pay", "psn_part_amt", "acct_pay", "acct_mulaid_pay", "psn_cash_pay", "hosp_part_amt",
+    "hifdm_pay",
+    "oth_pay", "psn_part_amt", "acct_pay", "acct_mulaid_pay", "psn_cash_pay", "pdn_cash_pay", "hosp_part_amt",
 )  # fmt: skip
 
 
-def settled(found: Mapping[str, Any]) -> str:
+_read_amount = reader(14, 2)
+
+
+def amounts_of(found: Mapping[str, Any]) -> dict[str, int]:
+    """Return every amount an answer's node carries, in fen."""
+    amounts = {}
+    for name in _AMOUNTS:
+        value = found.get(name)
+        if value is not None:
+            amount = _read_amount(value)
+            if amount is not None:
+                amounts[name] = amount
+    return amounts
+
+
+def settled(found: Mapping[str, Any], amounts: Mapping[str, int]) -> str:
     """Return what the answer says of the settlement, for the books: words as they are, amounts in fen."""
     record: dict[str, Any] = {name: found[name] for name in _WORDS if isinstance(found.get(name), str)}
-    for name in _AMOUNTS:
-        amount = fen_of(found.get(name))
-        if amount is not None:
-            record[name] = amount
-    cash = fen_of(found.get("pdn_cash_pay"))  # so spelled in 2208 (pitfall 8)
-    if cash is not None:
-        record.setdefault("psn_cash_pay", cash)
+    record.update(amounts)
+    if "pdn_cash_pay" in record:  # so spelled in 2208 (pitfall 8)
+        record.setdefault("psn_cash_pay", record.pop("pdn_cash_pay"))
     return encode(record).decode()

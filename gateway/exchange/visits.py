@@ -28,14 +28,13 @@ class Visits:
 
     def remember(self, job: Job) -> None:
         """Keep the local codes of a message whose national code has more than one."""
-        reverse = job.institution.snapshot.reverse
+        shared = job.institution.snapshot.shared
         visit = None
         for _, system, local, national, _, _ in job.evidence:
-            for slot in SLOT_OF.get(system, ()):
-                if len(reverse[slot].get(national, ())) > 1:
-                    visit = visit_of(job) if visit is None else visit
-                    if visit:
-                        self._codes[job.institution.code, visit, slot, national] = local
+            if national in shared:
+                visit = visit_of(job) if visit is None else visit
+                for slot in SLOT_OF.get(system, ()) if visit else ():
+                    self._codes[job.institution.code, visit, slot, national] = local
         while len(self._codes) > REMEMBERED_MAX:
             self._codes.popitem(last=False)
 

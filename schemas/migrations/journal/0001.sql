@@ -50,17 +50,16 @@ CREATE TABLE chain_head (
 );
 INSERT INTO chain_head VALUES (1, 0, zeroblob(32));
 
-CREATE TABLE evidence (
-    journal_id INTEGER NOT NULL,
-    n INTEGER NOT NULL,
-    path TEXT NOT NULL,
-    system TEXT NOT NULL,
-    local_code TEXT NOT NULL,
-    national_code TEXT NOT NULL,
-    version TEXT NOT NULL,
-    day TEXT NOT NULL,
-    PRIMARY KEY (journal_id, n)
-) WITHOUT ROWID;
+-- One evidence row a translated field, kept packed: a list of [path, system, local, national, version, day] a request.
+CREATE TABLE evidence_packed (
+    journal_id INTEGER PRIMARY KEY,
+    rows TEXT NOT NULL
+);
+CREATE VIEW evidence AS
+SELECT p.journal_id, e.key AS n, json_extract(e.value, '$[0]') AS path, json_extract(e.value, '$[1]') AS system,
+    json_extract(e.value, '$[2]') AS local_code, json_extract(e.value, '$[3]') AS national_code,
+    json_extract(e.value, '$[4]') AS version, json_extract(e.value, '$[5]') AS day
+FROM evidence_packed p, json_each(p.rows) e;
 
 -- settled: what the platform's answer says of the settlement (JSON: setl_time, insutype, clr_*, amounts in fen); no
 -- person. sealed: the answer as the institution got it, encrypted whole.

@@ -1,0 +1,267 @@
+"""One transaction of the journal, in as few statements as can be.
+
+Every step of a statement lets go of the interpreter lock and has to win it back from the reactor's thread, on one core
+two context switches each; so rows of a table are written by one multi-row statement, and rows that move from one state
+to another by one UPDATE a pair of states (docs/performance.md). Where a batch holds what must see its own earlier rows
+(two moves of one row, a cancellation, a repeat), it is taken apart and done in order.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from adapters.crypto.digest import sm3
+from adapters.crypto.vault import Vault, VaultError
+from gateway.core.checks import Evidence
+from gateway.core.jsontext import encode
+from gateway.core.model import FAILED, Accept, Accepted, Advance, Duplicate, Entry, Keep, Known, Op, OpResult, Recall
+
+SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
+COLUMNS = (
+    "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
+    "setl_id, omsgid, insuplc_admdvs, medfee_fen, created_ms, delivered, cancelled, settled"
+)
+_STORED = (
+    "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
+    "omsgid, insuplc_admdvs, medfee_fen, created_ms, changed_ms"
+)
+SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
+_BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
+_BY_BUSINESS = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
+_BY_SOFT = f"{SELECT} WHERE soft_key = ? AND soft_key <> '' AND created_ms > ? AND live = 1 LIMIT 1"
+# What is said later adds to what was said before; delivered is never taken back.
+_UPSERT = (
+    " ON CONFLICT (journal_id) DO UPDATE SET "
+    "setl_id = CASE WHEN excluded.setl_id = '' THEN setl_id ELSE excluded.setl_id END, "
+    "mdtrt_id = CASE WHEN excluded.mdtrt_id = '' THEN mdtrt_id ELSE excluded.mdtrt_id END, "
+    "settled = CASE WHEN excluded.settled = '' THEN settled ELSE excluded.settled END, "
+    "delivered = max(delivered, excluded.delivered), sealed = coalesce(excluded.sealed, sealed)"
+)
+HEAD = "UPDATE chain_head SET number = ?, chain = ?"
+_CANCEL = (
+    "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
+    "setl_id <> '') AND fixmedins_code = ? AND klass IN ('M', 'A') AND id <> ?"
+)
+# By the range of its business key, so that the index of live keys finds it.
+_CANCEL_ADMISSION = (
+    "UPDATE journal SET cancelled = 1, live = 0 WHERE business_key > ? AND business_key < ? AND business_key <> '' "
+    "AND live = 1 AND id IN (SELECT id FROM journal_row WHERE business_key > ? AND business_key < ? AND mdtrt_id = ?)"
+)
+_TABLES = {"journal": 18, "journal_event": 6, "evidence_packed": 2, "outcome": 6}
+_IGNORING = frozenset({"journal", "evidence_packed"})
+_ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
+
+
+def entry_of(row: tuple[object, ...]) -> Entry:
+    """Return the Entry of a row selected by COLUMNS."""
+    names = COLUMNS.split(", ")
+    fields = dict(zip(names, row, strict=True))
+    fields["delivered"], fields["cancelled"] = bool(fields["delivered"]), bool(fields["cancelled"])
+    return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def bound_to(fixmedins_code: str, msgid: str) -> bytes:
+    """Return what a sealed answer is tied to, so that it cannot be moved to another row."""
+    return f"{fixmedins_code}|{msgid}".encode()
+
+
+def event_chain(before: bytes, journal_id: int, at_ms: int, state: str, reason: str) -> bytes:
+    """Return the chain value of an event row."""
+    return sm3(before + f"|{journal_id}|{at_ms}|{state}|{reason}".encode())
+
+
+def inserts(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield (statement, values) that write all rows, the largest powers of two first."""
+    names = f"({_STORED})" if table == "journal" else ""
+    row = f"({','.join('?' * _TABLES[table])})"
+    start = 0
+    size = _ROWS_MAX
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        values: list[Any] = []
+        for one in rows[start : start + size]:
+            values += one
+        # Table, column and verb names are constants of this module; every value is a parameter.
+        verb = "INSERT OR IGNORE" if table in _IGNORING else "INSERT"
+        more = _UPSERT if table == "outcome" else ""
+        yield f"{verb} INTO {table} {names} VALUES {','.join([row] * size)}{more}", values
+        start += size
+
+
+@attrs.define(eq=False)
+class Batch:
+    """The work of one transaction. number, chain: the newest event before, and afterwards."""
+
+    connection: sqlite3.Connection
+    vault: Vault
+    number: int
+    chain: bytes
+    _events: list[tuple[Any, ...]] = attrs.Factory(list)
+    _evidence: list[tuple[Any, ...]] = attrs.Factory(list)
+    _outcomes: list[tuple[Any, ...]] = attrs.Factory(list)
+
+    def run(self, ops: Sequence[Op]) -> list[OpResult]:
+        """Do every operation; results in their order. Raises sqlite3.Error."""
+        moved = [op.entry.id for op in ops if type(op) is Advance]
+        alone = len(set(moved)) == len(moved) and not any(type(op) is Accept and op.entry.soft_key for op in ops)
+        results: dict[int, OpResult] = {}
+        for group in [list(enumerate(ops))] if alone else [[pair] for pair in enumerate(ops)]:
+            self._group(group, results)
+        return [results[index] for index in range(len(ops))]
+
+    def _group(self, pairs: list[tuple[int, Op]], results: dict[int, OpResult]) -> None:
+        self._accept([(index, op) for index, op in pairs if type(op) is Accept], results)
+        self._keep([(index, op) for index, op in pairs if type(op) is Keep], results)
+        self._advance([(index, op) for index, op in pairs if type(op) is Advance], results)
+        self._flush()
+        for index, op in pairs:
+            if type(op) is Advance and op.cancels and results[index]:
+                self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.id))
+            elif type(op) is Keep and op.cancels:
+                prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
+                last = prefix + "\U0010ffff"
+                self.connection.execute(_CANCEL_ADMISSION, (prefix, last, prefix, last, op.cancels))
+            elif type(op) is Recall:
+                results[index] = self.recall(op.fixmedins_code, op.msgid)
+
+    # --- new rows ---
+
+    def _accept(self, pairs: list[tuple[int, Accept]], results: dict[int, OpResult]) -> None:
+        fresh = []
+        for index, op in pairs:
+            found = self._soft(op.entry) if op.entry.soft_key else None
+            if found is not None:
+                results[index] = found
+            else:
+                fresh.append((index, op))
+        new = self._insert([(op.entry, op.state) for _, op in fresh])
+        for index, op in fresh:
+            entry = op.entry
+            if entry.id not in new:
+                results[index] = self.recall(entry.fixmedins_code, entry.msgid) or self._duplicate(entry)
+                continue
+            if op.state == "SENT":
+                self._event(entry, entry.created_ms, "JOURNALED", op.reason)
+            self._event(entry, entry.created_ms, op.state, "sent" if op.state == "SENT" else op.reason)
+            self._prove(entry, op.evidence)
+            results[index] = Accepted()
+
+    def _soft(self, entry: Entry) -> Known | Duplicate | None:
+        values = (entry.soft_key, entry.created_ms - SOFT_WINDOW_MS)
+        soft = self.connection.execute(_BY_SOFT, values).fetchone()
+        if soft is None or soft[2] == entry.msgid:
+            return None
+        # A late repeat of a known msgid is that msgid first (X7), whatever was sold since.
+        return self.recall(entry.fixmedins_code, entry.msgid) or Duplicate(entry_of(soft), soft=True)
+
+    def _duplicate(self, entry: Entry) -> Duplicate:
+        return Duplicate(entry_of(self.connection.execute(_BY_BUSINESS, (entry.business_key,)).fetchone()))
+
+    def _insert(self, entries: list[tuple[Entry, str]]) -> set[int]:
+        """Insert rows; return the ids of those that were new."""
+        rows = [
+            (
+                e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, state, e.digest, e.business_key, e.soft_key,
+                e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.created_ms,
+            )
+            for e, state in entries
+        ]  # fmt: skip
+        written = sum(self.connection.execute(*one).rowcount for one in inserts("journal", rows))
+        ids = [row[0] for row in rows]
+        if written == len(rows):
+            return set(ids)
+        marks = ",".join("?" * len(ids))
+        return {row[0] for row in self.connection.execute(f"SELECT id FROM journal WHERE id IN ({marks})", ids)}  # noqa: S608
+
+    def _keep(self, pairs: list[tuple[int, Keep]], results: dict[int, OpResult]) -> None:
+        new = self._insert([(op.entry, op.entry.state) for _, op in pairs]) if pairs else set()
+        for index, op in pairs:
+            entry = op.entry
+            results[index] = True
+            if entry.id in new:
+                self._event(entry, entry.created_ms, entry.state, "done")
+                self._prove(entry, op.evidence)
+                self._outcomes.append((entry.id, "", "", "", 1, self._sealed(entry, op.answer)))
+
+    # --- rows that move ---
+
+    def _advance(self, pairs: list[tuple[int, Advance]], results: dict[int, OpResult]) -> None:
+        groups: dict[tuple[str, str], list[tuple[int, Advance]]] = {}
+        for index, op in pairs:
+            groups.setdefault((op.was, op.to), []).append((index, op))
+        for (was, to), group in groups.items():
+            done = self._move(was, to, group)
+            for index, op in group:
+                results[index] = op.entry.id in done
+                if op.entry.id not in done:
+                    continue
+                self._event(op.entry, op.at_ms, op.to, op.reason)
+                if op.answer is not None or op.delivered or op.setl_id or op.mdtrt_id or op.settled:
+                    sealed = None if op.answer is None else self._sealed(op.entry, op.answer)
+                    row = (op.entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed)
+                    self._outcomes.append(row)
+
+    def _move(self, was: str, to: str, group: list[tuple[int, Advance]]) -> set[int]:
+        """Compare and set; return the ids that moved. The success path leaves `live`, and so its index, alone."""
+        ids = [op.entry.id for _, op in group]
+        at_ms = group[0][1].at_ms
+        live = ", live = 0" if to in FAILED else ""
+        padded = ids + [-1] * (_padded(len(ids)) - len(ids))  # few lengths keep the statements prepared
+        marks = ",".join("?" * len(padded))
+        statement = f"UPDATE journal SET state = ?, changed_ms = ?{live} WHERE state = ? AND id IN ({marks})"  # noqa: S608
+        if self.connection.execute(statement, (to, at_ms, was, *padded)).rowcount == len(ids):
+            return set(ids)
+        # Somebody's picture was wrong: find out whose, by what each row is now and was told before.
+        query = f"SELECT id FROM journal WHERE state = ? AND changed_ms = ? AND id IN ({marks})"  # noqa: S608
+        return {row[0] for row in self.connection.execute(query, (to, at_ms, *padded))}
+
+    # --- reading ---
+
+    def recall(self, fixmedins_code: str, msgid: str) -> Known | None:
+        """Return what is known of a msgid, rows of this very batch included."""
+        self._flush()
+        row = self.connection.execute(_BY_MSGID, (fixmedins_code, msgid)).fetchone()
+        if row is None:
+            return None
+        sealed, entry = row[0], entry_of(row[1:])
+        if sealed is None:
+            return Known(entry, None)
+        try:
+            return Known(entry, self.vault.open(sealed, bound_to(fixmedins_code, msgid)))
+        except VaultError:
+            # One answer that cannot be opened must not stop the node; the clerk raises the alarm.
+            return Known(entry, None)
+
+    # --- the append-only tables ---
+
+    def _event(self, entry: Entry, at_ms: int, state: str, reason: str) -> None:
+        self.number += 1
+        self.chain = event_chain(self.chain, entry.id, at_ms, state, reason)
+        self._events.append((entry.id, self.number, at_ms, state, reason, self.chain))
+
+    def _prove(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:
+        if evidence:
+            self._evidence.append((entry.id, encode(evidence).decode()))
+
+    def _sealed(self, entry: Entry, answer: bytes) -> bytes:
+        return self.vault.seal(answer, bound_to(entry.fixmedins_code, entry.msgid))
+
+    def _flush(self) -> None:
+        for table, rows in (
+            ("journal_event", self._events), ("evidence_packed", self._evidence), ("outcome", self._outcomes),
+        ):  # fmt: skip
+            if rows:
+                for one in inserts(table, rows):
+                    self.connection.execute(*one)
+                rows.clear()
+
+
+def _padded(count: int) -> int:
+    """Return the next power of two."""
+    size = 1
+    while size < count:
+        size *= 2
+    return size
