@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from adapters.crypto.vault import Vault
-from adapters.store.sqlite_batch import HEAD, SELECT, Batch, entry_of
+from adapters.store.sqlite_batch import HEAD, SELECT, Batch, NotTogether, entry_of
 from gateway.core.model import (
     Entry,
     Op,
@@ -94,7 +94,13 @@ class SqliteJournal:
             if writes:
                 self.connection.execute("BEGIN IMMEDIATE")
             batch = Batch(self.connection, self.vault, number, chain)
-            results = batch.run(ops)
+            try:
+                results = batch.run(ops)
+            except NotTogether:
+                self.connection.execute("ROLLBACK")
+                self.connection.execute("BEGIN IMMEDIATE")
+                batch = Batch(self.connection, self.vault, number, chain)
+                results = batch.run(ops, together=False)
             if writes:
                 self.connection.execute(HEAD, (batch.number, batch.chain))
                 self.connection.execute("COMMIT")

@@ -150,6 +150,12 @@ def test_stamps_move_for_the_institution_concerned_only(store: CodesStore, write
     look = store.tables()
     after = dict(look.stamps())
     look.close()
+    stamp = store.stamp()
+    number = library(writer, "drug", "F1", ("X1", "一"))
+    look = store.tables()
+    assert look.stamps() == {**after, "": number}
+    look.close()
+    assert store.stamp() != stamp
     assert after[HOSPITAL] == before[HOSPITAL]
     assert after[""] == before[""]
     assert after[OTHER] > 0

@@ -260,3 +260,31 @@ def test_the_state_rebuilt_from_the_events_is_the_state_of_the_row(book: Book) -
         found = book.do(Recall(HOME, f"m{number}"))
         assert isinstance(found, Known)
         assert rebuilt[found.entry.id] == found.entry.state
+
+
+def test_of_many_moves_together_only_the_wrong_one_fails(book: Book) -> None:
+    rows = [book.accept(f"m{n}") for n in range(5)]
+    stale = rows[3]
+    moved = book.journal.commit(
+        [Advance(entry=e, was="SENT", to="IN_DOUBT", at_ms=T0_MS + 1, reason="silent") for e in rows]
+    )
+    assert moved == [True] * 5
+    again = [
+        Advance(entry=e, was="SENT" if e is stale else "IN_DOUBT", to="ACKED", at_ms=T0_MS + 2, reason="late")
+        for e in rows
+    ]
+    fresh = book.entry("m9")
+    results = book.journal.commit([*again, Accept(entry=fresh)])
+    assert results == [True, True, True, False, True, Accepted()]
+    # The same move told once more, at the same millisecond, moves nothing.
+    assert book.journal.commit([again[0], again[1]]) == [False, False]
+    states = [book.do(Recall(HOME, f"m{n}")).entry.state for n in range(5)]
+    assert states == ["ACKED", "ACKED", "ACKED", "IN_DOUBT", "ACKED"]
+
+
+def test_a_big_batch_is_the_same_as_its_parts(book: Book) -> None:
+    rows = [book.entry(f"m{n}", business_key=f"2207|{n % 90}") for n in range(150)]
+    results = book.journal.commit([Accept(entry=e, evidence=EVIDENCE) for e in rows])
+    assert results[:90] == [Accepted()] * 90
+    assert [type(r) for r in results[90:]] == [Duplicate] * 60
+    assert {r.entry.msgid for r in results[90:]} == {f"m{n}" for n in range(60)}

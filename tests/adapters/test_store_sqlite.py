@@ -14,7 +14,8 @@ import pytest
 from journals import HOME, T0_MS, Book, open_sqlite
 
 from adapters.store.checkpoint import WAL_BYTES_MIN, checkpoint
-from adapters.store.sqlite_journal import SqliteJournal, StoreLocked, event_chain
+from adapters.store.sqlite_batch import event_chain
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
 from gateway.core.model import Accept, Accepted, Advance, Known, Op, Recall, StoreBroken, StoreFull
 
 CANARY = "张三丰 110101199003070038"
