@@ -42,7 +42,7 @@ _WHY = {
 class Work:
     """What came of one message: complaints, or evidence of what was translated.
 
-    missed: paths whose code has no translation (no second complaint about them). lines_fen, total_fen, rows, keys: what
+    missed: paths whose code has no translation (no second complaint about them). lines_fen, total_fen, rows: what
     a compiled plan added up. changed: the tree was altered, so it must be encoded again. foreign: an inner
     fixmedins_code is another's. unknown: dictionaries in which a forwarded value was not found.
     """
@@ -60,7 +60,6 @@ class Work:
     lines_fen: int = 0
     total_fen: int = 0
     rows: int = 0
-    keys: int = 0
 
     def complain(self, path: str, rule: Rule, message: str) -> None:
         if len(self.complaints) < COMPLAINTS_MAX:
@@ -80,8 +79,7 @@ def examine(region: Region, transaction: Transaction, envelope: dict[str, Any], 
         return work
     walker = _Walker(region, transaction, work)
     walker.message(message)
-    if not work.foreign:
-        work.foreign = _names_other(transaction, message, work.institution)
+    work.foreign = _names_other(transaction, message, work.institution)
     return work
 
 

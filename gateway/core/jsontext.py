@@ -7,6 +7,7 @@ caller compares counts (design §3). Rules: contract-annex X22, X23; security T3
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,9 +16,11 @@ from gateway.core.errors import BadJson
 
 Raw = msgspec.Raw
 DEPTH_MAX = 32
+NESTING_MAX = 200
 ITEMS_MAX = 20_000
 DIGITS_MAX = 32
 STRING_MAX = 1 << 20
+SLICE_BYTES = 65_536
 
 _decoder = msgspec.json.Decoder(float_hook=Raw)
 _encoder = msgspec.json.Encoder()
@@ -30,11 +33,16 @@ encode_sorted = _sorted_encoder.encode
 
 
 def decode(raw: bytes) -> Any:
-    """Return the untyped tree of raw; raise BadJson for anything that is not strict JSON in UTF-8."""
+    """Return the untyped tree of raw; raise BadJson for anything that is not strict JSON in UTF-8, or nests absurdly."""
     try:
-        return _decoder.decode(raw)
+        tree = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
         raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
+    # How deep msgspec gets depends on the stack it is called on. What is decoded here must be encoded, hashed and
+    # decoded again elsewhere, so the limit is our own, far below Python's.
+    if raw.count(b"{") + raw.count(b"[") > NESTING_MAX and _depth(_bones(raw)) > NESTING_MAX:
+        raise BadJson(f"嵌套超过{DEPTH_MAX}层")
+    return tree
 
 
 def decode_exact(raw: bytes) -> Any:
@@ -59,6 +67,28 @@ def skeleton(raw: bytes) -> bytes:
     return b"".join(pieces[0::2])
 
 
+def _bones(raw: bytes) -> bytes:
+    return b"".join(_bare(raw).split(b'"')[0::2])
+
+
+def skeleton_slices(raw: bytes, size: int = SLICE_BYTES) -> Iterator[bytes]:
+    """Yield the skeleton of a big message a slice at a time; joined they are `skeleton(raw)`.
+
+    A string longer than X23 allows yields nothing more, so that nothing is proved.
+    """
+    bare = _bare(raw)
+    inside = False
+    longest = 0
+    for start in range(0, len(bare), size):
+        pieces = bare[start : start + size].split(b'"')
+        longest = longest + len(pieces[0]) if inside and len(pieces) == 1 else max(map(len, pieces))
+        if longest + size > STRING_MAX:
+            return
+        yield b"".join(pieces[int(inside) :: 2])
+        if len(pieces) % 2 == 0:
+            inside = not inside
+
+
 def _bare(raw: bytes) -> bytes:
     """Return raw without escaped backslashes and quotes: every quote that is left begins or ends a string."""
     return raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
@@ -79,7 +109,7 @@ def plain(bones: bytes, keys: int) -> bool:
 
 def shape_complaint(raw: bytes, tree: Any) -> str:
     """Return why the message breaks X23 (Chinese), or '' when it does not. The slow, exact way."""
-    bones = b"".join(_bare(raw).split(b'"')[0::2])
+    bones = _bones(raw)
     if _depth(bones) > DEPTH_MAX:
         return f"嵌套超过{DEPTH_MAX}层"
     for long in _LONG_NUMBER.findall(bones):

@@ -15,7 +15,7 @@ from gateway.core.checks import Work, examine
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
 from gateway.core.facts import Digest, content
-from gateway.core.jsontext import decode, encode, plain, shape_complaint, skeleton
+from gateway.core.jsontext import decode, encode, plain, shape_complaint, skeleton, skeleton_slices
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import SLICE_ROWS, Plan
 from gateway.core.ports import Clock, Incoming, Watch
@@ -170,7 +170,7 @@ class Desk:
 
         def hashed(digest: bytes) -> None:
             job.digest = digest
-            self._slice(job, tree, work, job.plan.slices(tree, work, SLICE_ROWS))
+            self._slice(job, tree, work, job.plan.slices(tree, work, SLICE_ROWS), -1)
 
         if not wanted:
             hashed(b"")
@@ -178,18 +178,30 @@ class Desk:
         code = job.institution.code
         self.offload(lambda: self.digest(content(job.infno, code, tree["input"])), hashed)
 
-    def _slice(self, job: Job, tree: dict[str, Any], work: Work, slices: Iterator[int]) -> None:
-        """Work on a big message between other requests."""
-        keys = next(slices, None)
-        if keys is None or keys < 0:
-            self._checked(job, tree, work, work.keys if keys is None else -1)
-            return
-        work.keys = keys
-        self.clock.callLater(0, self._slice, job, tree, work, slices)
+    def _slice(self, job: Job, tree: dict[str, Any], work: Work, slices: Iterator[int], keys: int) -> None:
+        """Check and translate a big message between other requests."""
+        found = next(slices, None)
+        if found is not None and found >= 0:
+            self.clock.callLater(0, self._slice, job, tree, work, slices, found)
+        elif found is not None or keys < 0:
+            self._checked(job, tree, work, -1)
+        else:
+            self._prove(job, tree, work, keys, skeleton_slices(job.incoming.body), [])
 
-    def _checked(self, job: Job, tree: dict[str, Any], work: Work, keys: int) -> None:
+    def _prove(
+        self, job: Job, tree: dict[str, Any], work: Work, keys: int, slices: Iterator[bytes], bones: list[bytes]
+    ) -> None:
+        """Take a big message's skeleton between other requests."""
+        found = next(slices, None)
+        if found is None:
+            self._checked(job, tree, work, keys, b"".join(bones))
+            return
+        bones.append(found)
+        self.clock.callLater(0, self._prove, job, tree, work, keys, slices, bones)
+
+    def _checked(self, job: Job, tree: dict[str, Any], work: Work, keys: int, bones: bytes | None = None) -> None:
         raw = job.incoming.body
-        if keys < 0 or not plain(skeleton(raw), keys):
+        if keys < 0 or not plain(skeleton(raw) if bones is None else bones, keys):
             tree = decode(raw)
             complaint = shape_complaint(raw, tree)
             if complaint:
