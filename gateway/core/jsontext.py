@@ -33,7 +33,7 @@ encode_sorted = _sorted_encoder.encode
 
 
 def decode(raw: bytes) -> Any:
-    """Return the untyped tree of raw; raise BadJson for anything that is not strict JSON in UTF-8, or nests absurdly."""
+    """Return the untyped tree of raw; raise BadJson for what is not strict JSON in UTF-8, or nests absurdly deep."""
     try:
         tree = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
@@ -74,15 +74,18 @@ def _bones(raw: bytes) -> bytes:
 def skeleton_slices(raw: bytes, size: int = SLICE_BYTES) -> Iterator[bytes]:
     """Yield the skeleton of a big message a slice at a time; joined they are `skeleton(raw)`.
 
-    A string longer than X23 allows yields nothing more, so that nothing is proved.
+    Where a string may be longer than X23 allows it ends in -0, which proves nothing: a skeleton that merely stopped
+    would lack the keys behind it, and as many could stand twice before it.
     """
     bare = _bare(raw)
+    removed = len(raw) - len(bare)
     inside = False
     longest = 0
     for start in range(0, len(bare), size):
         pieces = bare[start : start + size].split(b'"')
         longest = longest + len(pieces[0]) if inside and len(pieces) == 1 else max(map(len, pieces))
-        if longest + size > STRING_MAX:
+        if longest + size + removed > STRING_MAX:
+            yield b"-0"
             return
         yield b"".join(pieces[int(inside) :: 2])
         if len(pieces) % 2 == 0:

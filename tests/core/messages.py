@@ -3,6 +3,7 @@
 The dice are counted hashes: the same seed gives the same message on every machine.
 """
 
+import gc
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -36,10 +37,12 @@ def files() -> Files:
 
 @cache
 def region(name: str) -> Region:
-    return build_region(files(), name)
+    found = build_region(files(), name)
+    gc.freeze()  # tests/conftest.py collects after every test, and need not walk through the catalogue
+    return found
 
 
-# --- codes: L1 is mapped, L2 in two periods, L3 to two targets, L4 no longer; N1 and N2 are national ---------------
+# --- codes: L1 is mapped, L2 in two periods, L3 to two targets, L4 no longer; N1 and N2 are national ---------
 
 # Institutions are not mapped here: their own code would have to be the national one wherever it stands.
 SYSTEMS = sorted({system for slot, systems in SLOTS.items() if slot != "institution" for system in systems})
@@ -59,7 +62,10 @@ ROWS = [
 LIBRARIES = Libraries(
     {
         "diagnosis": {"N1": ("国家诊断一", "2000-01-01", "9999-12-31"), "N2": ("国家诊断二", "2000-01-01", "")},
-        "operation": {"N1": ("国家手术一", "2000-01-01", "9999-12-31"), "N2": ("国家手术二", "2000-01-01", "2023-12-31")},
+        "operation": {
+            "N1": ("国家手术一", "2000-01-01", "9999-12-31"),
+            "N2": ("国家手术二", "2000-01-01", "2023-12-31"),
+        },
     },
     FORMS,
 )
@@ -80,7 +86,7 @@ def work(snapshot: Snapshot | None = None, names: bool = True) -> Work:
     return Work(snapshot or mapped(), "2026-01-01", INSTITUTION, names=names)
 
 
-# --- valid messages ----------------------------------------------------------------------------------------------
+# --- valid messages ------------------------------------------------------------------------------------------
 
 
 def envelope(infno: str, message: Any) -> Tree:
@@ -119,6 +125,10 @@ def valid(place: Region, transaction: Transaction, full: bool, code: str = "L1")
     if not transaction.may_name_others:
         _own(message)
     return envelope(transaction.infno, message)
+
+
+def message_of(place: Region, infno: str, full: bool = True, code: str = "L1") -> Tree:
+    return valid(place, place.transactions[infno], full, code)
 
 
 def row_of(place: Region, node: Node, full: bool, code: str) -> Tree:
@@ -197,7 +207,7 @@ def copy_of(tree: Any) -> Any:
     return tree
 
 
-# --- what may be done to them --------------------------------------------------------------------------------------
+# --- what may be done to them --------------------------------------------------------------------------------
 
 
 class Dice:
@@ -220,14 +230,15 @@ ODD: tuple[Any, ...] = (
     "x" * 5000, "2", "03", "01", Raw(b"0.0"), Raw(b"-0.0"), Raw(b"1e5"), 10**20,
 )  # fmt: skip
 NUMBERS: tuple[Any, ...] = (
-    "1e3", "+1", ".5", "5.", "1,000.00", "NaN", "Infinity", "１２", "-0", "-0.00", "0.0", "00012.30", " 1", "1\n", "1_0",
-    "9" * 40, "9" * 5000, "0" * 5000 + "1", "1.123456789", Raw(b"1.5E1"), Raw(b"0.0000001"), Raw(b"99999999999999.99"),
-    Raw(b"2.499"), Raw(b"2.505"), Raw(b"5.01"), Raw(b"5.02"), Raw(b"-5.00"), 5, -2, 10**14, 10**15, "5.00", "2.50",
+    "1e3", "+1", ".5", "5.", "1,000.00", "NaN", "Infinity", "１２", "-0", "-0.00", "0.0", "00012.30", " 1", "1\n",
+    "1_0", "9" * 40, "9" * 5000, "0" * 5000 + "1", "1.123456789", "5.00", "2.50", 5, -2, 10**14, 10**15,
+    Raw(b"1.5E1"), Raw(b"0.0000001"), Raw(b"99999999999999.99"), Raw(b"2.499"), Raw(b"2.505"), Raw(b"5.01"),
+    Raw(b"5.02"), Raw(b"-5.00"),
 )  # fmt: skip
 DATES = (
     "2024-02-29", "2023-02-29", "2024-01-05 09:10:00", "2024-01-05", "2024-01-05 24:00:00", "2024-1-5", "20240105",
-    "2024-01-05T09:10:00", "2024-01-05 09:10", "２０２４-01-05", "2024-01-05 9:10:00 ", "2023-06-01 00:00:00", "0000-00-00",
-    "2023-06-01",
+    "2024-01-05T09:10:00", "2024-01-05 09:10", "２０２４-01-05", "2024-01-05 9:10:00 ", "2023-06-01 00:00:00",
+    "0000-00-00", "2023-06-01",
 )  # fmt: skip
 CODES = ("L1", "L1", "L2", "L3", "L4", "N1", "N2", "N999", "nonsense", "L1 ", "", " ", None)
 AMOUNTS = (
@@ -272,7 +283,9 @@ def _to_input(dice: Dice, transaction: Transaction, tree: Tree) -> None:
 
 def _to_shape(dice: Dice, tree: Tree) -> None:
     """Objects become lists and lists objects, rows are taken away or doubled."""
-    holders = [(row, name) for row in rows_of(tree["input"]) for name, value in row.items() if type(value) in (dict, list)]
+    holders = [
+        (row, name) for row in rows_of(tree["input"]) for name, value in row.items() if type(value) in (dict, list)
+    ]
     if not holders:
         return
     row, name = dice.pick(holders)
@@ -293,7 +306,9 @@ def _to_row(dice: Dice, kind: int, transaction: Transaction, row: Tree) -> None:
     elif kind == 4:
         row[name] = dice.pick(ODD)
     elif kind == 5:
-        row[dice.pick(("unknown_field", "fixmedins_code", "diag_name", "oprn_oprt_name"))] = dice.pick((*ODD, INSTITUTION))
+        row[dice.pick(("unknown_field", "fixmedins_code", "diag_name", "oprn_oprt_name"))] = dice.pick(
+            (*ODD, INSTITUTION)
+        )
     elif kind == 6:
         row[dice.pick(AMOUNTS)] = dice.pick(NUMBERS)
     elif kind == 7 and "diag_type" in row:
@@ -320,7 +335,7 @@ def _by_kind(dice: Dice, row: Tree, name: str, field: Field | None) -> None:
 
 def field_of(transaction: Transaction, name: str) -> Field | None:
     """Return a field of that name, in whatever node."""
-    todo = [*transaction.nodes, *((transaction.root,) if transaction.root is not None else ())]
+    todo: list[Node] = [*transaction.nodes, *((transaction.root,) if transaction.root is not None else ())]
     while todo:
         node = todo.pop()
         for field in node.fields:

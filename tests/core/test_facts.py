@@ -1,0 +1,262 @@
+"""What the exchange knows of a message: digest (annex X10, X34), business key and lane (reversal.md §7, §8)."""
+
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import BadJson
+from gateway.core.facts import VOUCHERS, Facts, content, facts_of
+from gateway.core.jsontext import decode, encode_sorted
+
+H1, H2 = "H43010000001", "H43010000002"
+PERSON = "43000000000000000001"
+
+
+def digest(raw: bytes) -> bytes:
+    """A digest one can read: the tests compare equality only."""
+    return raw
+
+
+def of(text: str, infno: str = "2207", institution: str = H1) -> bytes:
+    return content(infno, institution, decode(text.encode()))
+
+
+def facts(infno: str, message: Any, institution: str = H1) -> Facts:
+    return facts_of(infno, institution, message, digest)
+
+
+# --- the digest (X10)
+
+BASE = '{"data":{"psn_no":"1","medfee_sumamt":1.00,"n":7},"rows":[{"a":"1","b":2},{"a":"3"}]}'
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        '{"rows":[{"b":2,"a":"1"},{"a":"3"}],"data":{"n":7,"medfee_sumamt":1.00,"psn_no":"1"}}',
+        '{ "data" : {"psn_no":\t"1", "medfee_sumamt" :1.00,\n"n":7}, "rows":[{"a":"1","b":2} ,{"a":"3"}] }',
+        '{"d\\u0061ta":{"psn_no":"\\u0031","medfee_sumamt":1.00,"n":7},"rows":[{"a":"1","b":2},{"a":"3"}]}',
+        BASE.replace('"n":7', '"n":7,"mdtrt_cert_no":"990000199001010004","card_sn":"x"'),
+        BASE.replace('"n":7', '"n":7,"ecToken":"one"').replace('"a":"3"', '"a":"3","password":"p"'),
+        BASE.replace('{"data"', '{"token":"t","data"'),
+    ],
+)
+def test_order_blanks_escapes_and_vouchers_do_not_count(same: str) -> None:
+    assert of(same) == of(BASE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        BASE.replace("1.00", "1.0"),
+        BASE.replace("1.00", "1"),
+        BASE.replace("1.00", '"1.00"'),
+        BASE.replace("1.00", "1.00e0"),
+        BASE.replace("1.00", "-1.00"),
+        BASE.replace('"n":7', '"n":8'),
+        BASE.replace('"n":7', '"n":7,"m":null'),
+        BASE.replace('"psn_no":"1"', '"psn_no":"2"'),
+        BASE.replace('[{"a":"1","b":2},{"a":"3"}]', '[{"a":"3"},{"a":"1","b":2}]'),
+    ],
+)
+def test_every_other_difference_counts(other: str) -> None:
+    assert of(other) != of(BASE)
+
+
+def test_transaction_and_institution_count() -> None:
+    assert len({of(BASE), of(BASE, infno="2208"), of(BASE, institution=H2)}) == 3
+
+
+def test_the_envelope_is_no_part_of_it() -> None:
+    """inf_time, sign_no and opter change when a HIS sends the same request again."""
+    one, two = ({"infno": "2207", "inf_time": t, "opter": o, "sign_no": s, "input": decode(BASE.encode())}
+                for t, o, s in (("1", "2", "3"), ("4", "5", "6")))  # fmt: skip
+    assert content("2207", H1, one["input"]) == content("2207", H1, two["input"])
+
+
+@pytest.mark.parametrize("voucher", sorted(VOUCHERS))
+@pytest.mark.parametrize(
+    "place",
+    [
+        '{"%s":"v"}',
+        '{"d":{"%s":"v"}}',
+        '{"d":[{"%s":"v"}]}',
+        '{"d":{"e":{"%s":"v"}}}',
+        '{"d":{"e":[{"f":{"%s":"v"}}]}}',
+        '{"d":[[{"%s":"v"}]]}',
+        '{"d":[{"e":[{"%s":"v"}]}]}',
+        '{"d":{"e":[{"a":1},{"%s":"v"}]}}',
+        '{"d":{"e":[{"a":[]},[{"%s":"v"}]]}}',
+        '{"d":[{"e":[{"f":[{"%s":"v"}]}]}]}',
+        '{"d":[{"e":[{"f":{"%s":"v"}}]}]}',
+        '{"d":{"x":[1,"2",{"a":1}],"e":[[1,{"%s":"v"}]]}}',
+    ],
+)
+def test_a_voucher_is_left_out_however_deep(voucher: str, place: str) -> None:
+    with_it = of(place % voucher)
+    assert b'"v"' not in with_it
+    assert with_it == of((place % voucher).replace(f'"{voucher}":"v"', ""))
+
+
+def test_a_voucher_that_is_no_text_is_left_out_as_well() -> None:
+    assert of('{"d":{"a":[1],"ecToken":{"v":"1"},"auth_no":["1"]}}') == of('{"d":{"a":[1]}}')
+
+
+def test_the_message_itself_is_not_changed() -> None:
+    message = decode(b'{"data":{"mdtrt_cert_no":"1","rows":[{"ecToken":"2"}]}}')
+    content("2207", H1, message)
+    assert message == {"data": {"mdtrt_cert_no": "1", "rows": [{"ecToken": "2"}]}}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"d":{"rows":[{"a":1},{"b":[1]}],"n":null}}',
+        b'{"d":{"rows":[[1],{"a":{"b":2}},"x",null]}}',
+        b'{"d":{"rows":[{"a":1},{"a":2}],"o":{"p":{"q":[]}}}}',
+        b'{"d":[],"e":{},"f":[[],{}]}',
+    ],
+)
+def test_all_else_is_in_it(raw: bytes) -> None:
+    assert content("2207", H1, decode(raw)) == f"2207|{H1}|".encode() + encode_sorted(decode(raw))
+
+
+def test_what_is_too_deep_to_be_written_is_no_json_of_ours() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(3_000):
+        deep = {"a": deep}
+    with pytest.raises(BadJson):
+        content("2207", H1, deep)
+
+
+# --- business keys (§8)
+
+SALE = {
+    "druginfo": {"psn_no": PERSON, "begntime": "2024-01-05 11:00:00", "medfee_sumamt": "25.80", "invono": ""},
+    "drugdetail": [
+        {
+            "feedetl_sn": "1",
+            "med_list_codg": "A",
+            "cnt": 1,
+            "durg_trac_info": [{"feedetl_sn": "1", "drug_trac_codg": "8"}],
+        },
+        {"feedetl_sn": "2", "med_list_codg": "B", "cnt": 2},
+    ],
+}
+
+
+def parts(infno: str, **more: Any) -> dict[str, Any]:
+    base = {
+        "psn_no": PERSON,
+        "mdtrt_id": "M1",
+        "chrg_bchno": "B1",
+        "setl_id": "S1",
+        "mid_setl_flag": "0",
+        "invono": "F1",
+    }
+    return {"data": {**base, "ipt_no": "Z1", **more}}
+
+
+@pytest.mark.parametrize(
+    ("infno", "counts"),
+    [
+        ("2207", {"psn_no", "mdtrt_id", "chrg_bchno"}),
+        ("2207A", {"psn_no", "mdtrt_id", "chrg_bchno"}),
+        ("2304", {"psn_no", "mdtrt_id", "mid_setl_flag", "invono"}),
+        ("2304A", {"psn_no", "mdtrt_id", "mid_setl_flag", "invono"}),
+        ("2208", {"setl_id"}),
+        ("2103", {"setl_id"}),
+        ("2305", {"setl_id"}),
+        ("2401", {"psn_no", "ipt_no"}),
+        ("2102", {"psn_no", "invono"}),
+    ],
+)
+def test_what_makes_the_same_business(infno: str, counts: set[str]) -> None:
+    base = facts(infno, parts(infno))
+    assert base.business_key
+    assert base.soft_key == ""
+    for name in parts(infno)["data"]:
+        other = facts(infno, parts(infno, **{name: "other"}))
+        assert (other.business_key != base.business_key) is (name in counts), name
+    assert facts(infno, parts(infno), H2).business_key != base.business_key
+
+
+def test_a_settlement_is_cancelled_once_whatever_cancels_it() -> None:
+    assert facts("2208", parts("2208")).business_key == facts("2305", parts("2305")).business_key
+
+
+@pytest.mark.parametrize("infno", ["1101", "2201", "2204", "2601", "2402"])
+def test_other_transactions_have_no_business_key(infno: str) -> None:
+    assert (facts(infno, parts(infno)).business_key, facts(infno, parts(infno)).soft_key) == ("", "")
+
+
+def sale(**druginfo: Any) -> dict[str, Any]:
+    return {"druginfo": {**SALE["druginfo"], **druginfo}, "drugdetail": SALE["drugdetail"]}  # type: ignore[dict-item]
+
+
+def test_a_sale_without_an_invoice_number_has_a_soft_key() -> None:
+    base = facts("2102", SALE)
+    assert base.business_key == ""
+    assert base.soft_key.startswith(f"2102|{H1}|{PERSON}|2024-01-05 11:00:00|2580|")
+    for change in ({"psn_no": "2"}, {"begntime": "2024-01-05 11:00:01"}, {"medfee_sumamt": "25.81"}):
+        assert facts("2102", sale(**change)).soft_key != base.soft_key
+    assert facts("2102", sale(medfee_sumamt="25.8")).soft_key == base.soft_key
+    assert facts("2102", sale(mdtrt_cert_no="990000199001010004")).soft_key == base.soft_key
+    assert facts("2102", sale(invono="F1")).soft_key == ""
+
+
+def test_serial_numbers_and_order_of_the_lines_do_not_count() -> None:
+    lines: Any = [
+        {"med_list_codg": "B", "cnt": 2, "feedetl_sn": "8"},
+        {
+            "feedetl_sn": "7",
+            "cnt": 1,
+            "med_list_codg": "A",
+            "durg_trac_info": [{"feedetl_sn": "7", "drug_trac_codg": "8"}],
+        },
+    ]
+    assert facts("2102", {**SALE, "drugdetail": lines}).soft_key == facts("2102", SALE).soft_key
+    for other in (lines[:1], [*lines, lines[0]], [lines[1], {**lines[0], "cnt": 3}], None):
+        assert facts("2102", {**SALE, "drugdetail": other}).soft_key != facts("2102", SALE).soft_key
+
+
+# --- who, which visit, how much, which lane (§7)
+
+
+def test_facts_of_a_settlement() -> None:
+    message = decode(b'{"data":{"psn_no":"1","mdtrt_id":"2","setl_id":"3","medfee_sumamt":-128.6,"chrg_bchno":"4"}}')
+    found = facts("2207", message)
+    assert (found.psn_no, found.mdtrt_id, found.setl_id, found.medfee_fen, found.lane) == ("1", "2", "3", -12860, "p|1")
+    reversal = facts("2601", {"data": {"psn_no": "1", "omsgid": "M", "oinfno": "2207"}})
+    assert (reversal.omsgid, reversal.oinfno, reversal.lane) == ("M", "2207", "p|1")
+
+
+def test_the_lane_is_the_person_else_the_visit_at_this_institution() -> None:
+    assert facts("2207", {"data": {"psn_no": "1", "mdtrt_id": "2"}}).lane == "p|1"
+    assert facts("2207", {"data": {"psn_no": "1"}}, H2).lane == "p|1"
+    assert facts("2207", {"data": {"mdtrt_id": "2"}}).lane == f"v|{H1}|2"
+    assert facts("2207", {"data": {"mdtrt_id": "2"}}, H2).lane == f"v|{H2}|2"
+    assert facts("2207", {"data": {}}).lane == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"extra": {"x": 1}, "data": {"psn_no": "1", "mdtrt_id": "2"}},
+        {"data": {"psn_no": "1", "mdtrt_id": "2"}, "extra": {"x": 1}},
+        {"extra": {"psn_no": ""}, "data": {"psn_no": "1", "mdtrt_id": "2"}},
+        {"rows": [{"psn_no": "9"}], "data": {"psn_no": "1", "mdtrt_id": "2"}},
+        {"data": [{"psn_no": "1", "mdtrt_id": "2"}, {"psn_no": "9"}]},
+        {"psn_no": "1", "mdtrt_id": "2"},
+    ],
+)
+def test_the_person_is_found_wherever_the_message_holds_it(message: Any) -> None:
+    """An unknown node before the known one must not take a settlement out of its lane."""
+    found = facts("2207", message)
+    assert (found.psn_no, found.mdtrt_id, found.lane) == ("1", "2", "p|1")
+
+
+def test_what_is_no_text_is_no_fact() -> None:
+    found = facts("2207", {"data": {"psn_no": 1, "mdtrt_id": None, "medfee_sumamt": "x"}, "n": 1})
+    assert (found.psn_no, found.mdtrt_id, found.medfee_fen, found.lane) == ("", "", None, "")
+    assert facts("2207", {}) == facts("2207", {"n": 1})
