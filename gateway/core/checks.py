@@ -275,7 +275,7 @@ def _one_slot(node: Node, field: Field, row: dict[str, Any], path: str, day: str
     put(row, field.name, where, value, found, day, work)
     name_field = NAME_OF.get(field.name)
     if work.names and name_field is not None and name_field in row and node.field(name_field) is not None:
-        _put_name(field.system, row, path, name_field, found, day, work)
+        _put_name(field.system, row, path, node.field(name_field), found, day, work)
 
 
 def put(row: dict[str, Any], name: str, path: str, local: str, hit: Hit, day: str, work: Work) -> None:
@@ -292,13 +292,15 @@ def put(row: dict[str, Any], name: str, path: str, local: str, hit: Hit, day: st
     work.evidence.append((path, hit.entry[4], local, hit.national, hit.entry[3], day))
 
 
-def _put_name(slot: str, row: dict[str, Any], path: str, name: str, hit: Hit, day: str, work: Work) -> None:
-    """Send the national name; the doctor's words stay in the evidence (X12)."""
+def _put_name(slot: str, row: dict[str, Any], path: str, field: Field | None, hit: Hit, day: str, work: Work) -> None:
+    """Send the national name; the doctor's words stay in the evidence (X12). One too long for its field stays away."""
     national = work.codes.libraries.name(slot, hit.national)
-    words = row.get(name)
+    if field is None or (field.length and len(national) > field.length):
+        return
+    words = row.get(field.name)
     if national and words != national:
-        work.evidence.append((f"{path}.{name}", f"{slot}:name", str(words or ""), national, "", day))
-        row[name] = national
+        work.evidence.append((f"{path}.{field.name}", f"{slot}:name", str(words or ""), national, "", day))
+        row[field.name] = national
         work.changed = True
 
 

@@ -128,10 +128,12 @@ class Writer:
         self.emit(3, "if type(h) is not Hit: return -1")
         self.emit(3, f"put(r, {name!r}, path + {'.' + name!r}, v, h, day, w)")
         words = NAME_OF.get(name)
-        if words and self.node.field(words):
+        words_field = self.node.field(words) if words else None
+        if words is not None and words_field is not None:
+            limit = f" and len(m) <= {words_field.length}" if words_field.length else ""
             self.emit(2, f"if w.names and {words!r} in r:")
             self.emit(3, f"m = codes.libraries.name({slot!r}, r[{name!r}]); v = r[{words!r}]")
-            self.emit(3, "if m and m != v:")
+            self.emit(3, f"if m and m != v{limit}:")
             evidence = f"(path + {'.' + words!r}, {slot + ':name'!r}, str(v or ''), m, '', day)"
             self.emit(4, f"w.evidence.append({evidence}); r[{words!r}] = m; w.changed = True")
 

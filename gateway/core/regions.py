@@ -334,7 +334,8 @@ class _Resolver:
             dictionary=spec.dict,
             known=names if kind == "text" else frozenset(),
             closed=spec.dict in self.closed,
-            system=spec.code_system,
+            # Whose message it is, is a matter of identity (X15), never of a mapping.
+            system="" if spec.name == "fixmedins_code" else spec.code_system,
             child=child,
         )
 

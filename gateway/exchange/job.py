@@ -32,7 +32,7 @@ _STATE_CODE: dict[State, str] = {
 
 @attrs.define(eq=False, kw_only=True, slots=True)
 class Job:
-    """One request on its way. `path`: where it goes when it is not the link's own address (file transactions)."""
+    """One request on its way. dispatched: it left the desk, so that nobody can say any more that nothing happened."""
 
     incoming: Incoming
     institution: Institution
@@ -49,7 +49,7 @@ class Job:
     digest: bytes = b""
     evidence: tuple[tuple[str, str, str, str, str, str], ...] = ()
     day: str = ""
-    upload: bool = False
+    dispatched: bool = False
     _answered: bool = False
 
     @property

@@ -10,6 +10,7 @@ from gateway.core.facts import facts_of
 from gateway.core.model import FAILED, Advance, Entry, Known, NotAccepted, OpResult, Recall
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
+from gateway.exchange.known import answer_known
 
 
 @attrs.define(eq=False)
@@ -21,6 +22,15 @@ class Reversals:
     def take(self, job: Job) -> None:
         """Decide by what the journal knows of the original (omsgid of the same institution)."""
         facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest)
+        if (job.institution.code, job.msgid) in self.clerk.live:
+            self.clerk.take(job)  # a repeat of one that is on its way
+            return
+
+        def own(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, Known):
+                self._repeated(job, found, facts.omsgid)
+            else:
+                self.clerk.queue.submit(Recall(job.institution.code, facts.omsgid), told)
 
         def told(found: OpResult | NotAccepted) -> None:
             if isinstance(found, NotAccepted):
@@ -33,7 +43,18 @@ class Reversals:
             else:
                 self._decide(job, found.entry)
 
-        self.clerk.queue.submit(Recall(job.institution.code, facts.omsgid), told)
+        self.clerk.queue.submit(Recall(job.institution.code, job.msgid), own)
+
+    def _repeated(self, job: Job, known: Known, omsgid: str) -> None:
+        """Answer as the first time (X7); close what a crash between the two outcomes may have left open."""
+
+        def left_open(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, Known) and found.entry.state == "IN_DOUBT":
+                self._undone(job, found.entry)
+
+        if known.entry.state == "ACKED" and known.entry.digest == job.digest:
+            self.clerk.queue.submit(Recall(job.institution.code, omsgid), left_open)
+        answer_known(job, known, self.clerk.queue)
 
     def _decide(self, job: Job, original: Entry) -> None:
         state = original.state
@@ -44,12 +65,12 @@ class Reversals:
         elif state in ("ACKED", "CONFIRMED"):
             undo = job.link.plans[original.infno].transaction.undone_by
             self._refuse(job, f"原交易结果已知，请使用{undo}撤销" if undo else "原交易结果已知，不能冲正", original)
-        elif state == "IN_DOUBT":
+        elif state == "IN_DOUBT" and (original.fixmedins_code, original.msgid) not in self.clerk.live:
             if original.infno not in job.link.region.reversible:
                 self._refuse(job, f"本地区交易{original.infno}不支持冲正", original)
                 return
             self.clerk.take_reversal(job, original, lambda: self._undone(job, original))
-        else:
+        else:  # on its way, or its answer may still come within the late window (RV8)
             body, code = job.state_answer(state)
             job.reply(body, "in_doubt", code)
 
