@@ -1,0 +1,234 @@
+"""What the bench says: tables for people (Chinese) and one JSON file. Arithmetic is in `rounds`; nothing is judged here
+but whether a number is within its aim."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.table import Table as Drawn
+
+from bench import rounds
+from bench.rounds import Table
+
+TITLES: Mapping[str, str] = {
+    "2102": "资金：2102，10条药品明细，本地编码",
+    "2207": "资金：2207，无明细",
+    "1101": "查询：1101",
+    "mix": "压力机混合业务",
+}
+
+
+@attrs.frozen
+class Aim:
+    """A number that ought to be at most (or at least) so much."""
+
+    name: str
+    value: float | None
+    limit: float
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """None when it was not measured."""
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    @property
+    def word(self) -> str:
+        return {None: "未测", True: "达到", False: "未达到"}[self.met]
+
+
+def aims(table: Table, other: Mapping[str, Any]) -> list[Aim]:
+    """The aims of the design's budget and of the journal, with what this run found."""
+    found = []
+    for kind, limit, nginx in (("2102", 0.45, 6), ("2207", 0.45, 6), ("1101", 0.25, 4), ("mix", 0.30, 5)):
+        gateway = ("gateway", kind)
+        found.append(Aim(f"{TITLES[kind]}：对 Agent 裸代理", table.ratio(gateway, ("agent", kind)), limit, "倍"))
+        found.append(Aim(f"{TITLES[kind]}：对 nginx 裸代理", table.ratio(gateway, ("nginx", kind)), nginx, "倍"))
+
+    def at(*path: str) -> float | None:
+        here: Any = other
+        for name in path:
+            here = here.get(name) if isinstance(here, Mapping) else None
+        return None if here is None else float(here)
+
+    bound = at("journal", "of_fsync_bound")
+    found += [
+        Aim("日志：64个等待 ÷ 逐条提交", at("journal", "times_single"), 20, "倍", at_least=True),
+        Aim("日志：64个等待 ÷ (64 ÷ fsync中位数)", bound, 0.8, "倍", at_least=True),
+        Aim("日志：每次追加CPU", at("journal", "group", "cpu_us"), 40, "µs"),
+        Aim("开环每秒1000个请求：p99", at("openloop", "p99_ms"), 25, "ms"),
+        Aim("2 MB报文（2301，2000条）：校验加转码", at("bigbody", "total_ms"), 60, "ms"),
+        Aim("2 MB报文：反应器最长一步", at("bigbody", "longest_ms"), 5, "ms"),
+        Aim("空闲节点，30万条对码：内存", at("idle", "rss_mb"), 250, "MB"),
+        Aim("空闲节点，30万条对码：启动", at("idle", "start_s"), 3, "s"),
+    ]
+    return found
+
+
+def proxies(table: Table, names: Mapping[str, str], skipped: Mapping[str, str]) -> list[Drawn]:
+    """One table a kind of message."""
+    drawn = []
+    for kind, title in TITLES.items():
+        cells = [(proxy, kind) for proxy in names if (proxy, kind) in table.cells()]
+        if not cells:
+            continue
+        one = Drawn(title=title, title_justify="left")
+        one.add_column("代理")
+        for name in ("CPU µs/请求", "最小", "用户态", "请求/秒", "÷ Agent", "÷ nginx", "÷ Node"):
+            one.add_column(name, justify="right")
+        for cell in cells:
+            found = table.summed(cell)
+            ratios = (_times(table.ratio(cell, (other, kind))) for other in ("agent", "nginx", "node"))
+            one.add_row(
+                names[cell[0]], f"{found.cpu_us:.1f}", f"{found.cpu_us_min:.1f}", f"{found.user_share:.0%}",
+                f"{found.per_s:,.0f}", *ratios,
+            )  # fmt: skip
+        for proxy, why in skipped.items():
+            one.add_row(names[proxy], f"[yellow]{why}")
+        drawn.append(one)
+    return drawn
+
+
+def _times(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "—"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def aims_table(found: Sequence[Aim]) -> Drawn:
+    one = Drawn(title="指标", title_justify="left")
+    for name, side in (("指标", "left"), ("本次", "right"), ("目标", "right"), ("", "left")):
+        one.add_column(name, justify="right" if side == "right" else "left")
+    colours = {None: "yellow", True: "green", False: "red"}
+    for aim in found:
+        sign = "≥" if aim.at_least else "≤"
+        one.add_row(
+            aim.name, f"{_number(aim.value)} {aim.unit}", f"{sign} {aim.limit:g} {aim.unit}",
+            f"[{colours[aim.met]}]{aim.word}",
+        )  # fmt: skip
+    return one
+
+
+def others_table(other: Mapping[str, Any]) -> Drawn:
+    """Everything that is not a request row, as name and value."""
+    one = Drawn(title="日志、对码、大报文、内存", title_justify="left")
+    one.add_column("项目")
+    one.add_column("结果", justify="right")
+    for name, value in _lines(other):
+        one.add_row(name, value)
+    return one
+
+
+def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    journal = other.get("journal")
+    if journal:
+        group, pairs, single = journal["group"], journal["pairs"], journal["single"]
+        lines += [
+            ("日志：64个等待，追加/秒", f"{group['per_s']:,.0f}（每批{group['batch']:.0f}，{group['cpu_us']:.1f} µs）"),
+            ("日志：受理加结果，追加/秒", f"{pairs['per_s']:,.0f}（{pairs['cpu_us']:.1f} µs）"),
+            ("日志：逐条提交，追加/秒", f"{single['per_s']:,.0f}（{single['cpu_us']:.0f} µs）"),
+            ("本盘 write + fdatasync 中位数", f"{journal['fsync_us']:.0f} µs"),
+        ]
+    lookups = other.get("lookups")
+    if lookups:
+        lines += [
+            ("对码查询/秒（编译后的计划）", f"{lookups['in_plan_per_s']:,.0f}"),
+            ("对码查询/秒（完整规则）", f"{lookups['look_up_per_s']:,.0f}"),
+        ]
+    load = other.get("openloop")
+    if load:
+        shares = " / ".join(f"{load[name]:.1f}" for name in ("p50_ms", "p99_ms", "p999_ms"))
+        lines += [
+            (f"开环{load['rate']}请求/秒 p50 / p99 / p99.9（ms）", shares),
+            ("　其中远端平均（ms）", f"{load['platform_mean_ms']:.2f}"),
+            ("　成功 / 发出", f"{load['done']} / {load['sent']}"),
+        ]
+    big = other.get("bigbody")
+    if big:
+        lines += [
+            (
+                f"2 MB报文（{big['bytes']:,}字节）合计 / 最长一步（ms）",
+                f"{big['total_ms']:.1f} / {big['longest_ms']:.1f}",
+            ),
+            ("　步数 / 其他线程（ms）", f"{big['turns']} / {big['elsewhere_ms']:.1f}"),
+        ]
+    idle = other.get("idle")
+    if idle:
+        lines += [
+            ("空闲节点，30万条对码：内存 / 峰值（MB）", f"{idle['rss_mb']:.0f} / {idle['peak_mb']:.0f}"),
+            ("　启动到可受理 / 其中CPU（s）", f"{idle['start_s']:.2f} / {idle['start_cpu_s']:.2f}"),
+            ("　导入30万条（s）", f"{idle['import_s']:.1f}"),
+        ]
+    lines += [(name, f"[yellow]{why}") for name, why in other.get("skipped", {}).items()]
+    lines.append(("对账行/秒", "[yellow]本版本尚无对账，跳过"))
+    return lines
+
+
+def machine() -> dict[str, Any]:
+    """What the run ran on."""
+    model = ""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else ""
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "cpu": model,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "load": list(os.getloadavg()),
+    }
+
+
+def ratios(table: Table) -> list[dict[str, Any]]:
+    """Every gateway row by every other proxy with the same kind of message."""
+    found = []
+    for upper in table.cells():
+        for lower in table.cells():
+            if upper[0].startswith("gateway") and upper[0] != lower[0] and upper[1] == lower[1]:
+                both = {"median": table.ratio(upper, lower), "of_minima": table.ratio_of_minima(upper, lower)}
+                found.append({"kind": upper[1], "of": upper[0], "to": lower[0], **both})
+    return found
+
+
+def write(path: Path, table: Table, other: Mapping[str, Any], skipped: Mapping[str, str]) -> dict[str, Any]:
+    """Write var/bench.json and return what was written."""
+    found = {
+        "machine": machine(),
+        "rows": rounds.as_json(table),
+        "ratios": ratios(table),
+        "bad": table.bad(),
+        "skipped": dict(skipped),
+        "aims": [{**attrs.asdict(aim), "met": aim.met} for aim in aims(table, other)],
+        **other,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, ensure_ascii=False, indent=1), "utf-8")
+    return found
+
+
+def show(
+    console: Console, table: Table, other: Mapping[str, Any], names: Mapping[str, str], skipped: Mapping[str, str]
+) -> None:
+    """Print everything."""
+    for drawn in proxies(table, names, skipped):
+        console.print(drawn)
+    console.print(others_table(other))
+    console.print(aims_table(aims(table, other)))
+    for what, count in table.bad().items():
+        console.print(f"[red]应答不正确：{what}：{count}次，相应的行无效")

@@ -1,0 +1,260 @@
+"""The bench's own arithmetic, moulds, far end and report; nothing here looks at a clock."""
+
+import io
+import json
+import os
+import re
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is not part of the installed packages
+
+from bench import answers, bodies, client, cpu, farend, journal, openloop, procs, proxying, report, rounds
+from bench.rounds import Measured, Table
+
+AGENT, GATEWAY, NGINX = ("agent", "2207"), ("gateway", "2207"), ("nginx", "2207")
+
+
+def cell(cpu_us: float, per_s: float = 1000.0, bad: dict[str, int] | None = None) -> Measured:
+    return Measured(cpu_us=cpu_us, per_s=per_s, user_share=0.5, done=10, bad=bad or {})
+
+
+@pytest.fixture
+def table() -> Table:
+    """Three rounds; the second is a noisy minute that doubles everything."""
+    return Table(
+        [
+            {AGENT: cell(400), GATEWAY: cell(100), NGINX: cell(20)},
+            {AGENT: cell(800), GATEWAY: cell(240), NGINX: cell(40)},
+            {AGENT: cell(400), GATEWAY: cell(104), NGINX: cell(26)},
+        ]
+    )
+
+
+def test_a_ratio_is_made_round_by_round(table: Table) -> None:
+    assert table.ratio(GATEWAY, AGENT) == pytest.approx(0.26)  # median of 0.25, 0.30, 0.26
+    assert table.ratio(GATEWAY, NGINX) == pytest.approx(5.0)  # median of 5, 6, 4
+    assert table.ratio_of_minima(GATEWAY, AGENT) == pytest.approx(0.25)
+
+
+def test_a_ratio_without_one_side_is_none(table: Table) -> None:
+    assert table.ratio(GATEWAY, ("node", "2207")) is None
+    assert table.ratio_of_minima(GATEWAY, ("node", "2207")) is None
+
+
+def test_a_cell_is_summed_up_by_median_and_minimum(table: Table) -> None:
+    found = table.summed(GATEWAY)
+    assert (found.cpu_us, found.cpu_us_min, found.rounds) == (104, 100, 3)
+
+
+def test_cost_is_processor_time_by_answers() -> None:
+    found = rounds.measured(3_000_000, 2_000_000, 1_000_000, done=20, seconds=0.5, bad={})
+    assert (found.cpu_us, found.per_s) == (150.0, 40.0)
+    assert found.user_share == pytest.approx(2 / 3)
+    nothing = rounds.measured(5, 0, 0, done=0, seconds=0.0, bad={"x": 1})
+    assert (nothing.cpu_us, nothing.per_s, nothing.user_share) == (0.0, 0.0, 0.0)
+
+
+def test_the_first_round_is_thrown_away_and_the_order_moves_on() -> None:
+    seen: list[tuple[str, int]] = []
+
+    def measure(one: rounds.Cell, number: int) -> Measured:
+        seen.append((one[0], number))
+        return cell(float(number))
+
+    found = rounds.run([AGENT, GATEWAY], 2, measure)
+    assert seen == [("agent", 0), ("gateway", 0), ("gateway", 1), ("agent", 1), ("agent", 2), ("gateway", 2)]
+    assert [one[AGENT].cpu_us for one in found.rounds] == [1.0, 2.0]
+
+
+def test_a_wrong_answer_is_told_by_cell() -> None:
+    found = Table([{GATEWAY: cell(1, bad={"GW-RATE": 2})}, {GATEWAY: cell(1, bad={"GW-RATE": 3})}])
+    assert found.bad() == {"gateway 2207 GW-RATE": 5}
+
+
+def test_stat_is_read_past_a_name_with_brackets() -> None:
+    fields = " ".join(str(number) for number in range(4, 40))
+    user, system = cpu.parse_stat(f"77 (a ) b) S {fields}")
+    assert user // system == 14 // 15 and system - user == cpu.parse_stat(f"1 (x) R {fields}")[1] - user > 0
+
+
+def test_own_processor_time_grows() -> None:
+    before = cpu.spent([os.getpid()])
+    sum(number * number for number in range(300_000))
+    after = cpu.spent([os.getpid()]) - before
+    assert after.total >= 0 and after.user >= 0
+    assert os.getpid() in cpu.family(os.getpid())
+    assert cpu.memory_kb(os.getpid()) > 1000
+
+
+# --- moulds
+
+
+def test_every_variant_of_a_sale_has_numbers_of_its_own() -> None:
+    found = bodies.sales(3)
+    texts = [one.cast(variant) for one in found for variant in (0, 1, 2)]
+    assert len({re.search(rb'"msgid":"([^"]+)"', text)[1] for text in texts}) == 9  # type: ignore[index]
+    assert len({re.search(rb'"invono":"([^"]+)"', text)[1] for text in texts}) == 9  # type: ignore[index]
+    assert len({len(text) for text in texts[:3]}) == 1
+    for text in texts:
+        envelope = json.loads(text)
+        assert len(envelope["msgid"]) == 30 and envelope["msgid"].startswith(bodies.PHARMACY)
+        assert len(envelope["input"]["drugdetail"]) == bodies.DRUG_LINES
+
+
+def test_the_mix_has_no_number_twice() -> None:
+    found = bodies.mixed("mix", 400)
+    texts = [one.cast(variant) for variant in (0, 7) for one in found]
+    assert len({json.loads(text)["msgid"] for text in texts}) == 800
+    keys = [
+        (infno, json.loads(text)["input"]["data"][field])
+        for text in texts
+        for infno, field in (("2207", "chrg_bchno"), ("2304", "invono"), ("2208", "setl_id"))
+        if json.loads(text)["infno"] == infno
+    ]
+    assert len(keys) == len(set(keys)) > 40
+
+
+def test_kinds_do_not_share_numbers() -> None:
+    settlements, mixed = bodies.mixed("2207", 50), bodies.mixed("mix", 300)
+    assert not {json.loads(one.cast(1))["msgid"] for one in settlements} & {
+        json.loads(one.cast(1))["msgid"] for one in mixed
+    }
+
+
+def test_a_message_without_room_for_a_variant_is_refused() -> None:
+    with pytest.raises(ValueError, match="no room in invono"):
+        bodies.mould("2102", b'{"msgid":"H51080200001202603150930001234","invono":"FP1234567890"}')
+    with pytest.raises(ValueError, match="variant 1000"):
+        bodies.Mould([b"a", b"b"], "n").cast(1000)
+
+
+def test_moulds_survive_their_file(tmp_path: Path) -> None:
+    found = bodies.sales(2)
+    bodies.write_moulds(tmp_path / "2102.moulds", found)
+    assert bodies.read_moulds(tmp_path / "2102.moulds") == found
+
+
+# --- far end and client
+
+
+def test_the_far_end_echoes_what_a_gateway_checks() -> None:
+    body = bodies.sales(1)[0].cast(3)
+    asked, told = json.loads(body), json.loads(answers.answer(body))
+    found = told["output"]["setlinfo"]
+    assert told["infcode"] == 0
+    assert found["medins_setl_id"] == asked["msgid"]
+    assert found["psn_no"] == asked["input"]["druginfo"]["psn_no"]
+    assert found["medfee_sumamt"] == asked["input"]["druginfo"]["medfee_sumamt"] == found["psn_cash_pay"]
+    assert b"@" not in answers.answer(body)
+
+
+def test_the_far_end_answers_a_row_a_line() -> None:
+    rows = [{"feedetl_sn": str(number)} for number in range(5)]
+    body = json.dumps({"infno": "2204", "msgid": "1", "input": {"feedetail": rows}}).encode()
+    assert len(json.loads(answers.answer(body))["output"]["result"]) == 5
+    assert json.loads(answers.answer(b'{"infno":"0000"}'))["output"] == {}
+
+
+def test_the_client_and_the_far_end_understand_each_other() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=farend.serve, args=(listener, None), daemon=True).start()
+    moulds = {"2207": bodies.mixed("2207", 20)}
+    order = {"kind": "2207", "variant": 1, "count": 50, "port": listener.getsockname()[1], "connections": 4}
+    assert client.command(moulds, order) | {"seconds": 0} == {"done": 50, "seconds": 0, "bad": {}}
+
+
+def test_the_client_counts_what_is_not_a_success() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        wire, _ = listener.accept()
+        listener.close()
+        body = '{"infcode":-1,"err_msg":"[GW-RATE] 太快"}'.encode()
+        for _ in range(2):
+            wire.recv(65536)
+            wire.sendall(b"HTTP/1.1 429 Too Many\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        wire.close()
+
+    threading.Thread(target=refuse, daemon=True).start()
+    order = {"kind": "x", "variant": 0, "count": 2, "port": listener.getsockname()[1], "connections": 1}
+    found = client.command({"x": [bodies.Mould([b"{}"], "")]}, order)
+    assert found["done"] == 0 and found["bad"] == {"HTTP/1.1 429 Too Many [GW-RATE] 太快 ": 2}
+
+
+def test_laps_take_the_next_variant() -> None:
+    mould = bodies.Mould([b'{"a":"', b'"}'], "n")
+    found = [one.rsplit(b"\r\n\r\n", 1)[1] for one in client.requests_of([mould], 4, 3)]
+    assert found == [b'{"a":"004"}', b'{"a":"005"}', b'{"a":"006"}']
+
+
+def test_the_far_ends_share_is_read_from_the_exposition() -> None:
+    text = 'liangding_platform_seconds_sum{link="a"} 3.0\nliangding_platform_seconds_count{link="a"} 1000\n'
+    assert openloop.platform_mean_ms(text) == pytest.approx(3.0)
+    assert openloop.platform_mean_ms("") == 0.0
+
+
+# --- journal and report
+
+
+def test_the_journals_summary_divides_round_by_round() -> None:
+    rows = [
+        {"single": journal.Phase(100, 300), "group": journal.Phase(2000, 30, 64), "pairs": journal.Phase(1500, 35, 60)},
+        {"single": journal.Phase(50, 310), "group": journal.Phase(1500, 32, 64), "pairs": journal.Phase(1400, 36, 60)},
+        {"single": journal.Phase(100, 305), "group": journal.Phase(2500, 31, 64), "pairs": journal.Phase(1600, 34, 60)},
+    ]
+    found = journal.summary(rows, [0.02, 0.032, 0.5])
+    assert found["times_single"] == 25
+    assert found["of_fsync_bound"] == pytest.approx(2000 / (64 / 0.032))
+    assert found["group"] == {"per_s": 2000, "cpu_us": 31, "batch": 64}
+
+
+def test_entries_of_the_journal_bench_are_all_different() -> None:
+    found = [journal.entry(number) for number in range(1, 20_000, 7)]
+    assert len({one.msgid for one in found}) == len({one.business_key for one in found}) == len(found)
+    assert all(len(one.msgid) == 30 for one in found)
+
+
+def test_an_aim_knows_whether_it_is_met() -> None:
+    assert report.Aim("a", 0.4, 0.45).met is True
+    assert report.Aim("a", 0.5, 0.45).met is False
+    assert report.Aim("a", 25, 20, at_least=True).met is True
+    assert (report.Aim("a", None, 1).met, report.Aim("a", None, 1).word) == (None, "未测")
+
+
+def test_the_report_tells_rows_ratios_and_what_was_skipped(table: Table, tmp_path: Path) -> None:
+    other = {"journal": {"times_single": 21.0, "group": {"cpu_us": 25.0}}}
+    found = report.write(tmp_path / "deep" / "bench.json", table, other, {"node": "没有安装 node，跳过此行"})
+    again = json.loads((tmp_path / "deep" / "bench.json").read_text("utf-8"))
+    assert again["rows"] == found["rows"] and {row["proxy"] for row in again["rows"]} == {"agent", "gateway", "nginx"}
+    (ratio,) = [row for row in again["ratios"] if row["to"] == "agent"]
+    assert ratio["median"] == pytest.approx(0.26) and ratio["of"] == "gateway"
+    met = {aim["name"]: aim["met"] for aim in again["aims"]}
+    assert met["资金：2207，无明细：对 Agent 裸代理"] is True
+    assert met["日志：64个等待 ÷ 逐条提交"] is True
+    assert met["查询：1101：对 Agent 裸代理"] is None
+
+
+def test_tables_name_the_missing_program(table: Table) -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    journal_found = {"per_s": 1.0, "cpu_us": 2.0, "batch": 3.0}
+    other = {
+        "journal": {"group": journal_found, "pairs": journal_found, "single": journal_found, "fsync_us": 80.0},
+        "lookups": {"in_plan_per_s": 1e6, "look_up_per_s": 5e5},
+        "skipped": {"开环": "失败：压力机超时"},
+    }
+    report.show(console, table, other, proxying.NAMES, {"node": "没有安装 node，跳过此行"})
+    text = console.export_text()
+    for words in ("没有安装 node", "两定网关", "0.26", "压力机超时", "本版本尚无对账", "1,000,000", "未测"):
+        assert words in text, words
+
+
+def test_a_process_that_does_not_listen_is_told_with_its_last_words(tmp_path: Path) -> None:
+    command = [procs.python("x")[0], "-c", "raise SystemExit('端口被占用')"]
+    with pytest.raises(procs.DidNotStart, match="端口被占用"):
+        procs.start("stub", command, procs.free_port(), {next(iter(cpu.cores()[0]))}, tmp_path)
