@@ -27,6 +27,7 @@ from simulators.day import day_of
 from simulators.faults import Fault
 from simulators.his import Answer, GaveUp, Institution, Pause, Script, Send, answer
 from simulators.hospital import Hospital
+from simulators.ledger import Refusal
 from simulators.pharmacy import Pharmacy
 from simulators.platform import Platform, Reply
 
@@ -47,6 +48,7 @@ class Weather:
     server_error: float = 0.01
     slow_answer: float = 0.05
     system_error: float = 0.01
+    refusal: float = 0.01
     broken_counter: float = 0.02
     crash: float = 0.004
     disk_full: float = 0.0005
@@ -54,7 +56,7 @@ class Weather:
 
 CALM = Weather(
     lost_request=0, lost_answer=0, cut_answer=0, garbled_answer=0, server_error=0, slow_answer=0, system_error=0,
-    broken_counter=0, crash=0, disk_full=0,
+    refusal=0, broken_counter=0, crash=0, disk_full=0,
 )  # fmt: skip
 
 
@@ -260,7 +262,8 @@ class City:
         compiled, snapshot = facts()
         settings = LinkConfig(url="http://127.0.0.1/fsi/api/call", timeout_s=10)
         road = _Road(self, self.life)
-        link = make_link("national", settings, compiled, road, road, b"/fsi/api/call", lambda infno, now_s: b"", self.clock)
+        path = b"/fsi/api/call"
+        link = make_link("national", settings, compiled, road, road, path, lambda infno, now_s: b"", self.clock)
         institutions = {}
         for code in (HOSPITAL, PHARMACY):
             one = InstitutionConfig(fixmedins_code=code, name=code, link="national", allow_from=[f"{ADDRESS}/32"])
@@ -308,7 +311,7 @@ class City:
     def _step(self, institution: Institution, script: Script, given: Answer | None) -> None:
         try:
             step = next(script) if given is None else script.send(given)
-        except (StopIteration, GaveUp) as end:
+        except (StopIteration, GaveUp, Refusal) as end:  # Refusal: a downloaded file that cannot be read
             self.unfinished -= 1
             self.note(f"{institution.code} script ends {type(end).__name__} {end}")
             return
@@ -367,6 +370,7 @@ class City:
             ("garbled_answer", Fault(garbage=True)),
             ("server_error", Fault(http_status=502)),
             ("system_error", Fault(system_error="系统繁忙")),
+            ("refusal", Fault(business_error="账户余额不足")),
         ):
             if self.happens(what):
                 return fault

@@ -2,11 +2,11 @@
 
 import gc
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,8 @@ def no_lost_failures() -> Iterator[None]:
     """Fail a test that leaves a failure nobody handled."""
     lost: list[Failure] = []
 
-    def watch(event: dict[str, Any]) -> None:
+    @implementer(ILogObserver)
+    def watch(event: LogEvent) -> None:
         if "log_failure" in event:
             lost.append(event["log_failure"])
 

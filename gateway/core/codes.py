@@ -137,7 +137,7 @@ class LocalsOf(Mapping[str, tuple[str, ...]]):
 class Snapshot:
     """One institution's tables: slot -> local code -> entry, or list of entries when there are several rows.
 
-    shared: the national codes that more than one local code stands for.
+    shared: the national codes that more than one local code stands for. dictionaries: some dictionary is mapped.
     """
 
     tables: Mapping[str, Mapping[str, Entry | list[Entry]]]
@@ -145,6 +145,7 @@ class Snapshot:
     libraries: Libraries
     rows: int = 0
     shared: frozenset[str] = frozenset()
+    dictionaries: bool = False
 
     def look_up(self, slot: str, local: str, day: str) -> Hit | Miss | None:
         """Return what the mapping says of a local code on a day; None when it has no row at all."""
@@ -220,7 +221,8 @@ def build_snapshot(rows: Iterable[Row], libraries: Libraries) -> Snapshot:
             fresh = _enter(tables.setdefault(slot, {}), row.local, entry)
             _enter_back(reverse.setdefault(slot, {}), row, fresh)
     shared = frozenset(code for back in reverse.values() for code, found in back.items() if type(found) is list)
-    return Snapshot(tables, {slot: LocalsOf(back) for slot, back in reverse.items()}, libraries, count, shared)
+    mapped = any(name.startswith("dictionary:") for name in tables)
+    return Snapshot(tables, {slot: LocalsOf(back) for slot, back in reverse.items()}, libraries, count, shared, mapped)
 
 
 def _enter(table: dict[str, Entry | list[Entry]], local: str, entry: Entry) -> bool:

@@ -83,7 +83,7 @@ class Writer:
         coded = [f for f in self.node.fields if f.system in SLOTS or f.dictionary]
         if not coded:
             return
-        self.emit(1, "codes = w.codes; T = codes.tables")
+        self.emit(1, "codes = w.codes; T = codes.tables; D = codes.dictionaries")
         local = next((f for f in self.node.fields if f.system == LOCAL_ITEM), None)
         for field in coded:
             if field.system == ITEM and local is not None:
@@ -139,7 +139,7 @@ class Writer:
 
     def _dictionary(self, field: Field) -> None:
         table = f"dictionary:{field.dictionary}"
-        self.emit(1, f"if {table!r} in T:")
+        self.emit(1, f"if D and {table!r} in T:")
         self.emit(2, f"v = g({field.name!r})")
         self.emit(2, "if type(v) is str and v:")
         self.emit(3, f"h = codes.dictionary({field.dictionary!r}, v, day)")

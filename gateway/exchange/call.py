@@ -119,10 +119,8 @@ class Call:
 
     def _open(self, state: State) -> None:
         self.entry.state = state
-        # Who waits for the lane may be called while this row is on its way to disk; then the entry moves on, and
-        # what is being written must not.
-        entry = attrs.evolve(self.entry) if state == "JOURNALED" else self.entry
-        op = Accept(entry=entry, evidence=self.first.evidence)
+        # Who waits for the lane may be called while this row is on its way to disk: by then the entry has moved on.
+        op = Accept(entry=self.entry, evidence=self.first.evidence)
         self.clerk.queue.submit(op, lambda found: self._opened(state, found))
 
     def _opened(self, state: State, found: OpResult | NotAccepted) -> None:

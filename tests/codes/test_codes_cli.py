@@ -139,6 +139,9 @@ def test_a_bad_library_is_refused_whole_and_the_old_one_stays(ready: Desk) -> No
     ]  # fmt: skip
     records = json.loads(ready.run("show", ready.config, "chronic_disease", "M03900", "--json").stdout)["records"]
     assert [record["ver"] for record in records] == ["F20260101"]
+    look = ready.store.tables()
+    assert look.connection.execute("SELECT count(*) FROM library_row").fetchone() == (3,)
+    look.close()
 
 
 def test_wrong_usage_of_the_library_import(desk: Desk) -> None:
@@ -219,6 +222,14 @@ def test_all_brings_every_draft_into_force_and_the_newest_file_wins(ready: Desk)
     told = json.loads(ready.approve("--reviewer", "乙", "--all", "--json").stdout)["approvals"]
     assert [(one["version"], one["approved"], one["outdated"]) for one in told] == [("m1", 1, 1)]
     assert (ready.target("MB1"), ready.target("MB2")) == ("M01600", "M01600")
+
+
+def test_a_bad_row_that_a_newer_file_took_over_is_outdated_and_not_refused(ready: Desk) -> None:
+    ready.map_import("local_code,national_code\nMB1,M77777\nMB2,M01600\n", "--maker", "甲")
+    ready.map_import("local_code,national_code\nMB1,M03900\n", "--maker", "甲", "--reviewer", "乙")
+    (told,) = json.loads(ready.approve("--reviewer", "乙", "--all", "--json").stdout)["approvals"]
+    assert (told["approved"], told["refused"], told["outdated"]) == (1, [], 1)
+    assert (ready.target("MB1"), ready.target("MB2")) == ("M03900", "M01600")
 
 
 def test_the_date_of_service_decides_which_row_counts(ready: Desk) -> None:

@@ -104,6 +104,13 @@ def test_the_way_back_lists_every_local_code_once() -> None:
     assert len(back) == 4
 
 
+def test_a_local_code_with_several_rows_is_listed_once_on_the_way_back() -> None:
+    days = [("2021-01-01", "2021-12-31"), ("2022-01-01", "2022-12-31"), ("2023-01-01", "")]
+    rows = [("drug", local, "X1", since, until, "m1") for local in ("L1", "L2", "L1", "L2") for since, until in days]
+    hospital = load_snapshots(FakeTables(DRUGS, {HOSPITAL: rows}, {HOSPITAL: 1}), FORMS)[HOSPITAL]
+    assert hospital.reverse["item"]["X1"] == ("L1", "L2")
+
+
 def test_equal_texts_are_one_object() -> None:
     rows = [("drug", f"L{n}", "".join(["X", "1"]), "".join(["2021", "-01-01"]), "", f"m{1}") for n in range(3)]
     table = load_snapshots(FakeTables(DRUGS, {HOSPITAL: rows}, {HOSPITAL: 1}), FORMS)[HOSPITAL].tables["item"]

@@ -1,4 +1,4 @@
-"""The settlement machine: every (state, input) pair is a transition, a deliberate loop or an impossibility with a reason.
+"""The settlement machine: every (state, input) pair is a transition, a deliberate loop or, with a reason, impossible.
 
 Expected states and effects: reversal specification §3, §4.2 step 1 (late window), §9 (order of writing), I11.
 """
