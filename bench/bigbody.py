@@ -61,11 +61,10 @@ def _message(hospital: BusyHospital) -> bytes:
 
 @attrs.define
 class Turns:
-    """A loop that runs what is due, one call after the other, and times each. Threads are played at once."""
+    """A loop that runs what is due, one call after the other, and times each."""
 
     due: deque[tuple[Callable[..., object], tuple[object, ...]]] = attrs.Factory(deque)
     took_ms: list[float] = attrs.Factory(list)
-    elsewhere_ms: list[float] = attrs.Factory(list)
 
     def seconds(self) -> float:
         return bodies.START_S
@@ -76,16 +75,9 @@ class Turns:
         return None
 
     def turn(self, call: Callable[..., object], *args: object) -> None:
-        began, elsewhere = time.thread_time(), sum(self.elsewhere_ms)
-        call(*args)
-        self.took_ms.append((time.thread_time() - began) * 1000 - (sum(self.elsewhere_ms) - elsewhere))
-
-    def offload(self, call: Callable[[], bytes], done: Callable[[bytes], None]) -> None:
-        """Another thread's work: part of the total, not a turn of the loop (the interpreter's lock aside)."""
         began = time.thread_time()
-        found = call()
-        self.elsewhere_ms.append((time.thread_time() - began) * 1000)
-        self.due.append((done, (found,)))
+        call(*args)
+        self.took_ms.append((time.thread_time() - began) * 1000)
 
     def run(self) -> None:
         while self.due:
@@ -164,7 +156,7 @@ def _desk(turns: Turns, wire: Wire) -> Any:
     store: Any = MemoryJournal()
     room = assemble_exchange(
         clock=turns, institutions={bodies.HOSPITAL: institution}, links={"national": link}, store=store, last_id=0,
-        runner=AtOnce(turns), watch=quiet, on_broken=_broken, offload=turns.offload,
+        runner=AtOnce(turns), watch=quiet, on_broken=_broken,
     )  # fmt: skip
     return room.desk
 
@@ -185,19 +177,18 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
         body = raw.replace(b"20260315093000", b"202603150930%02d" % number, 1)
         request = Request(body)
         turns.took_ms.clear()
-        turns.elsewhere_ms.clear()
         before = len(wire.sent)
         turns.turn(desk.receive, request, Source(address="127.0.0.1"))
         turns.run()
         if len(wire.sent) != before + 1 or request.answers:
             raise ValueError(request.answers[0][:400].decode() if request.answers else "nothing was sent")
         if number:
-            totals.append(sum(turns.took_ms) + sum(turns.elsewhere_ms))
+            totals.append(sum(turns.took_ms))
             longest.append(max(turns.took_ms))
     return {
         "bytes": len(raw), "lines": LINES, "turns": len(turns.took_ms), "total_ms": sorted(totals)[len(totals) // 2],
         "total_ms_min": min(totals), "longest_ms": sorted(longest)[len(longest) // 2], "longest_ms_min": min(longest),
-        "elsewhere_ms": sum(turns.elsewhere_ms), "each_ms": [round(one, 2) for one in turns.took_ms],
+        "each_ms": [round(one, 2) for one in turns.took_ms],
     }  # fmt: skip
 
 

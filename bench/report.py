@@ -163,7 +163,7 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"2 MB报文（{big['bytes']:,}字节）合计 / 最长一步（ms）",
                 f"{big['total_ms']:.1f} / {big['longest_ms']:.1f}",
             ),
-            ("　步数 / 其他线程（ms）", f"{big['turns']} / {big['elsewhere_ms']:.1f}"),
+            ("　步数", f"{big['turns']}"),
         ]
     idle = other.get("idle")
     if idle:

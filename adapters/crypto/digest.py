@@ -7,6 +7,7 @@ bytes (GB/T 32905); the choice is made once, at import. SM2 is not here: it is s
 import hashlib
 import hmac
 from collections.abc import Callable
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -61,6 +62,18 @@ _hmac_sm3 = hmac_sm3_by_hashlib if _NATIVE else hmac_sm3_by_cryptography
 def sm3(data: bytes) -> bytes:
     """Return the 32-byte SM3 digest of data (GB/T 32905)."""
     return _sm3(data)
+
+
+def sm3_hasher() -> Any:
+    """Return an SM3 state: `update(bytes)`, then `digest()` once."""
+    return hashlib.new("sm3") if _NATIVE else _LibraryState()
+
+
+class _LibraryState:
+    def __init__(self) -> None:
+        self._state = hashes.Hash(hashes.SM3())
+        self.update = self._state.update
+        self.digest = self._state.finalize
 
 
 def hmac_sm3(key: bytes, data: bytes) -> bytes:

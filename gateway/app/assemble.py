@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from adapters.crypto.digest import sm3
+from adapters.crypto.digest import sm3, sm3_hasher
 from adapters.platform.national import NationalCodec
 from adapters.platform.signing import Signer, SigningSettings, make_signer
 from gateway.app.config import Config, InstitutionConfig, Platform
@@ -130,11 +130,6 @@ def make_institution(one: InstitutionConfig, link: Link) -> Institution:
     )
 
 
-def at_once(call: Callable[[], bytes], done: Callable[[bytes], None]) -> None:
-    """Run a call here and now: for tests and the city, which have no threads."""
-    done(call())
-
-
 def assemble_exchange(
     *,
     clock: Clock,
@@ -145,7 +140,6 @@ def assemble_exchange(
     runner: Runner,
     watch: Watch,
     on_broken: Callable[[Exception], None],
-    offload: Callable[[Callable[[], bytes], Callable[[bytes], None]], None] | None = None,
     linger_s: float = 0.0,
 ) -> Room:
     """Put the exchange together."""
@@ -172,7 +166,7 @@ def assemble_exchange(
         why_not=lambda: "GW-NOT-READY" if room.stopping else "",
         visits=visits,
         reversals=Reversals(clerk),
-        offload=offload or at_once,
+        hasher=sm3_hasher,
     )
     room = Room(desk=desk, door=door, queue=queue, lanes=lanes, clerk=clerk, relay=relay, links=dict(links))
     return room

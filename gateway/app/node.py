@@ -120,7 +120,6 @@ class Node:
             runner=self._writer,
             watch=Watcher(self.metrics, log),
             on_broken=self._broken,
-            offload=self._offload,
             linger_s=LINGER_S,
         )
         found = plan_recovery(self.store.open_entries(), self.reactor.seconds(), self._infcode)
@@ -133,9 +132,6 @@ class Node:
         gc.set_threshold(GC_OBJECTS, 20, 50)
         self._every(CHECKPOINT_S, self._checkpoint)
         return self._listen()
-
-    def _offload(self, call: Callable[[], bytes], done: Callable[[bytes], None]) -> None:
-        deferToThreadPool(self.reactor, self.reactor.getThreadPool(), call).addCallbacks(done, self._loop_failed)
 
     def _infcode(self, link: str) -> str:
         found = self.links.get(link)

@@ -23,6 +23,8 @@ STRING_MAX = 1 << 20
 SLICE_BYTES = 65_536
 
 _decoder = msgspec.json.Decoder(float_hook=Raw)
+_members = msgspec.json.Decoder(dict[str, Raw])
+_items = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.json.Encoder()
 _sorted_encoder = msgspec.json.Encoder(order="sorted")
 _LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d,}" % DIGITS_MAX)
@@ -43,6 +45,27 @@ def decode(raw: bytes) -> Any:
     if raw.count(b"{") + raw.count(b"[") > NESTING_MAX and _depth(_bones(raw)) > NESTING_MAX:
         raise BadJson(f"嵌套超过{DEPTH_MAX}层")
     return tree
+
+
+def decode_shallow(raw: bytes) -> dict[str, Raw] | None:
+    """Return an object's members undecoded, None for anything but an object; raise BadJson for what is not JSON.
+
+    Of two equal keys the last is kept, as in `decode`; the skeleton tells.
+    """
+    try:
+        return _members.decode(raw)
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
+        raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
+
+
+def decode_items(raw: Raw) -> list[Raw] | None:
+    """Return an array's items undecoded, None for anything but an array. raw comes from `decode_shallow`."""
+    try:
+        return _items.decode(raw)
+    except msgspec.ValidationError:
+        return None
 
 
 def decode_exact(raw: bytes) -> Any:

@@ -15,10 +15,11 @@ from gateway.core.checks import Work, examine
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
 from gateway.core.facts import Digest, content
-from gateway.core.jsontext import decode, decode_exact, encode, plain, shape_complaint, skeleton, skeleton_slices
+from gateway.core.jsontext import decode, decode_exact, encode, plain, shape_complaint, skeleton
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
-from gateway.core.plan import SLICE_ROWS, Plan
+from gateway.core.plan import Plan
 from gateway.core.ports import Clock, Incoming, Watch
+from gateway.exchange.bigbody import BIG_BYTES, BigBody, Hasher, shallow
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.door import Door, Institution
 from gateway.exchange.job import Job
@@ -34,7 +35,6 @@ ROUTES: dict[bytes, Route] = {
     b"/fsi/api/fileupload/download": "download",
 }
 PREFIX = b"/fsi/api/"
-BIG_BYTES = 262_144  # larger bodies are worked on in slices, so that nobody else waits for them
 _WANTED: dict[Route, str] = {"upload": "9101", "download": "9102"}
 
 
@@ -42,7 +42,7 @@ _WANTED: dict[Route, str] = {"upload": "9101", "download": "9102"}
 class Desk:
     """Takes whole requests.
 
-    offload(call, done): runs a slow pure call elsewhere. why_not: '' while the node is ready, else the gw_code that
+    hasher: makes a digest that grows, for big messages. why_not: '' while the node is ready, else the gw_code that
     says why it is not.
     """
 
@@ -56,7 +56,7 @@ class Desk:
     why_not: Callable[[], str]
     visits: Visits
     reversals: Reversals
-    offload: Callable[[Callable[[], bytes], Callable[[bytes], None]], None]
+    hasher: Callable[[], Hasher]
     _sequence: int = 0
 
     def receive(self, incoming: Incoming, source: Source, route: Route = "call") -> None:
@@ -95,9 +95,10 @@ class Desk:
             self.watch.alarm("unknown_source", "", "")
             self._turn_away(incoming, "GW-SOURCE", "identity")
             return None
-        tree = decode(incoming.body)
+        raw = incoming.body
+        tree = shallow(raw) if len(raw) > BIG_BYTES else decode(raw)
         if not _is_envelope(tree):
-            complaint = shape_complaint(incoming.body, tree)
+            complaint = shape_complaint(raw, decode(raw))
             self._turn_away(incoming, "GW-JSON" if complaint else "GW-ENVELOPE", "invalid", complaint)
             return None
         job = self._job(incoming, bound, tree)
@@ -107,8 +108,8 @@ class Desk:
             self._foreign(job)
             return None
         transaction = job.plan.transaction
-        if len(incoming.body) > transaction.body_bytes_max:
-            limit = f"{len(incoming.body)}字节，上限{transaction.body_bytes_max}字节"
+        if len(raw) > transaction.body_bytes_max:
+            limit = f"{len(raw)}字节，上限{transaction.body_bytes_max}字节"
             job.turn_away("GW-SIZE", "invalid", limit, [Complaint("input", "size", limit)])
             return None
         if route != "call" and transaction.infno != _WANTED[route]:
@@ -147,7 +148,7 @@ class Desk:
             self._foreign(job)
             return None
         if plan is None:
-            complaint = shape_complaint(incoming.body, tree)
+            complaint = shape_complaint(incoming.body, decode(incoming.body))
             if complaint:
                 job.turn_away("GW-JSON", "invalid", complaint)
             else:
@@ -174,50 +175,26 @@ class Desk:
         )
 
     def _check(self, job: Job, tree: dict[str, Any]) -> None:
-        raw = job.incoming.body
-        message = tree.get("input")
-        wanted = job.klass != "Q" and type(message) is dict
-        work = self._work(job)
-        if len(raw) > BIG_BYTES:
-            self._check_big(job, tree, work, wanted)
+        if len(job.incoming.body) > BIG_BYTES:
+            self._check_big(job, tree)
             return
-        if wanted:
+        if job.klass != "Q" and type(tree.get("input")) is dict:
             job.digest = self.digest(content(job.infno, job.institution.code, tree["input"]))
+        work = self._work(job)
         self._checked(job, tree, work, job.plan.run(tree, work))
 
-    def _check_big(self, job: Job, tree: dict[str, Any], work: Work, wanted: bool) -> None:
-        """Hash a big message off the reactor and check it in slices."""
+    def _check_big(self, job: Job, tree: dict[str, Any]) -> None:
+        work = self._work(job)
+        big = BigBody(
+            job, tree, work, self.hasher, lambda read, keys, bones: self._checked(job, read, work, keys, bones)
+        )
+        self._turn(job, big.steps())
 
-        def hashed(digest: bytes) -> None:
-            job.digest = digest
-            self._safely(job, self._slice, job, tree, work, job.plan.slices(tree, work, SLICE_ROWS), -1)
-
-        if not wanted:
-            hashed(b"")
+    def _turn(self, job: Job, steps: Iterator[None]) -> None:
+        """Take one step of a big message; the next one when others had their turn."""
+        for _ in steps:
+            self.clock.callLater(0, self._safely, job, self._turn, job, steps)
             return
-        code = job.institution.code
-        self.offload(lambda: self.digest(content(job.infno, code, tree["input"])), hashed)
-
-    def _slice(self, job: Job, tree: dict[str, Any], work: Work, slices: Iterator[int], keys: int) -> None:
-        """Check and translate a big message between other requests."""
-        found = next(slices, None)
-        if found is not None and found >= 0:
-            self.clock.callLater(0, self._safely, job, self._slice, job, tree, work, slices, found)
-        elif found is not None or keys < 0:
-            self._checked(job, tree, work, -1)
-        else:
-            self._prove(job, tree, work, keys, skeleton_slices(job.incoming.body), [])
-
-    def _prove(
-        self, job: Job, tree: dict[str, Any], work: Work, keys: int, slices: Iterator[bytes], bones: list[bytes]
-    ) -> None:
-        """Take a big message's skeleton between other requests."""
-        found = next(slices, None)
-        if found is None:
-            self._checked(job, tree, work, keys, b"".join(bones))
-            return
-        bones.append(found)
-        self.clock.callLater(0, self._safely, job, self._prove, job, tree, work, keys, slices, bones)
 
     def _checked(self, job: Job, tree: dict[str, Any], work: Work, keys: int, bones: bytes | None = None) -> None:
         raw = job.incoming.body

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import BadJson
-from gateway.core.facts import VOUCHERS, Facts, content, facts_of
+from gateway.core.facts import VOUCHERS, Facts, content, content_slices, facts_of
 from gateway.core.jsontext import decode, encode_sorted
 
 H1, H2 = "H43010000001", "H43010000002"
@@ -260,3 +260,17 @@ def test_what_is_no_text_is_no_fact() -> None:
     found = facts("2207", {"data": {"psn_no": 1, "mdtrt_id": None, "medfee_sumamt": "x"}, "n": 1})
     assert (found.psn_no, found.mdtrt_id, found.medfee_fen, found.lane) == ("", "", None, "")
     assert facts("2207", {}) == facts("2207", {"n": 1})
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"data": {"b": "1", "a": [1, 2]}},
+        {"z": [], "a": [{"mdtrt_cert_no": "x", "k": 1}, {"k": 2}, {"k": [{"card_sn": "y", "j": "é"}]}], "m": None},
+        {"card_sn": "1", "feedetail": [{"n": str(n), "a": n} for n in range(7)]},
+    ],
+)
+def test_content_in_slices_is_the_same_bytes(message: dict[str, Any], rows: int) -> None:
+    assert b"".join(content_slices("2204", "H1", message, rows)) == content("2204", "H1", message)
