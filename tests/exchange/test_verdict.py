@@ -1,0 +1,184 @@
+"""What a platform's answer proves, through the real codec: the table of annex X1, the doubts of X26; national."""
+
+import json
+from typing import Any
+
+import pytest
+from exchange_messages import PERSON, VISIT
+from exchange_rig import settlement
+
+from adapters.platform.national import NationalCodec
+from gateway.core.model import Entry
+from gateway.exchange.verdict import Judge, Verdict
+from simulators.city import facts
+
+REGION = facts()[0].region
+CODEC = NationalCodec.of(REGION, b"/x", lambda infno, now_s: b"")
+JUDGE = Judge.of(REGION)
+
+
+def entry(infno: str = "2207", medfee_fen: int | None = 10000) -> Entry:
+    return Entry(
+        id=1, fixmedins_code="H51080200001", msgid="M1", infno=infno, klass="M", link="n", state="SENT", digest=b"",
+        created_ms=0, psn_no=PERSON, mdtrt_id=VISIT, medfee_fen=medfee_fen,
+    )  # fmt: skip
+
+
+def verdict(body: bytes | dict[str, Any], status: int = 200, infno: str = "2207", whole: bool = True) -> Verdict:
+    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    reply = CODEC.read(status, raw, whole, True)
+    medfee = 10000 if infno in ("2207", "2102", "2304") else None
+    return JUDGE.money(status, reply, REGION.transactions[infno], entry(infno, medfee))
+
+
+@pytest.mark.parametrize("infcode", [-1, "-1", " -1 "])
+def test_a_business_refusal_is_final(infcode: Any) -> None:
+    assert verdict({"infcode": infcode, "err_msg": "该批次已结算"}) == Verdict("rejected", "refused")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "系统异常",
+        "处理失败:系统错误!",
+        "平台系统繁忙，请稍后",
+        "调用超时",
+        "read timeout",
+        "Read TIMEOUT",
+        "NullPointerException",
+    ],
+)
+@pytest.mark.parametrize("infcode", [-1, "-1"])
+def test_a_system_error_is_doubt(infcode: Any, text: str) -> None:
+    assert verdict({"infcode": infcode, "err_msg": text}).kind == "doubt"
+
+
+@pytest.mark.parametrize("empty", ["", "   ", None, 5])
+def test_a_refusal_without_words_is_doubt(empty: Any) -> None:
+    assert verdict({"infcode": -1, "err_msg": empty}).kind == "doubt"
+    assert verdict({"infcode": -1}).kind == "doubt"
+
+
+@pytest.mark.parametrize("infcode", [1, "1", -2, "-10", "E001", 500, "00", "+1"])
+def test_any_other_code_is_doubt(infcode: Any) -> None:
+    assert verdict({"infcode": infcode, "err_msg": "该批次已结算"}).kind == "doubt"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"null", b"[]", b'"0"', b"0", b"<html>Bad Gateway</html>", b"\xff\xfe{", b'{"infcode":0',
+        b'{"infcode":null}', b'{"infcode":true}', b'{"infcode":{}}', b'{"infcode":""}', b"{}", b"[" * 5000,
+        b'{"message":"ok"}', b'{"infcode":NaN}',
+    ],
+)  # fmt: skip
+def test_an_answer_without_a_readable_code_is_doubt(body: bytes) -> None:
+    assert verdict(body).kind == "doubt"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_server_error_is_doubt_whatever_its_body_says(status: int) -> None:
+    assert verdict({"infcode": 0, "output": {}}, status).kind == "doubt"
+    assert verdict({"infcode": -1, "err_msg": "该批次已结算"}, status).kind == "doubt"
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_refusal_of_the_access_layer_proves_that_nothing_was_executed(status: int) -> None:
+    assert verdict({"code": 401, "message": "签名错误"}, status) == Verdict("not_sent", "access_refused")
+    assert verdict({"code": "401", "message": "AK不存在"}, status).kind == "not_sent"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"code": 500, "message": "系统异常"}),
+        (401, {"message": "签名错误"}),
+        (401, {"code": 401}),
+        (502, {"code": 401, "message": "签名错误"}),
+        (401, {}),
+    ],
+)
+def test_what_only_looks_like_the_access_layer_is_doubt(status: int, body: Any) -> None:
+    assert verdict(body, status).kind == "doubt"
+
+
+def paid(**changes: Any) -> dict[str, Any]:
+    return {"infcode": 0, "err_msg": "", "output": {"setlinfo": settlement("M1", PERSON, 100) | changes}}
+
+
+@pytest.mark.parametrize("infcode", [0, "0", " 0", 0.0])
+def test_a_success_names_the_settlement_and_the_visit(infcode: Any) -> None:
+    found = verdict(paid() | {"infcode": infcode})
+    assert (found.kind, found.setl_id, found.mdtrt_id) == ("acked", "SM1", VISIT)
+
+
+def test_a_byte_order_mark_does_not_count() -> None:
+    assert verdict(b"\xef\xbb\xbf" + json.dumps(paid()).encode()).kind == "acked"
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("other_msgid", {"medins_setl_id": "M2"}),
+        ("other_person", {"psn_no": "51080000000000000002"}),
+        ("fund_over_total", {"fund_pay_sumamt": 100.01, "psn_part_amt": -0.01}),
+        ("sums_off", {"psn_part_amt": 99.98}),
+        ("sums_off", {"psn_cash_pay": 99.98}),
+        ("sums_off", {"hifp_pay": 0.02}),
+        ("sums_off", {"hosp_part_amt": 5}),
+    ],
+)
+def test_a_success_that_contradicts_the_request_or_itself_is_doubt(reason: str, changes: Any) -> None:
+    assert verdict(paid(**changes)) == Verdict("doubt", reason)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"medins_setl_id": ""}, {"medins_setl_id": None}, {"psn_no": ""},
+        {"psn_part_amt": 99.99, "psn_cash_pay": 99.99},  # 0.01 is rounding
+        {"fund_pay_sumamt": "40.00", "hifp_pay": "40.00", "psn_part_amt": "60.00", "psn_cash_pay": 60},
+    ],
+)  # fmt: skip
+def test_what_is_absent_or_within_a_cent_is_believed(changes: Any) -> None:
+    assert verdict(paid(**changes)).kind == "acked"
+
+
+@pytest.mark.parametrize("gone", ["medins_setl_id", "psn_no", "fund_pay_sumamt", "psn_part_amt", "hifp_pay"])
+def test_an_identity_with_a_missing_term_is_not_checked(gone: str) -> None:
+    found = paid()
+    del found["output"]["setlinfo"][gone]
+    assert verdict(found).kind == "acked"
+
+
+def test_a_cancellation_is_negative_and_names_no_message_of_ours() -> None:
+    info = settlement("M1", PERSON, -100) | {"fund_pay_sumamt": -40, "hifp_pay": -40, "psn_part_amt": -60}
+    info |= {"psn_cash_pay": -60, "medins_setl_id": "of the platform"}
+    assert verdict({"infcode": 0, "output": {"setlinfo": info}}, infno="2208").kind == "acked"
+    assert (
+        verdict({"infcode": 0, "output": {"setlinfo": info | {"fund_pay_sumamt": -101}}}, infno="2208").kind == "doubt"
+    )
+
+
+@pytest.mark.parametrize("output", [None, {}, [], "", {"setlinfo": None}, {"setlinfo": []}, {"setlinfo": [1]}, 7])
+def test_odd_outputs_break_nothing(output: Any) -> None:
+    assert verdict({"infcode": 0, "output": output}).kind == "acked"
+
+
+@pytest.mark.parametrize("value", [[], {}, True, "abc", "1e3", "NaN"])
+def test_odd_amounts_break_nothing(value: Any) -> None:
+    for name in ("medfee_sumamt", "fund_pay_sumamt", "psn_part_amt"):
+        assert verdict(paid(**{name: value})).kind in ("acked", "doubt")
+
+
+def test_a_query_counts_as_answered_by_any_code_of_the_business_layer() -> None:
+    for raw, status, expected in (
+        (b'{"infcode":0}', 200, True),
+        (b'{"infcode":"-1","err_msg":"x"}', 200, True),
+        (b'{"infcode":7}', 200, True),
+        (b'{"infcode":0}', 502, False),
+        (b'{"code":401,"message":"x"}', 401, False),
+        (b"<html>", 200, False),
+    ):
+        for deep in (True, False):
+            assert JUDGE.answered(status, CODEC.read(status, raw, True, deep)) is expected
