@@ -27,7 +27,6 @@ from simulators.day import day_of
 from simulators.faults import Fault
 from simulators.his import Answer, GaveUp, Institution, Pause, Script, Send, answer
 from simulators.hospital import Hospital
-from simulators.ledger import Refusal
 from simulators.pharmacy import Pharmacy
 from simulators.platform import Platform, Reply
 
@@ -311,7 +310,7 @@ class City:
     def _step(self, institution: Institution, script: Script, given: Answer | None) -> None:
         try:
             step = next(script) if given is None else script.send(given)
-        except (StopIteration, GaveUp, Refusal) as end:  # Refusal: a downloaded file that cannot be read
+        except (StopIteration, GaveUp) as end:
             self.unfinished -= 1
             self.note(f"{institution.code} script ends {type(end).__name__} {end}")
             return

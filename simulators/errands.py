@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from simulators import archives, tables
 from simulators.his import FILE_DOWN_PATH, FILE_UP_PATH, Answer, GaveUp, Institution, Script, Step
+from simulators.ledger import Refusal
 from simulators.money import yuan
 from simulators.people import AREA, Person
 from simulators.wording import Json, write
@@ -40,7 +41,10 @@ def fetch_catalogue(home: Institution, infno: str) -> Script:
     found = yield from home.ask(infno, {"data": {"ver": "v0000"}})
     promised = found.output
     content = yield from _download(home, promised["file_qury_no"], promised["filename"], "plc")
-    rows = archives.unzipped(content).count("\n")
+    try:
+        rows = archives.unzipped(content).count("\n")
+    except Refusal as cause:  # the file came, but not whole
+        raise GaveUp(f"{infno} {cause}") from cause
     if rows != int(promised["data_cnt"]):
         raise GaveUp(f"{infno} 文件{rows}行，应为{promised['data_cnt']}行")
 

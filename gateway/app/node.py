@@ -103,6 +103,8 @@ class Node:
         regions = regions_of(config, files)
         infnos = {infno for region in regions.values() for infno in region.transactions}
         self.metrics = Metrics(infnos, [one.fixmedins_code for one in config.institution])
+        for folder in (config.path(config.node.data_dir), config.key_file.parent, config.journal.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = not config.journal.exists()
         key = load_or_make_key(config.key_file, self.entropy) if fresh else load_key(config.key_file)
         vault = Vault(key, config.store.cipher, self.entropy)
