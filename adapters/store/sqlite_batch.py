@@ -49,7 +49,7 @@ _CANCEL_ADMISSION = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE business_key > ? AND business_key < ? AND business_key <> '' "
     "AND live = 1 AND id IN (SELECT id FROM journal_row WHERE business_key > ? AND business_key < ? AND mdtrt_id = ?)"
 )
-_TABLES = {"journal": 18, "journal_event": 6, "evidence_packed": 2, "outcome": 6}
+_TABLES = {"journal": 18, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _IGNORING = frozenset({"journal", "evidence_packed"})
 _ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
 
@@ -67,9 +67,21 @@ def bound_to(fixmedins_code: str, msgid: str) -> bytes:
     return f"{fixmedins_code}|{msgid}".encode()
 
 
-def event_chain(before: bytes, journal_id: int, at_ms: int, state: str, reason: str) -> bytes:
+def event_chain(before: bytes, journal_id: int, at_ms: int, state: str, reason: str, facts: bytes) -> bytes:
     """Return the chain value of an event row."""
-    return sm3(before + f"|{journal_id}|{at_ms}|{state}|{reason}".encode())
+    return sm3(before + f"|{journal_id}|{at_ms}|{state}|{reason}|".encode() + facts)
+
+
+def request_facts(e: Entry, evidence: str) -> bytes:
+    """Return the digest of what a request's first event made known. evidence: packed, '' for none."""
+    row = (e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.business_key, e.soft_key, e.lane, e.psn_no)
+    more = (e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.digest.hex(), evidence)
+    return sm3(repr((*row, *more)).encode())
+
+
+def outcome_facts(setl_id: str, mdtrt_id: str, settled: str) -> bytes:
+    """Return the digest of what an outcome made known, b'' when it named nothing."""
+    return sm3(f"{setl_id}|{mdtrt_id}|{settled}".encode()) if setl_id or mdtrt_id or settled else b""
 
 
 def inserts(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
@@ -152,10 +164,10 @@ class Batch:
             if entry.id not in new:
                 results[index] = self.recall(entry.fixmedins_code, entry.msgid) or self._duplicate(entry)
                 continue
+            facts = request_facts(entry, self._prove(entry, op.evidence))
+            self._event(entry, entry.created_ms, "JOURNALED", op.reason, facts)
             if op.state == "SENT":
-                self._event(entry, entry.created_ms, "JOURNALED", op.reason)
-            self._event(entry, entry.created_ms, op.state, "sent" if op.state == "SENT" else op.reason)
-            self._prove(entry, op.evidence)
+                self._event(entry, entry.created_ms, "SENT", "sent")
             results[index] = Accepted()
 
     def _soft(self, entry: Entry) -> Known | Duplicate | None:
@@ -191,8 +203,8 @@ class Batch:
             entry = op.entry
             results[index] = True
             if entry.id in new:
-                self._event(entry, entry.created_ms, entry.state, "done")
-                self._prove(entry, op.evidence)
+                facts = request_facts(entry, self._prove(entry, op.evidence))
+                self._event(entry, entry.created_ms, entry.state, "done", facts)
                 self._outcomes.append((entry.id, "", "", "", 1, self._sealed(entry, op.answer)))
 
     # --- rows that move ---
@@ -207,7 +219,8 @@ class Batch:
                 results[index] = op.entry.id in done
                 if op.entry.id not in done:
                     continue
-                self._event(op.entry, op.at_ms, op.to, op.reason)
+                facts = outcome_facts(op.setl_id, op.mdtrt_id, op.settled)
+                self._event(op.entry, op.at_ms, op.to, op.reason, facts)
                 if op.answer is not None or op.delivered or op.setl_id or op.mdtrt_id or op.settled:
                     sealed = None if op.answer is None else self._sealed(op.entry, op.answer)
                     row = (op.entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed)
@@ -246,14 +259,17 @@ class Batch:
 
     # --- the append-only tables ---
 
-    def _event(self, entry: Entry, at_ms: int, state: str, reason: str) -> None:
+    def _event(self, entry: Entry, at_ms: int, state: str, reason: str, facts: bytes = b"") -> None:
         self.number += 1
-        self.chain = event_chain(self.chain, entry.id, at_ms, state, reason)
-        self._events.append((entry.id, self.number, at_ms, state, reason, self.chain))
+        self.chain = event_chain(self.chain, entry.id, at_ms, state, reason, facts)
+        self._events.append((entry.id, self.number, at_ms, state, reason, facts, self.chain))
 
-    def _prove(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:
-        if evidence:
-            self._evidence.append((entry.id, encode(evidence).decode()))
+    def _prove(self, entry: Entry, evidence: tuple[Evidence, ...]) -> str:
+        """Keep the evidence; return it packed."""
+        packed = encode(evidence).decode() if evidence else ""
+        if packed:
+            self._evidence.append((entry.id, packed))
+        return packed
 
     def _sealed(self, entry: Entry, answer: bytes) -> bytes:
         return self.vault.seal(answer, bound_to(entry.fixmedins_code, entry.msgid))

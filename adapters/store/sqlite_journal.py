@@ -60,6 +60,7 @@ class SqliteJournal:
             if cause.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise StoreLocked(str(path)) from cause
             raise
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -300,6 +300,7 @@ class Node:
                 context.reload()
             except TlsConfigError as cause:
                 self._log.failure("tls_reload_failed", cause)
+                self.say(f"证书未更新，仍使用原来的：{cause}")
 
     def _broken(self, cause: Exception) -> None:
         """A write or fsync failed: nothing may be answered any more (reversal specification §9)."""
@@ -313,7 +314,7 @@ class Node:
     async def stop(self) -> None:
         """Close listeners, finish what is in flight, make everything durable, close."""
         self.room.stopping = True
-        for port in self._ports:
+        for port in self._ports[: len(self._factories)]:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
@@ -327,5 +328,7 @@ class Node:
             await pool.close()
         self._writer.stop()
         self.store.close()
+        for port in self._ports[len(self._factories) :]:  # the admin side last: /readyz says 503 to the end
+            await port.stopListening()
         self._log.event("stopped", node=self.config.node.name)
         self._log.sink.flush()

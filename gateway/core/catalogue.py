@@ -225,7 +225,8 @@ class Field:
     """One field, resolved for a region.
 
     length: characters at most (0 = no limit); whole, decimals: digits at most of a number; closed: complain about
-    values outside `known`; known: every value of the dictionary (empty = not coded).
+    values outside `known`;
+    not_negative: a settlement's total; known: every value of the dictionary (empty = not coded).
     """
 
     name: str
@@ -236,6 +237,7 @@ class Field:
     decimals: int = 0
     number_or_text: bool = False
     required: bool = False
+    not_negative: bool = False
     when: WhenSpec | None = None
     format: str = ""
     dictionary: str = ""

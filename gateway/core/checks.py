@@ -5,7 +5,7 @@ two are each other's oracle: a plan may only accept what this walk accepts, with
 Rules: contract-annex X11-X19, X31, X38, X39; envelope.md §1, §3.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -15,7 +15,8 @@ from gateway.core.codes import SLOTS, Hit, Miss, Snapshot
 from gateway.core.dates import fits
 from gateway.core.errors import Complaint, Rule
 from gateway.core.jsontext import number_text
-from gateway.core.money import number_fault, scaled
+from gateway.core.money import number_fault
+from gateway.core.sums import broken_identities, line_broken, scaled_field, total_nodes
 
 Evidence = tuple[str, str, str, str, str, str]  # path, SYSTEM, local code, national code, mapping version, day
 
@@ -34,7 +35,7 @@ _WHY = {
     "several_targets": "对应多个国家编码",
     "library_expired": "国家编码在该日无效",
     "not_in_library": "国家编码不在目录中",
-    "differs": "国家编码与对码结果不一致",
+    "differs": "国家编码与对码结果不一致，对码结果为",
 }
 
 
@@ -214,6 +215,8 @@ def _number(field: Field, value: Any, path: str, work: Work) -> None:
     fault = "type" if text is None else number_fault(text, field.whole, field.decimals)
     if fault == "type":
         work.complain(path, "type", f"{field.zh}应为数字")
+    elif not fault and field.not_negative and text is not None and text.startswith("-") and text.strip("-0."):
+        work.complain(path, "range", f"{field.zh}不能为负数")
     elif fault:
         work.complain(path, "scale", f"{field.zh}整数位不超过{field.whole}位，小数位不超过{field.decimals}位")
 
@@ -258,7 +261,7 @@ def _two_slot(field: Field, local_slot: Field, row: dict[str, Any], path: str, d
     if isinstance(found, Hit):
         put(row, field.name, where, local or national, found, day, work)
     else:
-        complain_miss(field, where, national or local, found, work)
+        complain_miss(field, where, local or national, found, work, national)
 
 
 def _one_slot(node: Node, field: Field, row: dict[str, Any], path: str, day: str, work: Work) -> None:
@@ -285,6 +288,9 @@ def put(row: dict[str, Any], name: str, path: str, local: str, hit: Hit, day: st
         if blank(row.get(name)) and hit.national:
             row[name] = hit.national
             work.changed = True
+        if local and local != hit.national:
+            # The institution sent both codes by itself and no mapping speaks of them: kept as they came.
+            work.evidence.append((path, ITEM, local, hit.national, "", day))
         return
     if row.get(name) != hit.national:
         row[name] = hit.national
@@ -304,32 +310,24 @@ def _put_name(slot: str, row: dict[str, Any], path: str, field: Field | None, hi
         work.changed = True
 
 
-def complain_miss(field: Field, path: str, code: str, miss: Miss, work: Work) -> None:
-    shown = code if len(code) <= 50 else code[:50] + "…"
+def complain_miss(field: Field, path: str, code: str, miss: Miss, work: Work, national: str = "") -> None:
+    """Say which code cannot be used and why; of a line with two slots, both codes."""
     work.missed.add(path)
-    work.complain(path, miss.rule, f"{field.zh}“{shown}”{_WHY[miss.why]}")
+    beside = f"（报文中的国家编码“{_shown(national)}”）" if national and national != code else ""
+    target = f"“{miss.target}”" if miss.target else ""
+    work.complain(path, miss.rule, f"{field.zh}“{_shown(code)}”{_WHY[miss.why]}{target}{beside}")
+
+
+def _shown(code: str) -> str:
+    return code if len(code) <= 50 else code[:50] + "…"
 
 
 # --- sums ----------------------------------------------------------------------------------------
 
 
-def _scaled_field(row: Mapping[str, Any], name: str, decimals: int) -> int | None:
-    text = number_text(row.get(name))
-    return None if text is None else scaled(text, decimals)
-
-
 def _line(node: Node, row: Mapping[str, Any], path: str, work: Work) -> None:
     if node.line_sum and line_broken(row):
         work.complain(f"{path}.det_item_fee_sumamt", "sum", "单价×数量与明细项目费用总额相差超过0.01元")
-
-
-def line_broken(row: Mapping[str, Any]) -> bool:
-    """Say whether |pric x cnt - det_item_fee_sumamt| > 0.01 (X38), in integers: 10^-6 x 10^-4 = 10^-10."""
-    price, count = _scaled_field(row, "pric", 6), _scaled_field(row, "cnt", 4)
-    amount = _scaled_field(row, "det_item_fee_sumamt", 2)
-    if price is None or count is None or amount is None:
-        return False
-    return abs(price * count - amount * 10**8) > 10**8
 
 
 def _total(transaction: Transaction, message: Mapping[str, Any], work: Work) -> None:
@@ -340,45 +338,17 @@ def _total(transaction: Transaction, message: Mapping[str, Any], work: Work) -> 
     head, lines = message.get(found[0].name), message.get(found[1].name)
     if type(head) is not dict or type(lines) is not list:
         return
-    total = _scaled_field(head, "medfee_sumamt", 2)
-    amounts = [_scaled_field(row, "det_item_fee_sumamt", 2) if type(row) is dict else None for row in lines]
+    total = scaled_field(head, "medfee_sumamt", 2)
+    amounts = [scaled_field(row, "det_item_fee_sumamt", 2) if type(row) is dict else None for row in lines]
     if total is None or None in amounts:
         return
     if sum(amount for amount in amounts if amount is not None) != total:
         work.complain(f"input.{found[0].name}.medfee_sumamt", "sum", "医疗费总额不等于明细金额之和")
 
 
-def total_nodes(transaction: Transaction) -> tuple[Node, Node] | None:
-    """Return the object node with medfee_sumamt and the list node with the lines, if the message has both."""
-    heads = [n for n in transaction.nodes if n.repeated == "one" and n.field("medfee_sumamt")]
-    lines = [n for n in transaction.nodes if n.repeated == "many" and n.field("det_item_fee_sumamt")]
-    return (heads[0], lines[0]) if heads and lines else None
-
-
 def _identities(region: Region, row: Mapping[str, Any], path: str, work: Work) -> None:
     for total in broken_identities(region, row):
         work.complain(f"{path}.{total}", "sum", "金额合计关系不成立")
-
-
-def broken_identities(region: Region, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the total of every identity off by more than 0.01; absolute values, since undo rows are negative."""
-    for identity in region.identities:
-        total = _scaled_field(row, identity.total, 2)
-        parts = [_scaled_field(row, name, 2) for name in identity.parts]
-        if total is None or None in parts:
-            continue
-        extra = [_scaled_field(row, name, 2) or 0 for name in identity.optional]
-        if abs(abs(total) - abs(sum(part for part in parts if part is not None) + sum(extra))) > 1:
-            yield identity.total
-
-
-def identity_gates(region: Region) -> list[str]:
-    """Return few names of which every identity has one among its terms: without any of them none can be broken."""
-    gates: list[str] = []
-    for identity in region.identities:
-        if not {identity.total, *identity.parts} & set(gates):
-            gates.append(identity.parts[0] if identity.parts else identity.total)
-    return gates
 
 
 def _names_other(transaction: Transaction, tree: Any, institution: str) -> bool:

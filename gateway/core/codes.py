@@ -61,10 +61,11 @@ class Hit:
 
 @attrs.frozen
 class Miss:
-    """Why a code cannot be used, for the complaint."""
+    """Why a code cannot be used, for the complaint. target: what the mapping gives, where that is the point."""
 
     rule: Rule
     why: Literal["no_row", "row_not_in_force", "several_targets", "library_expired", "not_in_library", "differs"]
+    target: str = ""
 
 
 @attrs.frozen
@@ -185,14 +186,18 @@ class Snapshot:
         given = "" if national == local else national
         found = self.look_up("item", local, day) if local else None
         if isinstance(found, Hit):
-            return found if given in ("", found.national) else Miss("code_conflict", "differs")
+            return found if given in ("", found.national) else Miss("code_conflict", "differs", found.national)
         if not local:
             return self.one_slot("item", given, day)
+        if found is not None:
+            return (
+                found  # the mapping knows the item and does not allow it today: a national code beside it is no way out
+            )
         if given:
             # Not looked up as a local code: it would be that of another item than the local slot names.
             return self._itself("item", given, day)
         # Both slots hold the same code, or the national one is empty: the local slot may itself be national.
-        return found or self._itself("item", local, day)
+        return self._itself("item", local, day)
 
     def dictionary(self, name: str, value: str, day: str) -> Hit | None:
         """Return the mapped value of a dictionary field, None when no mapping covers it."""

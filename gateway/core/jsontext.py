@@ -39,7 +39,7 @@ def decode(raw: bytes) -> Any:
     try:
         tree = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
-        raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
+        raise BadJson("可能是格式错误、嵌套过深，或不是UTF-8编码") from cause
     # How deep msgspec gets depends on the stack it is called on. What is decoded here must be encoded, hashed and
     # decoded again elsewhere, so the limit is our own, far below Python's.
     if raw.count(b"{") + raw.count(b"[") > NESTING_MAX and _depth(_bones(raw)) > NESTING_MAX:
@@ -57,7 +57,7 @@ def decode_shallow(raw: bytes) -> dict[str, Raw] | None:
     except msgspec.ValidationError:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as cause:
-        raise BadJson("报文不是合法的JSON或不是UTF-8编码") from cause
+        raise BadJson("可能是格式错误、嵌套过深，或不是UTF-8编码") from cause
 
 
 def decode_items(raw: Raw) -> list[Raw] | None:

@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 
 from gateway.core.catalogue import Node, Region, Transaction
-from gateway.core.checks import SERVICE_DAY, Work, service_day, total_nodes
+from gateway.core.checks import SERVICE_DAY, Work, service_day
 from gateway.core.plan_writer import Writer
+from gateway.core.sums import total_nodes
 
 RowCheck = Callable[[Any, Work, str, str], int]
 SLICE_ROWS = 100

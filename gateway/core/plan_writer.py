@@ -15,15 +15,13 @@ from gateway.core.checks import (
     LOCAL_ITEM,
     NAME_OF,
     SERVICE_DAY,
-    broken_identities,
-    identity_gates,
-    line_broken,
     put,
 )
 from gateway.core.codes import SLOTS, Hit
 from gateway.core.dates import moments
 from gateway.core.jsontext import Raw
 from gateway.core.money import reader
+from gateway.core.sums import broken_identities, identity_gates, line_broken
 
 
 @attrs.define
@@ -201,7 +199,8 @@ class Writer:
         variable = f"x_{field.name}" if field.name.isidentifier() else "x_"
         if field.required:
             self.emit(1, f"{variable} = {read}(v)")
-            self.emit(1, f"if {variable} is None: return -1")
+            below = f" or {variable} < 0" if field.not_negative else ""
+            self.emit(1, f"if {variable} is None{below}: return -1")
         else:
             self.emit(1, f"{variable} = None")
             self.emit(1, "if v is not None and v != '':")

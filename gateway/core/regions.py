@@ -191,6 +191,7 @@ class _Resolver:
     closed: set[str]
     hunan: bool
     problems: list[str]
+    settling: bool = False
 
     def envelope(self, files: Files) -> Node:
         fields = []
@@ -210,7 +211,9 @@ class _Resolver:
         def last(name: str, default: object) -> object:
             return next((v for c in reversed(changes) if (v := getattr(c, name)) is not None), default)
 
+        self.settling = spec.kind == "money"
         nodes = self.nodes(spec.infno, shape, loose=spec.unverified)
+        self.settling = False
         return Transaction(
             infno=spec.infno,
             name_zh=spec.name_zh,
@@ -316,9 +319,11 @@ class _Resolver:
         child = None
         if spec.name in siblings and spec.name != where.rsplit(".", 1)[-1]:
             child, kind = self.node(infno, spec.name, siblings[spec.name], siblings), "node"
-        values = self.known.get(spec.dict, {}) or (spec.values or {})
+        # A coded field whose table names no dictionary takes the one of its own name.
+        dictionary = spec.dict or (spec.name if spec.coded and spec.name in self.known else "")
+        values = self.known.get(dictionary, {}) or (spec.values or {})
         names = frozenset(values)
-        if spec.name in _LEADING_ZERO or spec.dict in _LEADING_ZERO:
+        if spec.name in _LEADING_ZERO or dictionary in _LEADING_ZERO:
             names |= {v.lstrip("0") for v in names} | {v.zfill(2) for v in names}
         return Field(
             name=spec.name,
@@ -329,11 +334,12 @@ class _Resolver:
             decimals=decimals,
             number_or_text=spec.type == "number_or_text",
             required=spec.required and (spec.required_base or self.hunan),
+            not_negative=self.settling and spec.name == "medfee_sumamt",
             when=spec.required_when if spec.required_when and spec.required_when.field else None,
             format=spec.format,
-            dictionary=spec.dict,
+            dictionary=dictionary,
             known=names if kind == "text" else frozenset(),
-            closed=spec.dict in self.closed,
+            closed=dictionary in self.closed,
             # Whose message it is, is a matter of identity (X15), never of a mapping.
             system="" if spec.name == "fixmedins_code" else spec.code_system,
             child=child,

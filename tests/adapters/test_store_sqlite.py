@@ -3,6 +3,7 @@
 Rules: reversal specification §8 (the database refuses what a race lets through), §9; contract-annex X5, X27, X34.
 """
 
+import re
 import resource
 import shutil
 import sqlite3
@@ -14,8 +15,8 @@ import pytest
 from journals import HOME, T0_MS, Book, open_sqlite
 
 from adapters.store.checkpoint import WAL_BYTES_MIN, checkpoint
-from adapters.store.sqlite_batch import event_chain
 from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
+from adapters.store.verify import findings
 from gateway.core.model import Accept, Accepted, Advance, Known, Op, Recall, StoreBroken, StoreFull
 
 CANARY = "张三丰 110101199003070038"
@@ -101,14 +102,13 @@ def test_the_database_itself_refuses_a_second_row_of_a_msgid_or_live_key(book: B
 
 
 def broken_at(connection: sqlite3.Connection) -> int:
-    """Recompute the chain from its start; return the number of the first event that does not fit, 0 = whole."""
-    chain = bytes(32)
-    query = "SELECT number, journal_id, at_ms, state, reason, chain FROM journal_event ORDER BY number"
-    for number, journal_id, at_ms, state, reason, stored in connection.execute(query):
-        chain = event_chain(chain, journal_id, at_ms, state, reason)
-        if chain != stored:
-            return int(number)
-    return 0
+    """Return the number of the event at which the chain breaks, 0 = everything is as it was written."""
+    found = list(findings(connection))
+    if not found:
+        return 0
+    place = re.search(r"第([0-9]+)条事件处断开", found[0])
+    assert place is not None, found
+    return int(place[1])
 
 
 def test_the_chain_holds_across_batches_failures_and_restarts(tmp_path: Path) -> None:
@@ -334,3 +334,30 @@ def test_every_look_up_of_the_hot_path_uses_an_index(book: Book) -> None:
     ]
     assert len(plans) >= 5
     assert not [plan for plan in plans if plan[1].startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE journal SET medfee_fen = medfee_fen + 1 WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
+        ("UPDATE journal SET psn_no = '2' WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
+        ("UPDATE evidence_packed SET rows = replace(rows, 'XB05', 'XB06')", "登记内容或翻译凭据被改动"),
+        ("UPDATE outcome SET setl_id = 'S2'", "结算内容被改动"),
+        ("UPDATE outcome SET settled = replace(settled, '100', '101')", "结算内容被改动"),
+        ("DELETE FROM outcome", "结算内容被改动"),
+        ("UPDATE journal SET state = 'REJECTED' WHERE msgid = 'm1'", "状态与其事件不一致"),
+        ("DELETE FROM journal WHERE msgid = 'm2'", "被删除，其事件仍在"),
+        ("UPDATE chain_head SET number = number - 1", "链头不符"),
+    ],
+)
+def test_what_is_changed_beside_the_events_shows_too(book: Book, change: str, said: str) -> None:
+    evidence = (("input.feedetail[0].med_list_codg", "drug", "YP1", "XB05", "m1", "2026-03-02"),)
+    first = book.entry("m1")
+    assert book.do(Accept(entry=first, evidence=evidence)) == Accepted()
+    book.accept("m2")
+    book.advance(first, "SENT", "ACKED", setl_id="S1", settled='{"medfee_sumamt":100}', answer=b"{}", delivered=True)
+    connection = book.journal.connection
+    assert list(findings(connection)) == []
+    connection.execute(change)
+    found = list(findings(connection))
+    assert len(found) == 1 and said in found[0]

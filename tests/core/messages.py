@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 import schemas
 from gateway.core.catalogue import Field, Files, Node, Region, Transaction, decode_files
-from gateway.core.checks import LOCAL_ITEM, SERVICE_DAY, Work, total_nodes
+from gateway.core.checks import LOCAL_ITEM, SERVICE_DAY, Work
 from gateway.core.codes import SLOTS, Libraries, Row, Snapshot, build_snapshot
 from gateway.core.jsontext import Raw
 from gateway.core.regions import build_region
+from gateway.core.sums import total_nodes
 
 T = TypeVar("T")
 Tree = dict[str, Any]

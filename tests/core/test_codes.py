@@ -179,7 +179,7 @@ ITEMS = (
         (DRUG, OTHER_DRUG, OTHER_DRUG),
         ("YP9", "", ("expired", "row_not_in_force")),
         ("YP9", "YP9", ("expired", "row_not_in_force")),
-        ("YP9", DRUG, DRUG),
+        ("YP9", DRUG, ("expired", "row_not_in_force")),
         ("", DRUG, DRUG),
         ("", "YP1", DRUG),  # the only slot that is filled holds a local code
         ("", "nonsense", ("unmapped", "no_row")),

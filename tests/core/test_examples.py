@@ -8,10 +8,11 @@ import pytest
 from messages import INSTITUTION, envelope, files, region, work
 
 from gateway.core.backward import compile_backward, translate_back
-from gateway.core.checks import broken_identities, examine
+from gateway.core.checks import examine
 from gateway.core.codes import EMPTY_SNAPSHOT, Libraries, Snapshot, build_snapshot
 from gateway.core.jsontext import decode, encode, plain, shape_complaint, skeleton
 from gateway.core.plan import compile_plan
+from gateway.core.sums import broken_identities
 
 FOLDER = Path(__file__).parents[1] / "golden" / "examples"
 FILES = sorted(FOLDER.glob("*.json"))

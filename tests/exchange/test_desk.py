@@ -323,12 +323,3 @@ def test_a_big_message_that_is_repeated_is_recognised(rig: Rig) -> None:
     rig.run()
     assert third.said[1] == "GW-MSGID-REUSED"
     assert len(rig.far.sent) == 1
-
-
-def test_a_big_message_takes_many_turns(rig: Rig) -> None:
-    rig.post(big("w1"))
-    turns = 0
-    while not rig.far.sent and (due := rig.clock.getDelayedCalls()):
-        rig.clock.advance(max(0.0, due[0].getTime() - rig.clock.seconds()))
-        turns += 1
-    assert turns > 20

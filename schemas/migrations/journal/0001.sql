@@ -32,12 +32,15 @@ CREATE INDEX journal_soft ON journal (soft_key, created_ms) WHERE soft_key <> ''
 CREATE INDEX journal_open ON journal (state) WHERE state IN ('JOURNALED', 'SENT', 'IN_DOUBT', 'REVERSING', 'MANUAL');
 
 -- Append-only; chain = SM3(chain of the row before | this row), so a changed row shows. number orders all of them.
+-- facts = SM3 of what the event made known (the request's row and evidence, or the outcome), empty when nothing: so a
+-- changed amount shows too.
 CREATE TABLE journal_event (
     journal_id INTEGER NOT NULL,
     number INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
+    facts BLOB NOT NULL,
     chain BLOB NOT NULL,
     PRIMARY KEY (journal_id, number)
 ) WITHOUT ROWID;

@@ -1,0 +1,50 @@
+"""Sums of a message, in exact integers: lines, totals, and the identities a region states (annex X38)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.core.catalogue import Node, Region, Transaction
+from gateway.core.jsontext import number_text
+from gateway.core.money import scaled
+
+
+def scaled_field(row: Mapping[str, Any], name: str, decimals: int) -> int | None:
+    text = number_text(row.get(name))
+    return None if text is None else scaled(text, decimals)
+
+
+def line_broken(row: Mapping[str, Any]) -> bool:
+    """Say whether |pric x cnt - det_item_fee_sumamt| > 0.01 (X38), in integers: 10^-6 x 10^-4 = 10^-10."""
+    price, count = scaled_field(row, "pric", 6), scaled_field(row, "cnt", 4)
+    amount = scaled_field(row, "det_item_fee_sumamt", 2)
+    if price is None or count is None or amount is None:
+        return False
+    return abs(price * count - amount * 10**8) > 10**8
+
+
+def total_nodes(transaction: Transaction) -> tuple[Node, Node] | None:
+    """Return the object node with medfee_sumamt and the list node with the lines, if the message has both."""
+    heads = [n for n in transaction.nodes if n.repeated == "one" and n.field("medfee_sumamt")]
+    lines = [n for n in transaction.nodes if n.repeated == "many" and n.field("det_item_fee_sumamt")]
+    return (heads[0], lines[0]) if heads and lines else None
+
+
+def broken_identities(region: Region, row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the total of every identity off by more than 0.01; absolute values, since undo rows are negative."""
+    for identity in region.identities:
+        total = scaled_field(row, identity.total, 2)
+        parts = [scaled_field(row, name, 2) for name in identity.parts]
+        if total is None or None in parts:
+            continue
+        extra = [scaled_field(row, name, 2) or 0 for name in identity.optional]
+        if abs(abs(total) - abs(sum(part for part in parts if part is not None) + sum(extra))) > 1:
+            yield identity.total
+
+
+def identity_gates(region: Region) -> list[str]:
+    """Return few names of which every identity has one among its terms: without any of them none can be broken."""
+    gates: list[str] = []
+    for identity in region.identities:
+        if not {identity.total, *identity.parts} & set(gates):
+            gates.append(identity.parts[0] if identity.parts else identity.total)
+    return gates
