@@ -12,8 +12,8 @@ from pathlib import Path
 
 import attrs
 
-from adapters.crypto.vault import Vault
-from adapters.store.sqlite_batch import HEAD, SELECT, Batch, NotTogether, entry_of
+from adapters.crypto.vault import Vault, VaultError
+from adapters.store.sqlite_batch import HEAD, SELECT, Batch, NotTogether, bound_to, entry_of
 from gateway.core.model import (
     Entry,
     Op,
@@ -22,6 +22,10 @@ from gateway.core.model import (
     StoreBroken,
     StoreFull,
 )
+
+
+class WrongKey(Exception):
+    """The key file is not the one this journal's answers were sealed with. The operator's fault; exit 2."""
 
 
 class StoreLocked(Exception):
@@ -34,6 +38,16 @@ def migrate(connection: sqlite3.Connection, scripts: Iterable[tuple[str, bytes]]
     for number, (_, script) in enumerate(scripts, start=1):
         if number > done:
             connection.executescript(f"BEGIN IMMEDIATE; {script.decode()}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def _try_key(connection: sqlite3.Connection, vault: Vault) -> None:
+    """Open the newest sealed answer, if there is one; raise VaultError when the key is another's."""
+    row = connection.execute(
+        "SELECT sealed, fixmedins_code, msgid FROM outcome JOIN journal ON id = journal_id "
+        "WHERE sealed IS NOT NULL ORDER BY journal_id DESC LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        vault.open(row[0], bound_to(row[1], row[2]))
 
 
 @attrs.define(eq=False)
@@ -74,6 +88,11 @@ class SqliteJournal:
         except sqlite3.Error as cause:
             os.close(lock)
             raise StoreBroken(f"{path}: {type(cause).__name__} {getattr(cause, 'sqlite_errorname', '')}") from cause
+        try:
+            _try_key(connection, vault)
+        except VaultError as cause:
+            os.close(lock)
+            raise WrongKey(str(path)) from cause
         return cls(path, connection, vault, lock, number, chain, last)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import schemas
 from adapters.crypto.keyfile import KeyFileError, load_key
 from adapters.crypto.vault import Vault
 from adapters.store.sqlite_batch import COLUMNS, entry_of
-from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked, WrongKey
 from adapters.store.verify import findings
 from gateway.app.config import Config
 from gateway.core.dates import SHANGHAI, shanghai
@@ -235,7 +235,7 @@ def recover(outside: Any, config: str, do_it: bool, as_json: bool) -> None:
     try:
         vault = Vault(load_key(found.key_file), found.store.cipher, outside.entropy)
         store = SqliteJournal.open(Path(found.journal), vault, list(schemas.read("migrations/journal", ".sql")))
-    except (StoreLocked, StoreBroken, KeyFileError) as cause:
+    except (StoreLocked, StoreBroken, WrongKey, KeyFileError) as cause:
         fail([f"不能打开日志库（节点正在运行？）：{cause}"], as_json)
         return
     infcode = {name: link.infcode or "number" for name, link in found.platform.items()}

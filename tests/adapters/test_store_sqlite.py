@@ -15,7 +15,7 @@ import pytest
 from journals import HOME, T0_MS, Book, open_sqlite
 
 from adapters.store.checkpoint import WAL_BYTES_MIN, checkpoint
-from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked, WrongKey
 from adapters.store.verify import findings
 from gateway.core.model import Accept, Accepted, Advance, Known, Op, Recall, StoreBroken, StoreFull
 
@@ -58,11 +58,10 @@ def test_a_person_in_an_answer_is_in_no_file_in_clear(tmp_path: Path) -> None:
             assert part.encode() not in raw
 
 
-def test_an_answer_sealed_under_another_key_is_not_opened_and_stops_nothing(tmp_path: Path) -> None:
-    book = Book(open_sqlite(tmp_path))
-    settle(book, "m1", b"secret")
-    book.journal.close()  # type: ignore[union-attr]  # it is the SQLite one
-    other = Book(open_sqlite(tmp_path, key=bytes(32)), next_id=2)
+def test_an_answer_that_cannot_be_opened_stops_nothing(tmp_path: Path) -> None:
+    other = Book(open_sqlite(tmp_path))
+    settle(other, "m1", b"secret")
+    other.journal.connection.execute("UPDATE outcome SET sealed = zeroblob(60)")  # type: ignore[union-attr]
     found = other.do(Recall(HOME, "m1"))
     assert isinstance(found, Known)
     assert (found.entry.state, found.answer) == ("ACKED", None)
@@ -361,3 +360,21 @@ def test_what_is_changed_beside_the_events_shows_too(book: Book, change: str, sa
     connection.execute(change)
     found = list(findings(connection))
     assert len(found) == 1 and said in found[0]
+
+
+def test_another_key_is_noticed_when_the_journal_is_opened(tmp_path: Path) -> None:
+    book = Book(open_sqlite(tmp_path))
+    first = book.accept("m1")
+    book.advance(first, "SENT", "ACKED", answer=b"{}", delivered=True)
+    book.journal.close()
+    with pytest.raises(WrongKey):
+        open_sqlite(tmp_path, key=bytes(32))
+    open_sqlite(tmp_path).close()
+
+
+def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
+    book = Book(open_sqlite(tmp_path))
+    book.accept("m1")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("journal.sqlite*")}
+    assert len(modes) >= 3 and set(modes.values()) == {0o600}
+    book.journal.close()
