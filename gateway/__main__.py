@@ -1,6 +1,7 @@
 """`python -m gateway` = `liangding`: the only file of the product with the reactor, the real clock and real dice."""
 
 import os
+import resource
 import secrets
 import sys
 import time
@@ -12,6 +13,7 @@ from gateway.app.config import Config
 
 def run_node(config: Config) -> int:
     """Run a node until it is told to stop; return the exit code."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and patients (security §6)
     from twisted.internet import reactor
 
     from gateway.app.entropy import Entropy

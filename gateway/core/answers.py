@@ -44,9 +44,10 @@ def made(
     found = CODES[code]
     number = 0 if success else -1
     stamp = stamp17(now_s)
+    area = admdvs if len(admdvs) == 6 and admdvs.isascii() and admdvs.isdigit() else "000000"
     body: dict[str, Any] = {
         "infcode": number if region_infcode == "number" else str(number),
-        "inf_refmsgid": f"{admdvs[:6]:0<6}{shanghai(now_s):%Y%m%d%H%M%S}{sequence % 10**10:010d}",
+        "inf_refmsgid": f"{area}{shanghai(now_s):%Y%m%d%H%M%S}{sequence % 10**10:010d}",
         "refmsg_time": stamp,
         "respond_time": stamp,
         "err_msg": "" if success else found.message(detail),

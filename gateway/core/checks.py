@@ -5,7 +5,7 @@ two are each other's oracle: a plan may only accept what this walk accepts, with
 Rules: contract-annex X11-X19, X31, X38, X39; envelope.md §1, §3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -21,6 +21,11 @@ from gateway.core.sums import broken_identities, line_broken, scaled_field, tota
 Evidence = tuple[str, str, str, str, str, str]  # path, SYSTEM, local code, national code, mapping version, day
 
 COMPLAINTS_MAX = 2_000
+SLICE_ROWS = 100
+# They reach keys, logs and other systems: no line breaks, no zero bytes, no direction marks (security T16).
+IDS = frozenset(
+    {"msgid", "infno", "sign_no", "fixmedins_code", "omsgid", "oinfno", "psn_no", "mdtrt_id", "setl_id", "ipt_no"}
+)
 ITEM, LOCAL_ITEM = "item", "local_item"
 SERVICE_DAY = ("fee_ocur_time", "diag_time", "begntime")  # annex X13, in this order
 _TCM_DIAGNOSIS = ("2", "3")  # diag_type: these lines carry 1314/1315 codes, not ICD-10
@@ -69,6 +74,13 @@ class Work:
 
 def examine(region: Region, transaction: Transaction, envelope: dict[str, Any], work: Work) -> Work:
     """Check and translate one message in place; `work` gains every complaint. envelope is the decoded tree."""
+    for _ in examine_slices(region, transaction, envelope, work):
+        pass
+    return work
+
+
+def examine_slices(region: Region, transaction: Transaction, envelope: dict[str, Any], work: Work) -> Iterator[None]:
+    """As `examine`, with a `yield` after every SLICE_ROWS rows; after COMPLAINTS_MAX complaints it only counts."""
     _fields(region, region.envelope, envelope, "", work, work.day)
     inf_time = envelope.get("inf_time")
     if isinstance(inf_time, str) and fits("datetime", "yyyy-MM-dd HH:mm:ss", inf_time):
@@ -77,11 +89,10 @@ def examine(region: Region, transaction: Transaction, envelope: dict[str, Any], 
     if type(message) is not dict:
         if message is not None:
             work.complain("input", "type", "交易输入应为对象")
-        return work
+        return
     walker = _Walker(region, transaction, work)
-    walker.message(message)
+    yield from walker.message(message)
     work.foreign = _names_other(transaction, message, work.institution)
-    return work
 
 
 def blank(value: Any) -> bool:
@@ -106,7 +117,7 @@ class _Walker:
     work: Work
     rows: int = 0
 
-    def message(self, message: dict[str, Any]) -> None:
+    def message(self, message: dict[str, Any]) -> Iterator[None]:
         transaction, work = self.transaction, self.work
         day = work.day
         for node in transaction.nodes:
@@ -121,12 +132,12 @@ class _Walker:
         if transaction.root is not None:
             self.row(transaction.root, message, "input", service_day(transaction, transaction.root, message, day))
         for node in transaction.nodes:
-            self.node(node, message, f"input.{node.name}", day)
+            yield from self.node(node, message, f"input.{node.name}", day)
         if self.rows > transaction.rows_max:
             work.complain("input", "count", f"明细共{self.rows}条，超过上限{transaction.rows_max}条")
         _total(transaction, message, work)
 
-    def node(self, node: Node, holder: dict[str, Any], path: str, day: str) -> None:
+    def node(self, node: Node, holder: dict[str, Any], path: str, day: str) -> Iterator[None]:
         value = holder.get(node.name)
         work = self.work
         if value is None or (value == [] and node.repeated != "one"):
@@ -139,21 +150,30 @@ class _Walker:
         elif type(value) is list:
             if node.repeated == "one":
                 work.complain(path, "type", "节点应为对象")
-            self.rows += len(value)
-            for index, row in enumerate(value):
-                if type(row) is dict:
-                    self.row(node, row, f"{path}[{index}]", service_day(self.transaction, node, row, day))
-                else:
-                    work.complain(f"{path}[{index}]", "type", "数组元素应为对象")
+            yield from self.rows_of(node, value, path, day)
         elif not blank(value) or node.required:
             work.complain(path, "type", "节点应为对象或数组")
+
+    def rows_of(self, node: Node, rows: list[Any], path: str, day: str) -> Iterator[None]:
+        work = self.work
+        self.rows += len(rows)
+        for index, row in enumerate(rows):
+            if index % SLICE_ROWS == SLICE_ROWS - 1:
+                yield
+            if len(work.complaints) >= COMPLAINTS_MAX:
+                return
+            if type(row) is dict:
+                self.row(node, row, f"{path}[{index}]", service_day(self.transaction, node, row, day))
+            else:
+                work.complain(f"{path}[{index}]", "type", "数组元素应为对象")
 
     def row(self, node: Node, row: dict[str, Any], path: str, day: str) -> None:
         translate(node, row, path, day, self.work)
         _fields(self.region, node, row, path, self.work, day)
         for field in node.fields:
             if field.child is not None and not blank(row.get(field.name)):
-                self.node(field.child, row, f"{path}.{field.name}", day)
+                for _ in self.node(field.child, row, f"{path}.{field.name}", day):
+                    pass
         _line(node, row, path, self.work)
         _identities(self.region, row, path, self.work)
 
@@ -199,6 +219,8 @@ def _text(field: Field, value: Any, path: str, work: Work, day: str) -> None:
         return
     if field.length and len(value) > field.length:
         work.complain(path, "length", f"{field.zh}长度{len(value)}，超过上限{field.length}")
+    if field.name in IDS and not value.isprintable():
+        work.complain(path, "format", f"{field.zh}不能含有控制字符")
     if field.known and value not in field.known:
         if field.closed:
             work.complain(path, "dictionary", f"{field.zh}的值不在字典{field.dictionary}中")

@@ -21,6 +21,8 @@ ITEMS_MAX = 20_000
 DIGITS_MAX = 32
 STRING_MAX = 1 << 20
 SLICE_BYTES = 65_536
+QUOTES_MAX = 40 * ITEMS_MAX  # 2 MB of the shortest members hold 350,000 strings
+OPENINGS_MAX = 5 * ITEMS_MAX
 
 _decoder = msgspec.json.Decoder(float_hook=Raw)
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -28,6 +30,7 @@ _items = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.json.Encoder()
 _sorted_encoder = msgspec.json.Encoder(order="sorted")
 _LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d,}" % DIGITS_MAX)
+_HOLDERS = frozenset({dict, list})
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 encode = _encoder.encode
@@ -133,6 +136,18 @@ def plain(bones: bytes, keys: int) -> bool:
     )
 
 
+def crowded(raw: bytes) -> bool:
+    """Say, before anything is decoded, whether raw holds far more strings or containers than X23 can allow."""
+    quotes = openings = 0
+    for start in range(0, len(raw), SLICE_BYTES):
+        part = raw[start : start + SLICE_BYTES]
+        quotes += part.count(b'"')
+        openings += part.count(b"[") + part.count(b"{")
+        if quotes > QUOTES_MAX or openings > OPENINGS_MAX:
+            return True
+    return False
+
+
 def shape_complaint(raw: bytes, tree: Any) -> str:
     """Return why the message breaks X23 (Chinese), or '' when it does not. The slow, exact way."""
     bones = _bones(raw)
@@ -149,6 +164,20 @@ def shape_complaint(raw: bytes, tree: Any) -> str:
     if longest > STRING_MAX:
         return "字符串过长"
     return ""
+
+
+def keys_twice(raw: bytes, tree: Any) -> bool:
+    """Say whether a key stands twice in some object of raw, of which tree is the decoded form."""
+    keys = 0
+    todo = [tree] if type(tree) in _HOLDERS else []
+    while todo:
+        here = todo.pop()
+        if type(here) is dict:
+            keys += len(here)
+            todo += [value for value in here.values() if type(value) in _HOLDERS]
+        else:
+            todo += [value for value in here if type(value) in _HOLDERS]
+    return keys != _bones(raw).count(b":")
 
 
 def _depth(bones: bytes) -> int:

@@ -12,11 +12,11 @@ import attrs
 
 from gateway.core.catalogue import Node, Region, Transaction
 from gateway.core.checks import SERVICE_DAY, Work, service_day
+from gateway.core.facts import head_name
 from gateway.core.plan_writer import Writer
 from gateway.core.sums import total_nodes
 
 RowCheck = Callable[[Any, Work, str, str], int]
-SLICE_ROWS = 100
 
 
 @attrs.frozen(eq=False)
@@ -33,6 +33,7 @@ class Plan:
     has_total: bool
     known: frozenset[str]
     whose: bool
+    head: str
 
     def run(self, envelope: dict[str, Any], work: Work) -> int:
         """Check and translate in place; return the number of JSON keys seen, or -1 at the first surprise."""
@@ -172,6 +173,7 @@ def compile_plan(region: Region, transaction: Transaction) -> Plan:
         totals is not None,
         frozenset(node.name for node in transaction.nodes),
         not transaction.may_name_others,
+        head_name(transaction),
     )
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from gateway.core.catalogue import Field, Node, Region, Transaction
 from gateway.core.checks import (
+    IDS,
     ITEM,
     LOCAL_ITEM,
     NAME_OF,
@@ -175,6 +176,8 @@ class Writer:
 
     def _text(self, field: Field) -> None:
         limit = f" or len(v) > {field.length}" if field.length else ""
+        if field.name in IDS:
+            limit += " or not v.isprintable()"
         if field.required:
             self.emit(1, f"if type(v) is not str or not v{limit} or v.isspace(): return -1")
         else:

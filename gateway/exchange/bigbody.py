@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 import attrs
 
-from gateway.core.checks import Work
+from gateway.core.checks import SLICE_ROWS, Work
+from gateway.core.errors import BadJson
 from gateway.core.facts import content_slices
-from gateway.core.jsontext import Raw, decode, decode_items, decode_shallow, skeleton_slices
-from gateway.core.plan import SLICE_ROWS
+from gateway.core.jsontext import Raw, crowded, decode, decode_items, decode_shallow, skeleton_slices
 from gateway.exchange.job import Job
 
 BIG_BYTES = 262_144
+HASH_BYTES = 1 << 20
 
 
 class Hasher(Protocol):
@@ -27,6 +28,8 @@ class Hasher(Protocol):
 
 def shallow(raw: bytes) -> Any:
     """Read a big message's envelope and leave its input undecoded; anything but an object is read whole."""
+    if crowded(raw):
+        raise BadJson("键、字符串或数组元素过多")
     members = decode_shallow(raw)
     if members is None:
         return decode(raw)
@@ -89,6 +92,7 @@ class BigBody:
     def _hash(self, message: dict[str, Any]) -> Iterator[None]:
         state = self.hasher()
         for part in content_slices(self.job.infno, self.job.institution.code, message, SLICE_ROWS):
-            state.update(part)
-            yield
+            for start in range(0, len(part), HASH_BYTES):
+                state.update(part[start : start + HASH_BYTES])
+                yield
         self.job.digest = state.digest()

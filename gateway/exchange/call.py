@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gateway.core.backward import translate_back
+from gateway.core.facts import head_node
+from gateway.core.jsontext import keys_twice
 from gateway.core.model import (
     TERMINAL,
     Accept,
@@ -190,9 +192,7 @@ class Call:
         """The settlement a successful cancellation undoes."""
         if to != "ACKED" or self.first.plan.transaction.kind != "undo":
             return ""
-        message = self.first.tree["input"]
-        data = message.get("data")
-        setl_id = data.get("setl_id") if isinstance(data, dict) else None
+        setl_id = head_node(self.first.plan.head, self.first.tree["input"]).get("setl_id")
         return setl_id if isinstance(setl_id, str) else ""
 
     def _recorded(self, effect: Record, moved: OpResult | NotAccepted) -> None:
@@ -233,6 +233,8 @@ class Call:
     def _judged(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
         link = self.first.link
         reply = link.codec.read(status, body, whole, True)
+        if reply.tree is not None and keys_twice(body, reply.tree):
+            return body, Verdict("doubt", "keys_twice")  # it says two things at once
         verdict = link.judge.money(status, reply, self.first.plan.transaction, self.entry)
         if verdict.kind == "acked" and reply.tree is not None:
             body = self._translated(reply.tree, body)

@@ -75,7 +75,7 @@ class Clerk:
 
     def _entry(self, job: Job) -> Entry:
         message = job.tree["input"]
-        facts = facts_of(job.infno, job.institution.code, message, self.digest)
+        facts = facts_of(job.infno, job.institution.code, message, self.digest, job.plan.head)
         insuplc = job.tree.get("insuplc_admdvs")
         return Entry(
             id=self.new_id(),

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.answers import refusal
-from gateway.core.checks import Work, examine
+from gateway.core.checks import Work, examine_slices
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
-from gateway.core.facts import Digest, content
+from gateway.core.facts import Digest, content, head_node
 from gateway.core.jsontext import decode, decode_exact, encode, plain, shape_complaint, skeleton
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import Plan
@@ -199,23 +199,35 @@ class Desk:
     def _checked(self, job: Job, tree: dict[str, Any], work: Work, keys: int, bones: bytes | None = None) -> None:
         raw = job.incoming.body
         if keys < 0 or not plain(skeleton(raw) if bones is None else bones, keys):
-            tree = decode_exact(raw) if b"-0" in raw else decode(raw)
-            complaint = shape_complaint(raw, tree)
-            if complaint:
-                job.turn_away("GW-JSON", "invalid", complaint)
-                return
-            work = examine(job.plan.region, job.plan.transaction, tree, self._work(job))
-            if work.foreign:
-                self._foreign(job)
-                return
-            if work.complaints:
-                self._complain(job, work)
-                return
+            self._turn(job, self._explain(job))
+        else:
+            self._hand_on(job, tree, work)
+
+    def _explain(self, job: Job) -> Iterator[None]:
+        """Walk the slow, complete way, in slices: what the plan did not say yes to."""
+        raw = job.incoming.body
+        tree = decode_exact(raw) if b"-0" in raw else decode(raw)
+        if len(raw) > BIG_BYTES:
+            yield
+        complaint = shape_complaint(raw, tree)
+        if complaint:
+            job.turn_away("GW-JSON", "invalid", complaint)
+            return
+        work = self._work(job)
+        yield from examine_slices(job.plan.region, job.plan.transaction, tree, work)
+        if work.foreign:
+            self._foreign(job)
+        elif work.complaints:
+            self._complain(job, work)
+        else:
+            self._hand_on(job, tree, work)
+
+    def _hand_on(self, job: Job, tree: dict[str, Any], work: Work) -> None:
         for dictionary in work.unknown:
             self.watch.unknown_value(dictionary)
         job.tree, job.evidence, job.day = tree, tuple(work.evidence), work.day
         self.visits.remember(job)
-        job.body = encode(tree) if work.changed else raw
+        job.body = encode(tree) if work.changed else job.incoming.body
         klass = job.klass
         job.dispatched = True
         if klass == "Q":
@@ -232,11 +244,8 @@ class Desk:
     def _write(self, job: Job) -> None:
         """Fee details of a visit must not change under a settlement in doubt (reversal specification §7)."""
         if job.infno in ("2204", "2205"):
-            message = job.tree["input"]
-            node = message.get("feedetail") or message.get("data") or {}
-            row = node[0] if isinstance(node, list) and node else node
-            mdtrt_id = row.get("mdtrt_id", "") if isinstance(row, dict) else ""
-            holder = self.clerk.lanes.blocked_visit(job.institution.code, mdtrt_id)
+            mdtrt_id = head_node(job.plan.head, job.tree["input"]).get("mdtrt_id")
+            holder = self.clerk.lanes.blocked_visit(job.institution.code, mdtrt_id if type(mdtrt_id) is str else "")
             if holder is not None:
                 job.refuse("GW-REVERSING" if holder.state == "REVERSING" else "GW-LANE-BUSY", "refused", other=holder)
                 return

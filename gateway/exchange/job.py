@@ -87,7 +87,12 @@ class Job:
         other: Entry | None = None,
         repeat: str = "",
     ) -> None:
-        """Answer with a refusal of the gateway's own; nothing was recorded for this request (X20, X37)."""
+        """Answer with a refusal of the gateway's own; nothing was recorded for this request (X20, X37).
+
+        other: the record in the way. Of another institution's the state alone is told: its number would say where the
+        person is treated (security T18).
+        """
+        own = other if other is not None and other.fixmedins_code == self.institution.code else None
         state = other.state if other is not None else "INVALID"
         body = self.made(
             code,
@@ -95,8 +100,8 @@ class Job:
             complaints=complaints,
             state=state if self.money or other is not None else "",
             repeat=(repeat or CODES[code].repeat) if self.money else "",
-            other_msgid=other.msgid if other is not None else "",
-            setl_id=other.setl_id if other is not None else "",
+            other_msgid=own.msgid if own is not None else "",
+            setl_id=own.setl_id if own is not None else "",
         )
         self.reply(body, result, code)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from gateway.core.backward import translate_back
-from gateway.core.facts import facts_of
+from gateway.core.facts import head_node
 from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall
 from gateway.core.ports import Clock, Reply
 from gateway.exchange.job import JSON, Job
@@ -222,7 +222,8 @@ class _Passage:
             taken_back, psn_no = "", ""
             if done and job.infno == "2404":  # the admission's business key is free again (reversal.md §8)
                 taken_back = self.entry.mdtrt_id
-                psn_no = facts_of(job.infno, job.institution.code, job.tree["input"], lambda data: b"").psn_no
+                found = head_node(job.plan.head, job.tree["input"]).get("psn_no")
+                psn_no = found if isinstance(found, str) else ""
             op = Keep(entry=self.entry, evidence=job.evidence, answer=body, cancels=taken_back, psn_no=psn_no)
             self.relay.queue.later(op)
 

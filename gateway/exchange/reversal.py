@@ -21,7 +21,7 @@ class Reversals:
 
     def take(self, job: Job) -> None:
         """Decide by what the journal knows of the original (omsgid of the same institution)."""
-        facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest)
+        facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest, job.plan.head)
         if (job.institution.code, job.msgid) in self.clerk.live:
             self.clerk.take(job)  # a repeat of one that is on its way
             return
@@ -36,6 +36,7 @@ class Reversals:
             if isinstance(found, NotAccepted):
                 job.turn_away("GW-NOT-ACCEPTED", "not_sent")
             elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
+                self.clerk.watch_alarm(job, "reversal_unknown")  # another's number, or one nobody sent (T9)
                 self._refuse(job, "日志中没有原交易")
             elif found.entry.infno != facts.oinfno or found.entry.psn_no != facts.psn_no:
                 self.clerk.watch_alarm(job, "reversal_mismatch")

@@ -5,17 +5,20 @@ Rules: contract-annex X1 (refusal or doubt), X26 (answers that are not believed)
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 import attrs
 
 from gateway.core.catalogue import Region, Transaction
-from gateway.core.jsontext import encode
+from gateway.core.jsontext import encode, number_text
 from gateway.core.model import Entry
 from gateway.core.money import reader
 from gateway.core.ports import Reply
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
+ID_MAX = 50
+_NAMED = ("setl_id", "mdtrt_id", "psn_no")
 
 
 @attrs.frozen
@@ -47,7 +50,7 @@ class Judge:
         """Judge the answer to a request of class M, A, R or C."""
         if reply.access:
             return Verdict("not_sent", "access_refused")
-        if status >= 500:
+        if status != 200:
             return Verdict("doubt", f"http_{status}")
         if not reply.infcode or reply.tree is None:
             return Verdict("doubt", "no_infcode")
@@ -66,28 +69,24 @@ class Judge:
         return bool(reply.infcode) and not reply.access and status < 500
 
     def _success(self, tree: Mapping[str, Any], transaction: Transaction, entry: Entry) -> Verdict:
-        """X26: an answer that contradicts the request is doubt, not success."""
-        found = result_node(tree.get("output"))
-        named = found.get("medins_setl_id")
-        if transaction.kind == "money" and named and named != entry.msgid:
-            return Verdict("doubt", "other_msgid")
-        psn_no = found.get("psn_no")
-        if psn_no and entry.psn_no and psn_no != entry.psn_no:
-            return Verdict("doubt", "other_person")
+        """X26: an answer that contradicts the request, or whose amounts cannot be read, is doubt, not success."""
+        output = tree.get("output")
+        reason = _contradicts(output, transaction, entry)
+        if reason:
+            return Verdict("doubt", reason)
+        found = result_node(output, transaction)
         amounts = amounts_of(found)
+        if amounts is None:
+            return Verdict("doubt", "amount_unreadable")
         fund, total = amounts.get("fund_pay_sumamt"), amounts.get("medfee_sumamt")
         if fund is not None and total is not None and abs(fund) > abs(total):
             return Verdict("doubt", "fund_over_total")
         if self._sums_off(amounts):
             return Verdict("doubt", "sums_off")
-        setl_id, mdtrt_id = found.get("setl_id"), found.get("mdtrt_id")
-        return Verdict(
-            "acked",
-            "answered",
-            setl_id if isinstance(setl_id, str) else "",
-            mdtrt_id if isinstance(mdtrt_id, str) else "",
-            settled(found, amounts) if total is not None else "",
-        )
+        setl_id, mdtrt_id = _number_of(found.get("setl_id")), _number_of(found.get("mdtrt_id"))
+        if setl_id is None or mdtrt_id is None:
+            return Verdict("doubt", "no_number")
+        return Verdict("acked", "answered", setl_id, mdtrt_id, settled(found, amounts) if total is not None else "")
 
     def _sums_off(self, amounts: Mapping[str, int]) -> bool:
         """X26, X38: an identity whose terms are all there is off by more than 0.01; absolute values."""
@@ -102,14 +101,47 @@ class Judge:
         return False
 
 
-def result_node(output: Any) -> Mapping[str, Any]:
-    """Return the node of an answer that names the settlement or visit: `setlinfo`, `result`, or the output itself."""
+def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:
+    """Return the node of an answer that names the settlement or visit; a list of one counts as the one.
+
+    The catalogue names it (`setlinfo`, `result`); an answer of another form is searched for it.
+    """
+    if type(output) is list:
+        output = output[0] if output else None
     if type(output) is not dict:
         return {}
-    for node in output.values():
-        if type(node) is dict and ("setl_id" in node or "mdtrt_id" in node or "psn_no" in node):
+    names = [node.name for node in transaction.output if any(map(node.field, _NAMED))]
+    for value in [output.get(name) for name in names] + list(output.values()):
+        node = value[0] if type(value) is list and value else value
+        if type(node) is dict and not node.keys().isdisjoint(_NAMED):
             return node
     return output
+
+
+def _contradicts(output: Any, transaction: Transaction, entry: Entry) -> str:
+    """Return why some part of an answer speaks of another request or person, '' when none does (X26)."""
+    todo = [output]
+    while todo:
+        here = todo.pop()
+        if type(here) is dict:
+            named, psn_no = here.get("medins_setl_id"), here.get("psn_no")
+            if transaction.kind == "money" and named and named != entry.msgid:
+                return "other_msgid"
+            if psn_no and entry.psn_no and psn_no != entry.psn_no:
+                return "other_person"
+            todo += [value for value in here.values() if type(value) in (dict, list)]
+        elif type(here) is list:
+            todo += [value for value in here if type(value) in (dict, list)]
+    return ""
+
+
+def _number_of(value: Any) -> str | None:
+    """Return an id the platform gave, '' without one; None for what is no id (it would rest in the journal)."""
+    if value is None:
+        return ""
+    if type(value) is int:
+        value = str(value)
+    return value if type(value) is str and len(value) <= ID_MAX and value.isprintable() else None
 
 
 _WORDS = ("setl_time", "insutype", "clr_type", "clr_way", "clr_optins")
@@ -121,23 +153,45 @@ _AMOUNTS = (
 
 
 _read_amount = reader(14, 2)
+_ODD_AMOUNT = re.compile(r"-?[0-9]{1,14}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+_WORD = re.compile(r"[0-9A-Za-z :.\-]{1,30}", re.ASCII)
 
 
-def amounts_of(found: Mapping[str, Any]) -> dict[str, int]:
-    """Return every amount an answer's node carries, in fen."""
+def amounts_of(found: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return every amount an answer's node carries, in fen; None when one is there that cannot be read exactly."""
     amounts = {}
     for name in _AMOUNTS:
         value = found.get(name)
-        if value is not None:
-            amount = _read_amount(value)
-            if amount is not None:
-                amounts[name] = amount
+        if value is None or value == "":
+            continue
+        amount = _read_amount(value)
+        if amount is None:
+            amount = _odd_amount(value)
+        if amount is None:
+            return None
+        amounts[name] = amount
     return amounts
 
 
+def _odd_amount(value: Any) -> int | None:
+    """Return the fen of 60.0000 or 6E+1, which some platforms write; None for what is no whole number of fen."""
+    text = number_text(value)
+    if text is None or _ODD_AMOUNT.fullmatch(text) is None:
+        return None
+    fen = Decimal(text).scaleb(2)
+    return int(fen) if fen == fen.to_integral_value() and abs(fen) < 10**16 else None
+
+
 def settled(found: Mapping[str, Any], amounts: Mapping[str, int]) -> str:
-    """Return what the answer says of the settlement, for the books: words as they are, amounts in fen."""
-    record: dict[str, Any] = {name: found[name] for name in _WORDS if isinstance(found.get(name), str)}
+    """Return what the answer says of the settlement, for the books: its codes and times, amounts in fen.
+
+    Only what looks like a code or a time is kept: this part of the journal is in clear (X34).
+    """
+    record: dict[str, Any] = {}
+    for name in _WORDS:
+        value = found.get(name)
+        if isinstance(value, str) and _WORD.fullmatch(value):
+            record[name] = value
     record.update(amounts)
     if "pdn_cash_pay" in record:  # so spelled in 2208 (pitfall 8)
         record.setdefault("psn_cash_pay", record.pop("pdn_cash_pay"))

@@ -5,6 +5,7 @@ from collections import OrderedDict
 import attrs
 
 from gateway.core.codes import SLOT_OF
+from gateway.core.facts import head_node
 from gateway.exchange.job import Job
 
 REMEMBERED_MAX = 200_000
@@ -13,10 +14,12 @@ REMEMBERED_MAX = 200_000
 def visit_of(job: Job) -> str:
     """Return the mdtrt_id a message is about, '' when it names none."""
     message = job.tree.get("input")
-    for node in message.values() if isinstance(message, dict) else ():
-        row = node[0] if isinstance(node, list) and node else node
-        if isinstance(row, dict) and isinstance(row.get("mdtrt_id"), str):
-            return str(row["mdtrt_id"])
+    if not isinstance(message, dict):
+        return ""
+    for node in job.plan.transaction.nodes:
+        mdtrt_id = head_node(node.name, message).get("mdtrt_id")
+        if isinstance(mdtrt_id, str):
+            return mdtrt_id
     return ""
 
 

@@ -8,7 +8,7 @@ import pytest
 from messages import INSTITUTION, Tree, copy_of, envelope, mapped, message_of, region, unmapped, work
 
 from gateway.core.catalogue import Field, Node, WhenSpec
-from gateway.core.checks import COMPLAINTS_MAX, Work, blank, examine
+from gateway.core.checks import COMPLAINTS_MAX, Work, blank, examine, examine_slices
 from gateway.core.codes import Snapshot
 from gateway.core.jsontext import Raw, decode, encode
 
@@ -327,6 +327,17 @@ def test_complaints_speak_chinese_and_never_show_a_person() -> None:
     for _, _, words in found:
         assert re.search(r"[\u4e00-\u9fff]", words)
         assert not re.search(r"\d{8}", words)
+
+
+def test_a_long_message_is_walked_in_slices() -> None:
+    tree = lines(*[{}] * 450)
+    assert len(list(examine_slices(HERE, HERE.transactions["2204"], tree, work(None, True)))) == 4
+
+
+@pytest.mark.parametrize("mark", ["\n", "\0", "\u202e", "\x7f"])
+def test_an_id_holds_no_control_characters(mark: str) -> None:
+    """security T16; the plan is compared in test_plan."""
+    assert complaints(settled(psn_no=f"43{mark}1")) == [("input.data.psn_no", "format", "人员编号不能含有控制字符")]
 
 
 def test_complaints_are_bounded() -> None:

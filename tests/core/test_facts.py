@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from messages import region
 
 from gateway.core.errors import BadJson
-from gateway.core.facts import VOUCHERS, Facts, content, content_slices, facts_of
+from gateway.core.facts import VOUCHERS, Facts, content, content_slices, facts_of, head_name, head_node
 from gateway.core.jsontext import decode, encode_sorted
 
+HERE = region("national")
 H1, H2 = "H43010000001", "H43010000002"
 PERSON = "43000000000000000001"
 
@@ -21,8 +23,8 @@ def of(text: str, infno: str = "2207", institution: str = H1) -> bytes:
     return content(infno, institution, decode(text.encode()))
 
 
-def facts(infno: str, message: Any, institution: str = H1) -> Facts:
-    return facts_of(infno, institution, message, digest)
+def facts(infno: str, message: Any, institution: str = H1, head: str = "data") -> Facts:
+    return facts_of(infno, institution, message, digest, head)
 
 
 # --- the digest (X10)
@@ -190,19 +192,23 @@ def test_other_transactions_have_no_business_key(infno: str) -> None:
     assert (facts(infno, parts(infno)).business_key, facts(infno, parts(infno)).soft_key) == ("", "")
 
 
+def sale_facts(message: Any) -> Facts:
+    return facts("2102", message, head="druginfo")
+
+
 def sale(**druginfo: Any) -> dict[str, Any]:
     return {"druginfo": {**SALE["druginfo"], **druginfo}, "drugdetail": SALE["drugdetail"]}  # type: ignore[dict-item]
 
 
 def test_a_sale_without_an_invoice_number_has_a_soft_key() -> None:
-    base = facts("2102", SALE)
+    base = sale_facts(SALE)
     assert base.business_key == ""
     assert base.soft_key.startswith(f"2102|{H1}|{PERSON}|2024-01-05 11:00:00|2580|")
     for change in ({"psn_no": "2"}, {"begntime": "2024-01-05 11:00:01"}, {"medfee_sumamt": "25.81"}):
-        assert facts("2102", sale(**change)).soft_key != base.soft_key
-    assert facts("2102", sale(medfee_sumamt="25.8")).soft_key == base.soft_key
-    assert facts("2102", sale(mdtrt_cert_no="990000199001010004")).soft_key == base.soft_key
-    assert facts("2102", sale(invono="F1")).soft_key == ""
+        assert sale_facts(sale(**change)).soft_key != base.soft_key
+    assert sale_facts(sale(medfee_sumamt="25.8")).soft_key == base.soft_key
+    assert sale_facts(sale(mdtrt_cert_no="990000199001010004")).soft_key == base.soft_key
+    assert sale_facts(sale(invono="F1")).soft_key == ""
 
 
 def test_serial_numbers_and_order_of_the_lines_do_not_count() -> None:
@@ -215,9 +221,9 @@ def test_serial_numbers_and_order_of_the_lines_do_not_count() -> None:
             "durg_trac_info": [{"feedetl_sn": "7", "drug_trac_codg": "8"}],
         },
     ]
-    assert facts("2102", {**SALE, "drugdetail": lines}).soft_key == facts("2102", SALE).soft_key
+    assert sale_facts({**SALE, "drugdetail": lines}).soft_key == sale_facts(SALE).soft_key
     for other in (lines[:1], [*lines, lines[0]], [lines[1], {**lines[0], "cnt": 3}], None):
-        assert facts("2102", {**SALE, "drugdetail": other}).soft_key != facts("2102", SALE).soft_key
+        assert sale_facts({**SALE, "drugdetail": other}).soft_key != sale_facts(SALE).soft_key
 
 
 # --- who, which visit, how much, which lane (§7)
@@ -247,13 +253,34 @@ def test_the_lane_is_the_person_else_the_visit_at_this_institution() -> None:
         {"extra": {"psn_no": ""}, "data": {"psn_no": "1", "mdtrt_id": "2"}},
         {"rows": [{"psn_no": "9"}], "data": {"psn_no": "1", "mdtrt_id": "2"}},
         {"data": [{"psn_no": "1", "mdtrt_id": "2"}, {"psn_no": "9"}]},
-        {"psn_no": "1", "mdtrt_id": "2"},
+        {"z": {"psn_no": "9", "mdtrt_id": "8", "setl_id": "", "omsgid": ""}, "data": {"psn_no": "1", "mdtrt_id": "2"}},
     ],
 )
-def test_the_person_is_found_wherever_the_message_holds_it(message: Any) -> None:
-    """An unknown node before the known one must not take a settlement out of its lane."""
+def test_only_the_node_of_the_catalogue_says_whose_it_is(message: Any) -> None:
+    """The platform reads that node: one beside it must neither take a settlement out of its lane nor speak for it."""
     found = facts("2207", message)
     assert (found.psn_no, found.mdtrt_id, found.lane) == ("1", "2", "p|1")
+
+
+@pytest.mark.parametrize(
+    ("infno", "name"),
+    [
+        ("2207", "data"),
+        ("2102", "druginfo"),
+        ("2401", "mdtrtinfo"),
+        ("2601", "data"),
+        ("2204", "feedetail"),
+    ],
+)
+def test_the_head_is_named_by_the_catalogue(infno: str, name: str) -> None:
+    assert head_name(HERE.transactions[infno]) == name
+
+
+def test_the_head_of_a_message() -> None:
+    assert head_node("", {"a": 1}) == {"a": 1}
+    assert head_node("d", {"d": [{"a": 1}, {"a": 2}]}) == {"a": 1}
+    for empty in ({}, {"d": None}, {"d": []}, {"d": [1]}, {"d": "x"}):
+        assert head_node("d", empty) == {}
 
 
 def test_what_is_no_text_is_no_fact() -> None:

@@ -12,10 +12,12 @@ from gateway.core.jsontext import (
     ITEMS_MAX,
     STRING_MAX,
     Raw,
+    crowded,
     decode,
     decode_exact,
     encode,
     encode_sorted,
+    keys_twice,
     number_text,
     plain,
     shape_complaint,
@@ -338,3 +340,26 @@ def test_hostile_bytes_take_no_time() -> None:
         skeleton(raw)
         plain(raw, 0)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "twice"),
+    [
+        (b'{"a":1,"b":{"a":[{"a":2}]}}', False),
+        (b'{"a":"b:c","b":["d:"]}', False),
+        (b'{"a":1,"a":1}', True),
+        (b'{"a":1,"\\u0061":2}', True),
+        (b'{"a":[[{"b":1,"b":2}]]}', True),
+        (b"[1]", False),
+        (b"7", False),
+    ],
+)
+def test_a_key_that_stands_twice_is_seen(raw: bytes, twice: bool) -> None:
+    assert keys_twice(raw, decode(raw)) is twice
+
+
+def test_a_crowd_is_seen_before_it_is_read() -> None:
+    assert not crowded(b'{"a":"' + b"x," * 3_000_000 + b'"}')
+    assert crowded(b"[" * 100_001)
+    assert crowded(b'"' * 800_001)
+    assert not crowded(b"[" * 100_000 + b'"' * 800_000)

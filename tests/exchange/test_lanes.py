@@ -133,7 +133,13 @@ class FakeInstitution:
 
 
 @attrs.frozen
+class FakePlan:
+    transaction: Any
+
+
+@attrs.frozen
 class FakeJob:
+    plan: FakePlan
     institution: FakeInstitution
     tree: Any
     evidence: Any
@@ -143,7 +149,9 @@ def job(visit: str, local: str, twins: tuple[str, ...]) -> Any:
     shared = frozenset({"N1"} if len(twins) > 1 else ())
     tree = {"input": {"data": {"mdtrt_id": visit} if visit else {}}}
     evidence = (("input.data.x", "diagnosis", local, "N1", "m1", "2026-03-02"),)
-    return FakeJob(FakeInstitution(HOME, FakeSnapshot(shared)), tree, evidence)
+    return FakeJob(
+        FakePlan(Rig().link.plans["2207"].transaction), FakeInstitution(HOME, FakeSnapshot(shared)), tree, evidence
+    )
 
 
 def test_only_codes_that_the_mapping_cannot_tell_are_remembered_by_visit() -> None:

@@ -126,6 +126,14 @@ def test_a_byte_order_mark_does_not_count() -> None:
         ("sums_off", {"psn_cash_pay": 99.98}),
         ("sums_off", {"hifp_pay": 0.02}),
         ("sums_off", {"hosp_part_amt": 5}),
+        ("fund_over_total", {"fund_pay_sumamt": "1e3"}),
+        ("amount_unreadable", {"fund_pay_sumamt": 160.001}),
+        ("amount_unreadable", {"medfee_sumamt": "一百"}),
+        ("amount_unreadable", {"psn_cash_pay": True}),
+        ("amount_unreadable", {"psn_cash_pay": "1e99"}),
+        ("no_number", {"setl_id": "S" * 51}),
+        ("no_number", {"setl_id": "S\n1"}),
+        ("no_number", {"mdtrt_id": ["1"]}),
     ],
 )
 def test_a_success_that_contradicts_the_request_or_itself_is_doubt(reason: str, changes: Any) -> None:
@@ -137,6 +145,7 @@ def test_a_success_that_contradicts_the_request_or_itself_is_doubt(reason: str, 
     [
         {"medins_setl_id": ""}, {"medins_setl_id": None}, {"psn_no": ""},
         {"psn_part_amt": 99.99, "psn_cash_pay": 99.99},  # 0.01 is rounding
+        {"medfee_sumamt": "100.0000", "psn_part_amt": "1E+2", "acct_pay": "", "hifdm_pay": None},
         {"fund_pay_sumamt": "40.00", "hifp_pay": "40.00", "psn_part_amt": "60.00", "psn_cash_pay": 60},
     ],
 )  # fmt: skip
@@ -165,10 +174,37 @@ def test_odd_outputs_break_nothing(output: Any) -> None:
     assert verdict({"infcode": 0, "output": output}).kind == "acked"
 
 
-@pytest.mark.parametrize("value", [[], {}, True, "abc", "1e3", "NaN"])
-def test_odd_amounts_break_nothing(value: Any) -> None:
-    for name in ("medfee_sumamt", "fund_pay_sumamt", "psn_part_amt"):
-        assert verdict(paid(**{name: value})).kind in ("acked", "doubt")
+WRONG = settlement("M2", PERSON, 100)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"setlinfo": [WRONG]},
+        [WRONG],
+        {"a": {"psn_no": PERSON}, "setlinfo": WRONG},
+        {"setlinfo": settlement("M1", PERSON, 100), "x": [[{"medins_setl_id": "M2"}]]},
+    ],
+)
+def test_another_request_anywhere_in_the_answer_is_doubt(output: Any) -> None:
+    assert verdict({"infcode": 0, "output": output}) == Verdict("doubt", "other_msgid")
+
+
+@pytest.mark.parametrize("output", [[settlement("M1", PERSON, 100)], {"setlInfo": [settlement("M1", PERSON, 100)]}])
+def test_a_settlement_in_another_form_is_found(output: Any) -> None:
+    assert verdict({"infcode": 0, "output": output}).setl_id == "SM1"
+
+
+@pytest.mark.parametrize("status", [201, 302, 400, 409, 499])
+def test_a_success_under_another_status_is_doubt(status: int) -> None:
+    assert verdict(paid(), status) == Verdict("doubt", f"http_{status}")
+
+
+def test_the_books_get_codes_and_amounts_but_no_words() -> None:
+    found = verdict(paid(clr_way="张三 13912345678", clr_type="11", setl_time="2026-03-02 10:00:00"))
+    settled = json.loads(found.settled)
+    assert "clr_way" not in settled
+    assert (settled["clr_type"], settled["setl_time"], settled["medfee_sumamt"]) == ("11", "2026-03-02 10:00:00", 10000)
 
 
 def test_a_query_counts_as_answered_by_any_code_of_the_business_layer() -> None:

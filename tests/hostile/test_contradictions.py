@@ -1,0 +1,155 @@
+"""Messages and answers that say two things at once, or more than anybody can hold (security T3-T5, T9, T16, T18)."""
+
+import json
+from typing import Any
+
+import pytest
+from hostile_messages import message, new_msgid, payment, raw, reversal
+from hostile_platform import Behaviour, Seen, envelope, http, settlement
+from hostile_rig import CROWD, VICTIM, Rig
+from hostile_wire import post
+
+pytestmark = pytest.mark.processes
+
+
+def system_error(seen: Seen, wire: Any) -> bool:
+    wire.sendall(http(envelope(-1, "系统异常")))
+    return True
+
+
+def doubtful(rig: Rig, code: str) -> dict[str, Any]:
+    found = payment(code)
+    rig.liar.script[found["msgid"]] = system_error
+    assert rig.ask(raw(found), code).gw_code == "GW-IN-DOUBT"
+    return found
+
+
+def test_a_decoy_node_does_not_carry_anothers_omsgid_to_the_platform(rig: Rig) -> None:
+    """T9, RV1, RV2: facts are read from `input.x`, the platform reads `input.data`."""
+    theirs = payment(CROWD)
+    assert rig.ask(raw(theirs), CROWD).json["infcode"] == 0
+    mine = doubtful(rig, VICTIM)
+    asked = reversal(VICTIM, theirs["input"]["data"]["psn_no"], theirs["msgid"])
+    asked["input"]["x"] = {
+        "psn_no": mine["input"]["data"]["psn_no"], "omsgid": mine["msgid"], "oinfno": "2207",
+        "mdtrt_id": "", "setl_id": "", "medfee_sumamt": 0,
+    }  # fmt: skip
+    rig.ask(raw(asked))
+    assert [one.envelope["input"]["data"]["omsgid"] for one in rig.liar.of(asked["msgid"])] == []
+    assert rig.journal()[VICTIM, mine["msgid"]]["state"] == "IN_DOUBT"
+
+
+def test_a_decoy_node_does_not_hide_a_settled_business(rig: Rig) -> None:
+    first = payment(VICTIM)
+    assert rig.ask(raw(first)).json["infcode"] == 0
+    again = json.loads(raw(first))
+    again["msgid"] = new_msgid(VICTIM)
+    again["input"]["x"] = {
+        "psn_no": first["input"]["data"]["psn_no"], "mdtrt_id": "X", "setl_id": "", "omsgid": "", "medfee_sumamt": 1,
+    }  # fmt: skip
+    assert rig.ask(raw(again)).gw_code == "GW-DUPLICATE-SETTLEMENT"
+
+
+def wrong(seen: Seen) -> dict[str, Any]:
+    return settlement(seen, medins_setl_id="H51080200005202603029999999999")
+
+
+def text(seen: Seen, name: str, value: bytes) -> bytes:
+    good = b'"%b": 60.0' % name.encode()
+    body = envelope(0, "", settlement(seen))
+    assert good in body
+    return body.replace(good, b'"%b": %b' % (name.encode(), value))
+
+
+UNBELIEVABLE: dict[str, Any] = {
+    "fund 1e3 of 100": lambda seen: text(seen, "fund_pay_sumamt", b"1e3"),
+    "fund 160.001 of 100": lambda seen: text(seen, "fund_pay_sumamt", b"160.001"),
+    "another msgid, setlinfo a list": lambda seen: envelope(0, "", {"setlinfo": [wrong(seen)["setlinfo"]]}),
+    "another msgid, output a list": lambda seen: envelope(0, "", [wrong(seen)["setlinfo"]]),
+    "another msgid behind another node": lambda seen: envelope(
+        0, "", {"a": {"psn_no": seen.envelope["input"]["data"]["psn_no"]}, **wrong(seen)}
+    ),
+    "refused, then infcode again": lambda seen: '{"infcode":-1,"err_msg":"余额不足",'.encode()
+    + envelope(0, "", settlement(seen))[1:],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNBELIEVABLE)
+def test_an_answer_that_cannot_be_believed_is_doubt(rig: Rig, name: str) -> None:
+    found = payment(VICTIM)
+
+    def behave(seen: Seen, wire: Any) -> bool:
+        wire.sendall(http(UNBELIEVABLE[name](seen)))
+        return True
+
+    behaviour: Behaviour = behave
+    rig.liar.script[found["msgid"]] = behaviour
+    assert rig.ask(raw(found)).gw_code == "GW-IN-DOUBT"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"infno":"9101","msgid":"m","x":[' + b"[]," * 8_000_000 + b"[]]}", id="24 MB of lists"),
+        pytest.param(
+            b'{"infno":"9101","msgid":"m","input":{' + b",".join(b'"%x":1' % i for i in range(2_500_000)) + b"}}",
+            id="26 MB of keys",
+        ),
+    ],
+)
+def test_a_crowded_body_is_refused_before_it_is_read(rig: Rig, body: bytes) -> None:
+    with rig.wire() as wire:
+        wire.socket.settimeout(60)
+        wire.send(post(body, "/fsi/api/fileupload/upload"))
+        answer = wire.hear()
+    assert (answer.status, answer.gw_code) == (400, "GW-JSON")
+    assert "过多" in answer.json["err_msg"]
+
+
+@pytest.mark.parametrize("msgid", ["A\r\nSet-Cookie: x=1", "A\0B", "\u202eabc"])
+def test_control_characters_in_ids_are_refused(rig: Rig, msgid: str) -> None:
+    """T16."""
+    found = payment(VICTIM)
+    found["msgid"] = msgid
+    assert rig.ask(raw(found)).gw_code == "GW-INVALID"
+    assert rig.liar.of(msgid) == []
+
+
+def test_no_words_of_an_answer_rest_in_clear(rig: Rig) -> None:
+    """X34: a person may rest only in the sealed answer."""
+    found = payment(VICTIM)
+
+    def behave(seen: Seen, wire: Any) -> bool:
+        wire.sendall(http(envelope(0, "", settlement(seen, clr_way="欧阳鼹齉 13912345678", setl_id="S" * 100_000))))
+        return True
+
+    rig.liar.script[found["msgid"]] = behave
+    rig.ask(raw(found))
+    everything = b"".join(path.read_bytes() for path in rig.data.iterdir() if path.is_file())
+    assert "欧阳鼹齉".encode() not in everything
+    assert b"S" * 100_000 not in everything
+
+
+def test_a_reversal_of_anothers_settlement_raises_an_alarm(rig: Rig) -> None:
+    """T9: refused, alarm, nothing forwarded."""
+    theirs = payment(CROWD)
+    assert rig.ask(raw(theirs), CROWD).json["infcode"] == 0
+    asked = reversal(VICTIM, theirs["input"]["data"]["psn_no"], theirs["msgid"])
+    assert rig.ask(raw(asked)).gw_code == "GW-REVERSAL-REFUSED"
+    assert rig.alarms(asked["msgid"])
+
+
+def test_a_busy_lane_does_not_tell_where_the_patient_is(rig: Rig) -> None:
+    """T18: gw_msgid of another institution's record would name that institution."""
+    theirs = doubtful(rig, CROWD)
+    answer = rig.ask(raw(payment(VICTIM, theirs["input"]["data"]["psn_no"]))).json
+    assert answer["gw_code"] == "GW-LANE-BUSY"
+    assert CROWD not in json.dumps(answer)
+
+
+def test_the_gateways_own_number_is_made_of_digits(rig: Rig) -> None:
+    """inf_refmsgid must not repeat characters of an invalid mdtrtarea_admvs."""
+    found = message("1101", VICTIM, {"data": {}})
+    found["mdtrtarea_admvs"] = "欧阳\r\n<b"
+    answer = rig.ask(raw(found)).json
+    assert answer["inf_refmsgid"].isdigit()
