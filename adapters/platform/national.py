@@ -82,6 +82,7 @@ class NationalCodec:
             return _NOTHING
         if type(tree) is not dict:
             return _NOTHING
+        outer = tree
         if self.wrapper and "infcode" not in tree and type(tree.get(self.wrapper)) is dict:
             tree = tree[self.wrapper]
         infcode = _code_text(tree.get("infcode"))
@@ -89,7 +90,7 @@ class NationalCodec:
             access = self._access(status, tree.get("code"), tree.get("message"))
             return Reply("", "", access, None)
         err_msg = tree.get("err_msg")
-        return Reply(infcode, err_msg if type(err_msg) is str else "", False, tree)
+        return Reply(infcode, err_msg if type(err_msg) is str else "", False, tree, outer)
 
     def _read_shallow(self, status: int, body: bytes) -> Reply:
         try:

@@ -166,18 +166,22 @@ def shape_complaint(raw: bytes, tree: Any) -> str:
     return ""
 
 
-def keys_twice(raw: bytes, tree: Any) -> bool:
-    """Say whether a key stands twice in some object of raw, of which tree is the decoded form."""
-    keys = 0
+def objects_of(tree: Any) -> list[dict[str, Any]]:
+    """Return every object of a decoded tree, itself included."""
+    found = []
     todo = [tree] if type(tree) in _HOLDERS else []
     while todo:
         here = todo.pop()
         if type(here) is dict:
-            keys += len(here)
-            todo += [value for value in here.values() if type(value) in _HOLDERS]
-        else:
-            todo += [value for value in here if type(value) in _HOLDERS]
-    return keys != _bones(raw).count(b":")
+            found.append(here)
+            here = here.values()
+        todo += [value for value in here if type(value) in _HOLDERS]
+    return found
+
+
+def keys_twice(raw: bytes, objects: list[dict[str, Any]]) -> bool:
+    """Say whether a key stands twice in some object of raw; objects are all that its tree holds."""
+    return sum(map(len, objects)) != _bones(raw).count(b":")
 
 
 def _depth(bones: bytes) -> int:

@@ -74,13 +74,14 @@ class Reply:
     """A platform's answer as its codec reads it.
 
     infcode: the code as text, '' when there is none readable. access: the body is an access layer's refusal.
-    tree: the decoded envelope, when it was decoded whole.
+    tree: the decoded envelope, when it was decoded whole; outer: what it was wrapped in, else the same.
     """
 
     infcode: str
     err_msg: str
     access: bool
     tree: dict[str, Any] | None
+    outer: dict[str, Any] | None = None
 
 
 class PlatformCodec(Protocol):

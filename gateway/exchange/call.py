@@ -14,7 +14,6 @@ import attrs
 
 from gateway.core.backward import translate_back
 from gateway.core.facts import head_node
-from gateway.core.jsontext import keys_twice
 from gateway.core.model import (
     TERMINAL,
     Accept,
@@ -233,9 +232,7 @@ class Call:
     def _judged(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
         link = self.first.link
         reply = link.codec.read(status, body, whole, True)
-        if reply.tree is not None and keys_twice(body, reply.tree):
-            return body, Verdict("doubt", "keys_twice")  # it says two things at once
-        verdict = link.judge.money(status, reply, self.first.plan.transaction, self.entry)
+        verdict = link.judge.money(status, reply, body, self.first.plan.transaction, self.entry)
         if verdict.kind == "acked" and reply.tree is not None:
             body = self._translated(reply.tree, body)
         return body, verdict

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.catalogue import Region, Transaction
-from gateway.core.jsontext import encode, number_text
+from gateway.core.jsontext import encode, keys_twice, number_text, objects_of
 from gateway.core.model import Entry
 from gateway.core.money import reader
 from gateway.core.ports import Reply
@@ -46,16 +46,19 @@ class Judge:
     def of(cls, region: Region) -> "Judge":
         return cls(region, re.compile(region.answers.system, re.IGNORECASE))
 
-    def money(self, status: int, reply: Reply, transaction: Transaction, entry: Entry) -> Verdict:
-        """Judge the answer to a request of class M, A, R or C."""
+    def money(self, status: int, reply: Reply, body: bytes, transaction: Transaction, entry: Entry) -> Verdict:
+        """Judge the answer to a request of class M, A or R; body is what reply was read from."""
         if reply.access:
             return Verdict("not_sent", "access_refused")
         if status != 200:
             return Verdict("doubt", f"http_{status}")
         if not reply.infcode or reply.tree is None:
             return Verdict("doubt", "no_infcode")
+        objects = objects_of(reply.outer)
+        if keys_twice(body, objects):
+            return Verdict("doubt", "keys_twice")  # it says two things at once
         if reply.infcode == "0":
-            return self._success(reply.tree, transaction, entry)
+            return self._success(reply.tree.get("output"), objects, transaction, entry)
         if reply.infcode not in self.region.answers.business_codes:
             return Verdict("doubt", "unknown_code")
         if not reply.err_msg.strip():
@@ -68,10 +71,9 @@ class Judge:
         """Say whether a query or write got an answer of the platform's business layer."""
         return bool(reply.infcode) and not reply.access and status < 500
 
-    def _success(self, tree: Mapping[str, Any], transaction: Transaction, entry: Entry) -> Verdict:
+    def _success(self, output: Any, objects: list[dict[str, Any]], transaction: Transaction, entry: Entry) -> Verdict:
         """X26: an answer that contradicts the request, or whose amounts cannot be read, is doubt, not success."""
-        output = tree.get("output")
-        reason = _contradicts(output, transaction, entry)
+        reason = _contradicts(objects, transaction, entry)
         if reason:
             return Verdict("doubt", reason)
         found = result_node(output, transaction)
@@ -118,20 +120,14 @@ def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:
     return output
 
 
-def _contradicts(output: Any, transaction: Transaction, entry: Entry) -> str:
+def _contradicts(objects: list[dict[str, Any]], transaction: Transaction, entry: Entry) -> str:
     """Return why some part of an answer speaks of another request or person, '' when none does (X26)."""
-    todo = [output]
-    while todo:
-        here = todo.pop()
-        if type(here) is dict:
-            named, psn_no = here.get("medins_setl_id"), here.get("psn_no")
-            if transaction.kind == "money" and named and named != entry.msgid:
-                return "other_msgid"
-            if psn_no and entry.psn_no and psn_no != entry.psn_no:
-                return "other_person"
-            todo += [value for value in here.values() if type(value) in (dict, list)]
-        elif type(here) is list:
-            todo += [value for value in here if type(value) in (dict, list)]
+    for here in objects:
+        named, psn_no = here.get("medins_setl_id"), here.get("psn_no")
+        if transaction.kind == "money" and named and named != entry.msgid:
+            return "other_msgid"
+        if psn_no and entry.psn_no and psn_no != entry.psn_no:
+            return "other_person"
     return ""
 
 

@@ -8,7 +8,9 @@ from exchange_messages import PERSON, VISIT
 from exchange_rig import settlement
 
 from adapters.platform.national import NationalCodec
+from gateway.app.facts import read_files
 from gateway.core.model import Entry
+from gateway.core.regions import build_region
 from gateway.exchange.verdict import Judge, Verdict
 from simulators.city import facts
 
@@ -28,7 +30,7 @@ def verdict(body: bytes | dict[str, Any], status: int = 200, infno: str = "2207"
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     reply = CODEC.read(status, raw, whole, True)
     medfee = 10000 if infno in ("2207", "2102", "2304") else None
-    return JUDGE.money(status, reply, REGION.transactions[infno], entry(infno, medfee))
+    return JUDGE.money(status, reply, raw, REGION.transactions[infno], entry(infno, medfee))
 
 
 @pytest.mark.parametrize("infcode", [-1, "-1", " -1 "])
@@ -218,3 +220,17 @@ def test_a_query_counts_as_answered_by_any_code_of_the_business_layer() -> None:
     ):
         for deep in (True, False):
             assert JUDGE.answered(status, CODEC.read(status, raw, True, deep)) is expected
+
+
+def test_an_envelope_in_a_wrapper_is_judged_like_a_bare_one() -> None:
+    """Foshan and Guangzhou wrap the answer: {"code", "type", "message", "data": envelope}."""
+    foshan = build_region(read_files(), "foshan")
+    codec = NationalCodec.of(foshan, b"/x", lambda infno, now_s: b"")
+
+    def judged(raw: bytes) -> Verdict:
+        reply = codec.read(200, raw, True, True)
+        return Judge.of(foshan).money(200, reply, raw, foshan.transactions["2207"], entry())
+
+    wrapped = json.dumps({"code": 0, "type": "success", "message": "成功", "data": paid()}).encode()
+    assert judged(wrapped).kind == "acked"
+    assert judged(wrapped.replace(b'"data": {', b'"data": {"infcode": -1, ')) == Verdict("doubt", "keys_twice")
