@@ -50,7 +50,7 @@ class Judge:
         """Judge the answer to a request of class M, A or R; body is what reply was read from."""
         if reply.access:
             return Verdict("not_sent", "access_refused")
-        if status != 200:
+        if status >= 500:
             return Verdict("doubt", f"http_{status}")
         if not reply.infcode or reply.tree is None:
             return Verdict("doubt", "no_infcode")
@@ -58,6 +58,8 @@ class Judge:
         if keys_twice(body, objects):
             return Verdict("doubt", "keys_twice")  # it says two things at once
         if reply.infcode == "0":
+            if status != 200:
+                return Verdict("doubt", f"http_{status}")
             return self._success(reply.tree.get("output"), objects, transaction, entry)
         if reply.infcode not in self.region.answers.business_codes:
             return Verdict("doubt", "unknown_code")

@@ -202,6 +202,11 @@ def test_a_success_under_another_status_is_doubt(status: int) -> None:
     assert verdict(paid(), status) == Verdict("doubt", f"http_{status}")
 
 
+@pytest.mark.parametrize("status", [200, 400, 409])
+def test_a_refusal_in_the_platforms_words_counts_under_any_status_below_500(status: int) -> None:
+    assert verdict({"infcode": -1, "err_msg": "余额不足"}, status).kind == "rejected"
+
+
 def test_the_books_get_codes_and_amounts_but_no_words() -> None:
     found = verdict(paid(clr_way="张三 13912345678", clr_type="11", setl_time="2026-03-02 10:00:00"))
     settled = json.loads(found.settled)
