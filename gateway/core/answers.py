@@ -11,14 +11,21 @@ from gateway.core.errors import CODES, Complaint
 _encode = msgspec.json.Encoder().encode
 
 
-def refusal(code: str, detail: str = "", complaints: Iterable[Complaint] = ()) -> tuple[int, bytes]:
-    """Return (HTTP status, body) for what is turned away before or instead of an envelope answer (contract §4)."""
+def refusal(
+    code: str, detail: str = "", complaints: Iterable[Complaint] = (), money: bool = False
+) -> tuple[int, bytes]:
+    """Return (HTTP status, body) for what is turned away before or instead of an envelope answer (contract §4).
+
+    money: the message was read far enough to know that it is about money, so the body says whether to repeat (X37).
+    """
     found = CODES[code]
     body: dict[str, Any] = {"infcode": -1, "err_msg": found.message(detail), "gw_code": code}
-    if found.repeat and code in ("GW-RATE", "GW-NOT-READY", "GW-NOT-ACCEPTED"):
+    if found.repeat and (money or code in ("GW-RATE", "GW-NOT-READY", "GW-NOT-ACCEPTED")):
         body["gw_repeat"] = found.repeat
     if code == "GW-NOT-ACCEPTED":
         body["gw_state"] = "NOT_SENT"
+    elif money and code == "GW-SIZE":
+        body["gw_state"] = "INVALID"
     rows = [{"path": c.path, "rule": c.rule, "message": c.message} for c in complaints]
     if rows:
         body["gw_complaints"] = rows

@@ -87,9 +87,7 @@ def examine_slices(region: Region, transaction: Transaction, envelope: dict[str,
         work.day = inf_time[:10]
     message = envelope.get("input")
     if type(message) is not dict:
-        if message is not None:
-            work.complain("input", "type", "交易输入应为对象")
-        return
+        return  # the envelope's own field was complained about
     walker = _Walker(region, transaction, work)
     yield from walker.message(message)
     work.foreign = _names_other(transaction, message, work.institution)

@@ -93,13 +93,15 @@ class Job:
         person is treated (security T18).
         """
         own = other if other is not None and other.fixmedins_code == self.institution.code else None
+        # Blocked by another: to ask again with this msgid would tell nothing (X37).
+        repeat = repeat or ("no" if other is not None else CODES[code].repeat)
         state = other.state if other is not None else "INVALID"
         body = self.made(
             code,
             detail=detail,
             complaints=complaints,
             state=state if self.money or other is not None else "",
-            repeat=(repeat or CODES[code].repeat) if self.money else "",
+            repeat=repeat if self.money else "",
             other_msgid=own.msgid if own is not None else "",
             setl_id=own.setl_id if own is not None else "",
         )
@@ -107,7 +109,7 @@ class Job:
 
     def turn_away(self, code: str, result: Result, detail: str = "", complaints: Sequence[Complaint] = ()) -> None:
         """Answer with HTTP status and body of a refusal that is not an envelope answer (429, 503, 413)."""
-        status, body = refusal(code, detail, complaints)
+        status, body = refusal(code, detail, complaints, self.money)
         self.reply(body, result, code, status)
 
     def state_answer(self, state: State, repeat: str = "") -> tuple[bytes, str]:

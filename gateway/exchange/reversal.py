@@ -7,6 +7,7 @@ Source: reversal specification §6; contract-annex X3 (forward_settled_reversal,
 import attrs
 
 from gateway.core.facts import facts_of
+from gateway.core.jsontext import encode
 from gateway.core.model import FAILED, Advance, Entry, Known, NotAccepted, OpResult, Recall
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
@@ -70,6 +71,9 @@ class Reversals:
             if original.infno not in job.link.region.reversible:
                 self._refuse(job, f"本地区交易{original.infno}不支持冲正", original)
                 return
+            if original.insuplc_admdvs:  # as everything of a reversal it is the journal's, never free input (RV1)
+                job.tree["insuplc_admdvs"] = original.insuplc_admdvs
+                job.body = encode(job.tree)
             self.clerk.take_reversal(job, original, lambda: self._undone(job, original))
         else:  # on its way, or its answer may still come within the late window (RV8)
             body, code = job.state_answer(state)

@@ -297,7 +297,7 @@ def test_a_batch_in_doubt_is_refused_under_another_msgid(rig: Rig) -> None:
     rig.run()
     rig.room.lanes.leave(rig.room.lanes.holder(f"p|{PERSON}"))  # type: ignore[arg-type]  # somebody holds it
     caller = rig.ask(pay("m2"))
-    assert caller.said == (200, "GW-IN-DOUBT", "IN_DOUBT", "ask")
+    assert caller.said == (200, "GW-IN-DOUBT", "IN_DOUBT", "no")
     assert caller.answer["gw_msgid"] == "m1"
 
 

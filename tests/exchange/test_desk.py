@@ -101,6 +101,7 @@ def test_a_message_larger_than_its_kind_allows_is_refused_with_the_rule(rig: Rig
         limit = rig.link.plans[message["infno"]].transaction.body_bytes_max
         caller = rig.ask(message | {"x": "a" * limit})
         assert (caller.status, caller.answer["gw_code"]) == (413, "GW-SIZE")
+        assert caller.answer.get("gw_repeat") == ("same" if message["infno"] == "2207" else None)
         assert caller.answer["gw_complaints"][0]["rule"] == "size"
     rig.ask(charge("w1") | {"x": "a" * 300_000})
     assert [one.message["msgid"] for one in rig.far.sent] == ["w1"]

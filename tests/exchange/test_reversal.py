@@ -42,6 +42,15 @@ def test_a_doubt_is_reversed_and_its_lane_and_batch_are_free_again(rig: Rig) -> 
     rig.settle(pay("m2"))
 
 
+def test_the_insured_locality_of_a_reversal_is_the_journals(rig: Rig) -> None:
+    """RV1: whatever a reversal says of its original comes from the journal, never from free input."""
+    rig.ask(pay("m1") | {"insuplc_admdvs": "510800"})
+    rig.far.last.listener.lost("connection lost")
+    rig.run()
+    rig.ask(undo("r1") | {"insuplc_admdvs": "999999"})
+    assert [one.message["insuplc_admdvs"] for one in rig.far.sent] == ["510800", "510800"]
+
+
 def test_a_repeat_of_a_reversal_gets_the_same_bytes(rig: Rig) -> None:
     in_doubt(rig)
     callers = [rig.ask(undo("r1")), rig.ask(undo("r1"))]
@@ -69,10 +78,10 @@ def test_a_crash_between_the_two_outcomes_is_made_good_by_the_repeat(rig: Rig) -
 def test_at_most_one_reversal_of_an_original_is_alive(rig: Rig) -> None:
     in_doubt(rig)
     rig.ask(undo("r1"))
-    assert rig.ask(undo("r2")).said[3] == "ask"
+    assert rig.ask(undo("r2")).said[3] == "no"
     rig.far.last.listener.lost("x")
     rig.run()
-    assert rig.ask(undo("r2")).said == (200, "GW-IN-DOUBT", "IN_DOUBT", "ask")
+    assert rig.ask(undo("r2")).said == (200, "GW-IN-DOUBT", "IN_DOUBT", "no")
     assert rig.state("m1") == "IN_DOUBT"
     assert len(rig.far.sent) == 2
 
