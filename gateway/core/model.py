@@ -23,7 +23,7 @@ State = Literal[
     "MANUAL",
     "DONE",
 ]
-# DONE: a W or C request whose answer is stored. Money never has it.
+# DONE: a W or C request whose answer is stored, or a reversal that found nothing to undo.
 TERMINAL: frozenset[State] = frozenset({"ACKED", "REJECTED", "NOT_SENT", "CONFIRMED", "ABSENT", "REVERSED", "DONE"})
 FAILED: frozenset[State] = frozenset({"REJECTED", "NOT_SENT", "ABSENT", "REVERSED"})
 OPEN: frozenset[State] = frozenset({"JOURNALED", "SENT", "IN_DOUBT", "REVERSING"})

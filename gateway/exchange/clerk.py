@@ -39,7 +39,7 @@ class Clerk:
                 if self.queue.full:
                     call.stalled()
             return
-        call = Call(self, job, self._entry(job), new_settlement())
+        call = Call(self, job, self.entry_of(job), new_settlement())
         self.live[key] = call
         holder = self.lanes.holder(call.entry.lane)
         if holder is None:
@@ -55,7 +55,7 @@ class Clerk:
         It holds no lane of its own: it works on the lane its original blocks. One live reversal an original (RV5).
         """
         entry = attrs.evolve(
-            self._entry(job), lane="", mdtrt_id="", business_key=f"2601|{original.fixmedins_code}|{original.msgid}"
+            self.entry_of(job), lane="", mdtrt_id="", business_key=f"2601|{original.fixmedins_code}|{original.msgid}"
         )
         key = (entry.fixmedins_code, entry.msgid)
         if key in self.live:
@@ -73,7 +73,8 @@ class Clerk:
         for call in list(self.live.values()):
             call.stalled()
 
-    def _entry(self, job: Job) -> Entry:
+    def entry_of(self, job: Job) -> Entry:
+        """Return the row of a request of class M, A or R."""
         message = job.tree["input"]
         facts = facts_of(job.infno, job.institution.code, message, self.digest, job.plan.head)
         insuplc = job.tree.get("insuplc_admdvs")

@@ -8,7 +8,7 @@ import attrs
 
 from gateway.core.facts import facts_of
 from gateway.core.jsontext import encode
-from gateway.core.model import FAILED, Advance, Entry, Known, NotAccepted, OpResult, Recall
+from gateway.core.model import FAILED, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall, State
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
@@ -61,9 +61,7 @@ class Reversals:
     def _decide(self, job: Job, original: Entry) -> None:
         state = original.state
         if state in FAILED:
-            # RV7: nothing to do, and saying so is a success.
-            body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
-            job.reply(body, "ok", "GW-REVERSED")
+            self._nothing_to_undo(job, state)
         elif state in ("ACKED", "CONFIRMED"):
             undo = job.link.plans[original.infno].transaction.undone_by
             self._refuse(job, f"原交易结果已知，请使用{undo}撤销" if undo else "原交易结果已知，不能冲正", original)
@@ -78,6 +76,16 @@ class Reversals:
         else:  # on its way, or its answer may still come within the late window (RV8)
             body, code = job.state_answer(state)
             job.reply(body, "in_doubt", code)
+
+    def _nothing_to_undo(self, job: Job, state: State) -> None:
+        """RV7: saying so is a success; it is recorded, so that a repeat gets the same bytes (X7)."""
+        body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
+        entry = attrs.evolve(self.clerk.entry_of(job), state="DONE", lane="", mdtrt_id="", business_key="")
+
+        def kept(found: OpResult | NotAccepted) -> None:
+            job.reply(body, "ok", "GW-REVERSED")  # it moved nothing: true whether it could be kept or not
+
+        self.clerk.queue.submit(Keep(entry=entry, answer=body), kept)
 
     def _refuse(self, job: Job, why: str, original: Entry | None = None) -> None:
         job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=original)

@@ -118,6 +118,9 @@ def test_what_failed_needs_no_reversal_and_saying_so_is_a_success(rig: Rig) -> N
     rig.run()
     caller = rig.ask(undo("r1"))
     assert (caller.answer["infcode"], caller.said[1]) == (0, "GW-REVERSED")
+    assert rig.state("r1") == "DONE"  # recorded (RV7)
+    assert rig.ask(undo("r1")).raw == caller.raw
+    assert rig.ask(undo("r1", omsgid="m2")).said[1] == "GW-MSGID-REUSED"
     assert len(rig.far.sent) == 1
 
 

@@ -153,3 +153,20 @@ def test_the_gateways_own_number_is_made_of_digits(rig: Rig) -> None:
     found["mdtrtarea_admvs"] = "欧阳\r\n<b"
     answer = rig.ask(raw(found)).json
     assert answer["inf_refmsgid"].isdigit()
+
+
+def test_a_reversal_with_nothing_to_undo_is_recorded(rig: Rig) -> None:
+    """RV7, X7: the repeat gets the same bytes, from the real journal."""
+    mine = payment(VICTIM)
+
+    def refuses(seen: Seen, wire: Any) -> bool:
+        wire.sendall(http(envelope(-1, "余额不足")))
+        return True
+
+    rig.liar.script[mine["msgid"]] = refuses
+    rig.ask(raw(mine))
+    asked = reversal(VICTIM, mine["input"]["data"]["psn_no"], mine["msgid"])
+    first, again = rig.ask(raw(asked)), rig.ask(raw(asked))
+    assert first.gw_code == "GW-REVERSED"
+    assert first.body == again.body
+    assert rig.journal()[VICTIM, asked["msgid"]]["state"] == "DONE"
