@@ -31,7 +31,9 @@ def findings(connection: sqlite3.Connection) -> Iterator[str]:
             outcome[journal_id] = facts
         last[journal_id] = state
     head = connection.execute("SELECT number, chain FROM chain_head").fetchone()
-    if head != (number, chain):
+    if head is None:
+        yield "日志链的链头记录不见了"
+    elif head != (number, chain):
         yield f"日志链末尾与记录的链头不符：链头为第{head[0]}条，现有{number}条"
     yield from _rows(connection, first, outcome, last)
 

@@ -42,7 +42,13 @@ def _open(config: Config) -> sqlite3.Connection:
     if not config.journal.exists():
         click.echo(f"日志库不存在：{config.journal}", err=True)
         sys.exit(1)
-    return sqlite3.connect(f"file:{config.journal}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{config.journal}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM journal LIMIT 1")
+    except sqlite3.DatabaseError as cause:
+        click.echo(f"日志库打不开：{config.journal}：{cause}", err=True)
+        sys.exit(1)
+    return connection
 
 
 def _when(ms: int) -> str:

@@ -347,6 +347,7 @@ def test_every_look_up_of_the_hot_path_uses_an_index(book: Book) -> None:
         ("UPDATE journal SET state = 'REJECTED' WHERE msgid = 'm1'", "状态与其事件不一致"),
         ("DELETE FROM journal WHERE msgid = 'm2'", "被删除，其事件仍在"),
         ("UPDATE chain_head SET number = number - 1", "链头不符"),
+        ("DELETE FROM chain_head", "链头记录不见了"),
     ],
 )
 def test_what_is_changed_beside_the_events_shows_too(book: Book, change: str, said: str) -> None:
