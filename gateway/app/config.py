@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal
 
 import msgspec
@@ -146,53 +147,55 @@ def read_config(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise ConfigError([f"{path}: 不是合法的TOML：{cause}"]) from cause
     problems = list(_shape(plain, Config, "$"))
-    whole = {**plain, "folder": str(path.parent)}
     from gateway.app.config_rules import meaning  # the rules know the records, not the other way round
 
-    # What is wrong with one table hides nothing that is wrong with another.
-    for found in _parts(whole, problems):
-        problems += [line for line in meaning(found) if line not in problems]
+    config: Config = msgspec.convert({**_mended(plain, Config), "folder": str(path.parent)}, Config)
+    spoiled = [_path(line) for line in problems if not line.endswith(_UNKNOWN)]
+    # One wrong value hides nothing that is wrong elsewhere, and brings no second complaint about itself.
+    problems += [line for line in meaning(config) if not any(_touches(_path(line), one) for one in spoiled)]
     if problems:
         raise ConfigError(problems)
-    config: Config = msgspec.convert(whole, Config)
     return config
 
 
-_STAND_IN: dict[str, Any] = {
-    "node": {"name": "-", "data_dir": "."},
-    "listen": {"institutions": []},
-    "store": {"url": "sqlite:-"},
-    "platform": {"-": {"url": "http://127.0.0.1/"}},
-    "institution": [],
-}
+_UNKNOWN = "未知的配置项"
 
 
-def _parts(plain: dict[str, Any], problems: list[str]) -> Iterator[Config]:
-    """Yield the whole configuration, or if its shape is wrong, each table of it that can be read by itself."""
-    if not problems:
-        yield msgspec.convert(plain, Config)
-        return
-    for name in ("node", "listen", "store", "tls"):
-        if name in plain and not _spoiled(problems, f"$.{name}"):
-            yield from _with({name: plain[name]})
-    links = plain.get("platform")
-    for name, one in links.items() if isinstance(links, dict) else ():
-        if not _spoiled(problems, f"$.platform.{name}"):
-            yield from _with({"platform": {name: one}, "folder": plain["folder"]})
-    if isinstance(links, dict) and not _spoiled(problems, "$.institution"):
-        stand_in = _STAND_IN["platform"]["-"]
-        yield from _with({"institution": plain.get("institution", []), "platform": dict.fromkeys(links, stand_in)})
+def _path(line: str) -> str:
+    return line.partition(": ")[0]
 
 
-def _spoiled(problems: list[str], path: str) -> bool:
-    return any(line.startswith((f"{path}:", f"{path}.", f"{path}[")) for line in problems)
+def _touches(path: str, spoiled: str) -> bool:
+    """Say whether a rule at path speaks of the spoiled value: it stands there, below it, or is a part of it."""
+    return path == spoiled or path.startswith((f"{spoiled}.", f"{spoiled}[")) or spoiled.startswith(f"{path}.")
 
 
-def _with(part: dict[str, Any]) -> Iterator[Config]:
+def _mended(value: Any, kind: Any) -> Any:
+    """Return value as it can be converted to kind; None for what cannot. A table loses only its wrong values."""
+    if _is_struct(kind):
+        return _mended_table(value if isinstance(value, dict) else {}, kind)
+    if kind == dict[str, Platform]:
+        return {name: _mended(one, Platform) for name, one in value.items()} if isinstance(value, dict) else None
+    if kind == list[InstitutionConfig]:
+        return [_mended(one, InstitutionConfig) for one in value] if isinstance(value, list) else None
     try:
-        yield msgspec.convert(_STAND_IN | part, Config)
-    except msgspec.ValidationError:  # its shape was complained about already
-        return
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+    return value
+
+
+def _mended_table(table: dict[str, Any], kind: Any) -> dict[str, Any]:
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        wanted = _table_of(field.type)
+        one = _mended(table[field.encode_name], wanted) if field.encode_name in table else None
+        if one is None and field.required:
+            empty = "" if wanted is str else _mended({}, wanted)
+            one = [] if empty is None else empty
+        if one is not None:
+            found[field.encode_name] = one
+    return found
 
 
 def codes_path(path: Path) -> Path:
@@ -208,7 +211,7 @@ def _shape(value: Any, kind: Any, path: str) -> Iterator[str]:
             return
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind) if field.name != "folder"}
         for name in value.keys() - fields.keys():
-            yield f"{path}.{name}: 未知的配置项"
+            yield f"{path}.{name}: {_UNKNOWN}"
         for name, field in fields.items():
             if name in value:
                 yield from _field(value[name], field.type, f"{path}.{name}")
@@ -260,9 +263,14 @@ def _field(value: Any, kind: Any, path: str) -> Iterator[str]:
         for index, one in enumerate(value):
             yield from _shape(one, InstitutionConfig, f"{path}[{index}]")
     else:
-        struct = next((k for k in getattr(kind, "__args__", (kind,)) if _is_struct(k)), kind)
-        yield from _shape(value, struct, path)
+        yield from _shape(value, _table_of(kind), path)
 
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _table_of(kind: Any) -> Any:
+    """Return the table of `Table | None`, any other kind as it is."""
+    parts = kind.__args__ if isinstance(kind, UnionType) else ()
+    return next((one for one in parts if _is_struct(one)), kind)

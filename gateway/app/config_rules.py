@@ -104,7 +104,7 @@ def _institutions(config: Config) -> Iterator[str]:
             yield f"{path}.fixmedins_code: 重复的机构编号{one.fixmedins_code}"
         seen.add(one.fixmedins_code)
         yield from _sources(path, one)
-        if one.link not in config.platform:
+        if config.platform and one.link not in config.platform:
             yield f"{path}.link: 没有名为{one.link}的平台链路"
         if not one.fixmedins_code:
             yield f"{path}.fixmedins_code: 不能为空"

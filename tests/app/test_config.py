@@ -1,0 +1,183 @@
+"""The configuration: all that is wrong with it is said at once, in Chinese, with its path (contract §2, §3; X36)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app.config import Config, ConfigError, codes_path, read_config
+
+GOOD = """
+[node]
+name = "n1"
+data_dir = "data"
+
+[listen]
+institutions = "tcp:8443:interface=127.0.0.1"
+
+[store]
+url = "sqlite:data/journal.sqlite"
+
+[platform.national]
+url = "http://127.0.0.1:9000/fsi/api/call"
+
+[[institution]]
+fixmedins_code = "H51080200001"
+name = "一院"
+link = "national"
+allow_from = ["127.0.0.1/32"]
+"""
+
+
+def read(folder: Path, text: str) -> Config:
+    path = folder / "gateway.toml"
+    path.write_text(text, "utf-8")
+    return read_config(path)
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        read(folder, text)
+    return refused.value.problems
+
+
+def test_a_small_configuration_is_whole(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD)
+    assert found.institution_endpoints == ["tcp:8443:interface=127.0.0.1"]
+    assert found.journal == tmp_path / "data/journal.sqlite"
+    assert found.key_file == tmp_path / "data/answers.key"
+    assert found.room("codes") == codes_path(tmp_path / "gateway.toml") == tmp_path / "data/journal-codes.sqlite"
+    link = found.platform["national"]
+    assert (link.timeout_s, link.late_window_s, link.region, link.tls) == (20.0, 3.0, "national", None)
+
+
+def changed(*pairs: tuple[str, str]) -> str:
+    text = GOOD
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+LINK = 'url = "http://127.0.0.1:9000/fsi/api/call"'
+WHO = 'allow_from = ["127.0.0.1/32"]'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "words"),
+    [
+        ('name = "n1"', "name = 1", "$.node.name", "应为文本，现在是整数"),
+        ('name = "n1"', 'name = ""', "$.node.name", "不能为空"),
+        ('name = "n1"', "", "$.node.name", "缺少配置项"),
+        ('name = "n1"', 'name = "n1"\nzzz = 1', "$.node.zzz", "未知的配置项"),
+        ('[node]\nname = "n1"\ndata_dir = "data"', "node = 3", "$.node", "应为表"),
+        ("sqlite:data/journal.sqlite", "postgresql://x", "$.store.url", "sqlite"),
+        ('url = "sqlite:data/journal.sqlite"', 'url = "sqlite:x"\narchive_days = 31', "$.store.archive_days", "0到30"),
+        ('url = "sqlite:data/journal.sqlite"', 'url = "sqlite:x"\ncipher = "des"', "$.store.cipher", "取值 'des'"),
+        ("tcp:8443:interface=127.0.0.1", "ssl:8443:interface=127.0.0.1", "$.listen.institutions[0]", "tls:"),
+        ("tcp:8443:interface=127.0.0.1", "unix:/x", "$.listen.institutions[0]", "应为tcp"),
+        ("tcp:8443:interface=127.0.0.1", "tcp:8443", "$.listen.institutions[0]", "缺少interface"),
+        ("tcp:8443:interface=127.0.0.1", "tcp:99999:interface=127.0.0.1", "$.listen.institutions[0]", "端口"),
+        ("tcp:8443:interface=127.0.0.1", "tcp:8443:interface=0.0.0.0", "$.listen.institutions[0]", "本机回环"),
+        ("tcp:8443:interface=127.0.0.1", "tls:8443:interface=0.0.0.0", "$.listen.institutions[0]", "需要[tls]"),
+        (LINK, 'url = "ftp://x"', "$.platform.national.url", "http://"),
+        (LINK, 'url = "https://x/"', "$.platform.national.tls", "ca_file"),
+        (LINK, LINK + '\nregion = "atlantis"', "$.platform.national.region", "atlantis"),
+        (LINK, LINK + "\ntimeout_s = 0", "$.platform.national.timeout_s", "大于0"),
+        (LINK, LINK + "\nconnections_max = 0", "$.platform.national.connections_max", "大于0"),
+        (LINK, LINK + "\nbreaker = {failures = 0}", "$.platform.national.breaker", "至少为1"),
+        (LINK, LINK + '\nresolve = "Q9"', "$.platform.national.resolve", "Q1至Q5"),
+        (LINK, LINK + "\nlate_window_s = -1", "$.platform.national.late_window_s", "不能为负"),
+        (LINK, LINK + "\nreversal_schedule_s = []", "$.platform.national.reversal_schedule_s", "不能为空"),
+        (LINK, LINK + '\nsigning = {profile = "tif"}', "$.platform.national.signing", "paasid"),
+        (LINK, LINK + '\nsigning = {profile = "csb"}', "$.platform.national.signing", "access_key"),
+        (LINK, LINK + '\nsigning = {secret_file = "gone"}', "$.platform.national.signing.secret_file", "不存在：gone"),
+        (WHO, "", "$.institution[0]", "至少配置一项"),
+        (WHO, 'allow_from = ["here"]', "$.institution[0].allow_from", "不是网段：here"),
+        (WHO, 'certificate_sha256 = ["ab"]', "$.institution[0].certificate_sha256", "64位"),
+        (WHO, WHO + '\nregime = "local"', "$.institution[0].regime", "后续版本"),
+        (WHO, WHO + '\ndialect = "x"', "$.institution[0].dialect", "x"),
+        (WHO, WHO + "\nrate_per_s = 0", "$.institution[0]", "大于0"),
+        ('link = "national"', 'link = "none"', "$.institution[0].link", "没有名为none的平台链路"),
+        ('"H51080200001"', '""', "$.institution[0].fixmedins_code", "不能为空"),
+    ],
+)  # fmt: skip
+def test_one_fault_is_one_line_with_its_path(tmp_path: Path, old: str, new: str, path: str, words: str) -> None:
+    (found,) = faults(tmp_path, changed((old, new)))
+    assert found.startswith(f"{path}: ")
+    assert words in found
+
+
+def paths(found: list[str]) -> set[str]:
+    return {line.partition(": ")[0] for line in found}
+
+
+def test_a_wrong_value_hides_nothing_that_is_wrong_elsewhere(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        changed(
+            ("tcp:8443:interface=127.0.0.1", "tcp:99999:interface=0.0.0.0"),
+            ("sqlite:data/journal.sqlite", "postgresql://x"),
+            (LINK, LINK + '\ninfcode = "x"\nconnections_max = 0\nbreaker = {failures = 0}\nresolve = "Q99"'),
+            (WHO, 'allow_from = ["here"]\nregime = "local"\nzzz = 1'),
+            ('link = "national"', 'link = "none"'),
+        ),
+    )
+    assert len(found) == len(set(found))
+    assert paths(found) == {
+        "$.listen.institutions[0]",
+        "$.store.url",
+        "$.platform.national.infcode",
+        "$.platform.national.connections_max",
+        "$.platform.national.breaker",
+        "$.platform.national.resolve",
+        "$.institution[0].allow_from",
+        "$.institution[0].regime",
+        "$.institution[0].zzz",
+        "$.institution[0].link",
+    }
+
+
+TLS = '[tls]\ncertificate_file = "gone.pem"\nkey_file = "gone.key"\n%s\n[store]'
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        # tls: is there, one of its values is wrong
+        (
+            [("[store]", TLS % 'min_version = "1.1"'), ("tcp:8443", "tls:8443")],
+            {"$.tls.min_version", "$.tls.certificate_file", "$.tls.key_file"},
+        ),
+        ([("allow_from = [", "allow_from = 1 # [")], {"$.institution[0].allow_from"}),
+        ([('link = "national"', "")], {"$.institution[0].link"}),
+        ([("[platform.national]\n" + LINK, "[platform]")], {"$.platform"}),
+        ([(LINK, "")], {"$.platform.national.url"}),
+        ([(LINK, LINK + "\nsigning = {profile = 'tif', paasid = 1, secret_file = 'x'}")],
+         {"$.platform.national.signing.paasid", "$.platform.national.signing.secret_file"}),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_brings_no_second_complaint_about_itself(
+    tmp_path: Path, pairs: list[tuple[str, str]], expected: set[str]
+) -> None:
+    assert paths(faults(tmp_path, changed(*pairs))) == expected
+
+
+def test_an_empty_configuration_names_every_table(tmp_path: Path) -> None:
+    assert paths(faults(tmp_path, "")) == {"$.node", "$.listen", "$.store", "$.platform", "$.institution"}
+
+
+@pytest.mark.parametrize("content", [b"[node", b"\xff\xfe", None])
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "gateway.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        read_config(path)
+    assert len(refused.value.problems) == 1
+    assert ("无法读取" if content is None else "不是合法的TOML") in refused.value.problems[0]
+
+
+def test_an_institution_stands_once(tmp_path: Path) -> None:
+    twice: Any = GOOD + GOOD[GOOD.index("[[institution]]") :]
+    assert paths(faults(tmp_path, twice)) == {"$.institution[1].fixmedins_code"}
