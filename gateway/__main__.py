@@ -5,10 +5,10 @@ import resource
 import secrets
 import sys
 import time
-from pathlib import Path
 
-from gateway.app.cli import Outside, cli
+from gateway.app.cli import cli
 from gateway.app.config import Config
+from gateway.app.say import Outside
 
 
 def run_node(config: Config) -> int:
@@ -38,7 +38,7 @@ def simulate(arguments: list[str]) -> int:
 
 def main() -> None:
     """The console script."""
-    cli(obj=Outside(run_node=run_node, simulate=simulate, now=time.time, entropy=secrets.token_bytes, cwd=Path.cwd()))
+    cli(obj=Outside(run_node=run_node, simulate=simulate, now=time.time, entropy=secrets.token_bytes))
 
 
 if __name__ == "__main__":

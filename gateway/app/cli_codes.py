@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from gateway.app.cli_codes_map import mapping_group
-from gateway.app.codes_say import USAGE, Outside, end, explained, load, progress, refuse, show
+from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
+from gateway.app.say import USAGE, Outside, end, load, show
 from gateway.codes.faults import Faults
 from gateway.codes.library import record_of
 from gateway.core.dates import day_of, shanghai

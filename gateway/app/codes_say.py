@@ -1,12 +1,11 @@
-"""How the `codes` commands speak: exit codes, faults one a line or as one object, a progress bar on a terminal."""
+"""How the `codes` commands speak of files: their faults, what reading them raises, a progress bar on a terminal."""
 
 import json
 import sqlite3
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -15,34 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from adapters.files.tables import ColumnMissing
 from adapters.store.codes_reader import OtherVersion
 from gateway.app.codes_work import NoVersion, SamePerson
-from gateway.app.config import Config, ConfigError, read_config
+from gateway.app.say import FAILED, USAGE, end
 from gateway.codes.faults import KEPT_MAX, Fault, Faults
-
-DONE, FAILED, USAGE, FINDINGS = 0, 1, 2, 3
-
-
-class Outside(Protocol):
-    """What a command needs of the entry point."""
-
-    @property
-    def now(self) -> Callable[[], float]: ...
-
-
-def end(code: int, *lines: str, as_json: bool = False) -> NoReturn:
-    """Say why on stderr and end; as one object too when that was asked for."""
-    if as_json and code != DONE:
-        click.echo(json.dumps({"ok": False, "problems": list(lines)}, ensure_ascii=False))
-    for line in lines:
-        click.echo(line, err=True)
-    sys.exit(code)
-
-
-def load(path: str, as_json: bool = False) -> Config:
-    """Read the configuration; ends with exit code 2 when it is wrong."""
-    try:
-        return read_config(Path(path))
-    except ConfigError as cause:
-        end(USAGE, *cause.problems, as_json=as_json)
 
 
 def refuse(faults: Faults, file: str, as_json: bool) -> NoReturn:
@@ -95,12 +68,3 @@ def progress(file: Path) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"导入 {file.name}", total=file.stat().st_size)
         yield lambda done: bar.update(task, completed=done)
-
-
-def show(plain: object, text: Iterable[str], as_json: bool) -> None:
-    """Print one machine-readable object, or the lines for people."""
-    if as_json:
-        click.echo(json.dumps(plain, ensure_ascii=False))
-        return
-    for line in text:
-        click.echo(line)

@@ -6,28 +6,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from adapters.crypto.keyfile import KeyFileError
-from adapters.platform.signing import SigningError
-from adapters.store.sqlite_journal import StoreLocked, WrongKey
-from adapters.transport.tls import TlsConfigError
+from gateway.app.explain import explain
 from gateway.app.node import Node
-from gateway.core.catalogue import CatalogueError
-from gateway.core.model import StoreBroken
-
-WRONG_SETUP = (KeyFileError, SigningError, StoreLocked, TlsConfigError, CatalogueError, ValueError)
-
-
-def explain(cause: BaseException) -> tuple[int, str]:
-    """Return (exit code, Chinese sentence) for what stopped a start."""
-    if isinstance(cause, StoreLocked):
-        return 2, f"另一个运行中的节点正在使用日志库：{cause}"
-    if isinstance(cause, WrongKey):
-        return 2, f"密钥文件不是加密此日志库的那一个：{cause}"
-    if isinstance(cause, StoreBroken):
-        return 1, f"日志库无法打开：{cause}"
-    if isinstance(cause, WRONG_SETUP):
-        return 2, str(cause)
-    return 1, f"启动失败：{type(cause).__name__}：{cause}"
 
 
 def run(reactor: Any, node: Node) -> int:

@@ -1,0 +1,70 @@
+"""Looking into a journal without touching it: `liangding journal`. A node may be writing it meanwhile."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from adapters.store.sqlite_batch import SELECT, entry_of
+from adapters.store.verify import findings
+from gateway.core.model import Entry
+
+
+class NotAJournal(Exception):
+    """The file is not a journal, or is damaged. str: why, as SQLite says it."""
+
+
+@attrs.frozen
+class JournalReader:
+    """A journal opened read-only. What cannot be read raises NotAJournal."""
+
+    connection: sqlite3.Connection
+
+    def rows(
+        self, institution: str = "", msgid: str = "", states: Sequence[str] = (), since_ms: int = 0, limit: int = 1000
+    ) -> list[Entry]:
+        """Return the newest rows that fit every filter given."""
+        wheres, values = ["created_ms >= ?"], [str(since_ms)]
+        for column, value in (("fixmedins_code", institution), ("msgid", msgid)):
+            if value:
+                wheres.append(f"{column} = ?")
+                values.append(value)
+        if states:
+            wheres.append(f"state IN ({','.join('?' * len(states))})")
+            values += states
+        # Only constants and question marks are put together; every value is a parameter.
+        query = f"{SELECT} WHERE {' AND '.join(wheres)} ORDER BY id DESC LIMIT ?"
+        return [entry_of(row) for row in self.connection.execute(query, (*values, limit))]
+
+    def events(self, entry: Entry) -> list[tuple[int, str, str]]:
+        """Return (at_ms, state, reason) of everything that happened to a row."""
+        query = "SELECT at_ms, state, reason FROM journal_event WHERE journal_id = ? ORDER BY number"
+        return list(self.connection.execute(query, (entry.id,)))
+
+    def evidence(self, entry: Entry) -> list[tuple[str, str, str, str, str, str]]:
+        """Return what was translated in a row's request."""
+        columns = "path, system, local_code, national_code, version, day"
+        query = f"SELECT {columns} FROM evidence WHERE journal_id = ? ORDER BY n"  # noqa: S608
+        return list(self.connection.execute(query, (entry.id,)))
+
+    def findings(self) -> tuple[int, list[str]]:
+        """Recompute the chain: return (events, one Chinese sentence a fault)."""
+        found = list(findings(self.connection))
+        return self.connection.execute("SELECT count(*) FROM journal_event").fetchone()[0], found
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[JournalReader]:
+    """Open a journal for reading; whatever SQLite raises meanwhile becomes NotAJournal."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as cause:
+        raise NotAJournal(str(cause)) from cause
+    try:
+        yield JournalReader(connection)
+    except sqlite3.Error as cause:
+        raise NotAJournal(str(cause)) from cause
+    finally:
+        connection.close()
