@@ -76,6 +76,11 @@ def decode_exact(raw: bytes) -> Any:
     return json.loads(raw, parse_float=_own_text, parse_int=lambda text: _own_text(text) if text == "-0" else int(text))
 
 
+def minus_zero(raw: bytes) -> bool:
+    """Say whether a number of raw begins with -0, which `decode` would turn into 0; a date's text does not count."""
+    return b"-0" in raw and b"-0" in _bones(raw)
+
+
 def _own_text(number: str) -> msgspec.Raw:
     return Raw(number.encode("ascii"))
 

@@ -5,6 +5,7 @@ Text accepted: `-?[0-9]+(\\.[0-9]+)?` (annex X18); "len p,s" = at most p-s digit
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NewType
 
 from gateway.core.jsontext import Raw, number_text
@@ -52,10 +53,11 @@ def yuan(fen: int) -> str:
     return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
+@cache
 def reader(whole: int, decimals: int) -> Callable[[Any], int | None]:
     """Return a fast reader of one number field: value -> number x 10**decimals, None for anything the field refuses.
 
-    Amounts, prices and counts repeat, so parsed texts are remembered (bounded).
+    Amounts, prices and counts repeat, so parsed texts are remembered (bounded), once for all fields of one form.
     """
     memo: dict[bytes | str, int] = {}
     limit = 10**whole

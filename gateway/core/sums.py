@@ -1,6 +1,6 @@
 """Sums of a message, in exact integers: lines, totals, and the identities a region states (annex X38)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gateway.core.catalogue import Node, Region, Transaction
@@ -30,13 +30,21 @@ def total_nodes(transaction: Transaction) -> tuple[Node, Node] | None:
 
 
 def broken_identities(region: Region, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the total of every identity off by more than 0.01; absolute values, since undo rows are negative."""
+    """Yield the total of every identity of a message's row that is off."""
+    return identities_off(region, lambda name: scaled_field(row, name, 2))
+
+
+def identities_off(region: Region, fen: Callable[[str], int | None]) -> Iterator[str]:
+    """Yield the total of every identity off by more than 0.01; absolute values, since undo rows are negative.
+
+    fen: the amount of a field, None when it is absent; an identity with an absent term says nothing.
+    """
     for identity in region.identities:
-        total = scaled_field(row, identity.total, 2)
-        parts = [scaled_field(row, name, 2) for name in identity.parts]
+        total = fen(identity.total)
+        parts = [fen(name) for name in identity.parts]
         if total is None or None in parts:
             continue
-        extra = [scaled_field(row, name, 2) or 0 for name in identity.optional]
+        extra = [fen(name) or 0 for name in identity.optional]
         if abs(abs(total) - abs(sum(part for part in parts if part is not None) + sum(extra))) > 1:
             yield identity.total
 

@@ -84,6 +84,9 @@ class Call:
         if holder is not None and holder is not self.entry:
             self.do(self.machine.never_left())
             return
+        if not self.first.link.breaker.admit():
+            self.do(self.machine.never_left())
+            return
         self.clerk.lanes.enter(self.entry)
         self.do(self.machine.begin())
 
@@ -105,6 +108,20 @@ class Call:
 
         self.clerk.queue.submit(Recall(self.entry.fixmedins_code, self.entry.msgid), told)
 
+    def _safely(self, step: Callable[..., None], *arguments: object) -> None:
+        """Take a step the journal called for; whatever goes wrong, nobody waits for ever and nothing is promised."""
+        try:
+            step(*arguments)
+        except Exception:  # boundary: a bug of ours; the log gets type and place
+            if self.live:
+                self._alarm_internal()
+                if self.entry.state == "SENT":  # it may have left: until a restart says the same, it is in doubt
+                    self.entry.state = "IN_DOUBT"
+                self._tell_state("IN_DOUBT")
+                for call in self.clerk.lanes.release_waiting(self.entry):
+                    call()
+            raise
+
     # --- effects ---
 
     def do(self, effects: Effects) -> None:
@@ -122,7 +139,7 @@ class Call:
         self.entry.state = state
         # Who waits for the lane may be called while this row is on its way to disk: by then the entry has moved on.
         op = Accept(entry=self.entry, evidence=self.first.evidence)
-        self.clerk.queue.submit(op, lambda found: self._opened(state, found))
+        self.clerk.queue.submit(op, lambda found: self._safely(self._opened, state, found))
 
     def _opened(self, state: State, found: OpResult | NotAccepted) -> None:
         if isinstance(found, Accepted):
@@ -148,7 +165,12 @@ class Call:
             self.do(self.machine.never_left())
             return
         self.began = now
-        path, headers = link.codec.request(job.infno, now)
+        try:
+            path, headers = link.codec.request(job.infno, now)
+        except Exception:  # boundary: our own fault before the first byte; the alarm tells of it
+            self._alarm_internal()
+            self.do(self.machine.never_left())
+            return
         link.exchange.send(path, headers, job.body, self, left, link.late_s)
 
     def _record(self, effect: Record) -> None:
@@ -162,7 +184,7 @@ class Call:
             answer, verdict = self.outcome
         elif effect.to == "NOT_SENT":
             answer = self.first.state_answer("NOT_SENT")[0]
-            self.outcome = (answer, Verdict("not_sent", "not_sent"))
+            self.outcome = (answer, self.outcome[1] if self.outcome is not None else Verdict("not_sent", "never_left"))
         alive = any(job.incoming.alive for job in self.jobs)
         self.entry.delivered = effect.tell and answer is not None and alive
         op = Advance(
@@ -178,7 +200,7 @@ class Call:
             delivered=self.entry.delivered,
             cancels=self._cancels(effect.to),
         )
-        self.clerk.queue.submit(op, lambda moved: self._recorded(effect, moved))
+        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))
         if effect.tell and self.clerk.queue.full:
             self.stalled()
 
@@ -217,7 +239,7 @@ class Call:
         try:
             self.outcome = self._judged(status, body, whole)
         except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
-            job.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
+            self._alarm_internal()
             self.outcome = (b"", Verdict("doubt", "internal"))
         verdict, machine = self.outcome[1], self.machine
         if verdict.kind == "acked":
@@ -234,8 +256,14 @@ class Call:
         reply = link.codec.read(status, body, whole, True)
         verdict = link.judge.money(status, reply, body, self.first.plan.transaction, self.entry)
         if verdict.kind == "acked" and reply.tree is not None:
-            body = self._translated(reply.tree, body)
+            try:
+                body = self._translated(reply.tree, body)
+            except Exception:  # boundary: what is proved stays proved; the platform's own bytes say it as well
+                self._alarm_internal()
         return body, verdict
+
+    def _alarm_internal(self) -> None:
+        self.first.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
 
     def _translated(self, tree: dict[str, object], body: bytes) -> bytes:
         job = self.first
@@ -254,8 +282,9 @@ class Call:
 
     def not_sent(self, reason: str) -> None:
         self.first.link.breaker.failed()
-        self.outcome = None
-        self.do(self.machine.never_left())
+        self.outcome = (b"", Verdict("not_sent", reason))
+        # After the deadline the doubt is durable and stays: whoever heard of it must not hear something else.
+        self.do(self.machine.never_left() if self.entry.state == "SENT" else self.machine.unclear())
 
     def silent(self) -> None:
         self.first.link.breaker.failed()

@@ -14,20 +14,20 @@ from gateway.core.answers import refusal
 from gateway.core.checks import Work, examine_slices
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
-from gateway.core.facts import Digest, content, head_node
-from gateway.core.jsontext import decode, decode_exact, encode, plain, shape_complaint, skeleton
+from gateway.core.facts import Digest, content
+from gateway.core.jsontext import decode, decode_exact, encode, minus_zero, plain, shape_complaint, skeleton
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import Plan
 from gateway.core.ports import Clock, Incoming, Watch
 from gateway.exchange.bigbody import BIG_BYTES, BigBody, Hasher, shallow
 from gateway.exchange.clerk import Clerk
-from gateway.exchange.door import Door, Institution
+from gateway.exchange.door import Door
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
-from gateway.exchange.visits import Visits
+from gateway.exchange.visits import Visits, visit_of
 
 Route = Literal["call", "upload", "download"]
 ROUTES: dict[bytes, Route] = {
@@ -62,12 +62,12 @@ class Desk:
     def receive(self, incoming: Incoming, source: Source, route: Route = "call") -> None:
         """Answer one request, now or later. A fault of ours is answered too, and raised again for the log."""
         try:
-            job = self._receive(incoming, source, route)
+            job = self._job(incoming, source)
         except BadJson as cause:
             self._turn_away(incoming, "GW-JSON", "invalid", str(cause))
             return
         if job is not None:
-            self._safely(job, self._check, job, job.tree)
+            self._safely(job, self._admit, job, route)
 
     def _safely(self, job: Job, step: Callable[..., None], *arguments: Any) -> None:
         """Take one step of a request; whatever goes wrong, the institution gets an answer that promises nothing."""
@@ -84,8 +84,8 @@ class Desk:
                 job.turn_away("GW-NOT-READY", "internal")
             raise
 
-    def _receive(self, incoming: Incoming, source: Source, route: Route) -> Job | None:
-        """Read one request up to its transaction; None when it was answered already."""
+    def _job(self, incoming: Incoming, source: Source) -> Job | None:
+        """Read one request up to whose it is; None when it was answered already."""
         why = self.why_not()
         if why:
             self._turn_away(incoming, why, "refused")
@@ -101,61 +101,52 @@ class Desk:
             complaint = shape_complaint(raw, decode(raw))
             self._turn_away(incoming, "GW-JSON" if complaint else "GW-ENVELOPE", "invalid", complaint)
             return None
-        job = self._job(incoming, bound, tree)
-        if job is None:
-            return None
-        if job.institution.code not in bound or tree.get("fixmedins_code") not in (None, "", job.institution.code):
-            self._foreign(job)
-            return None
-        transaction = job.plan.transaction
-        if len(raw) > transaction.body_bytes_max:
-            limit = f"{len(raw)}字节，上限{transaction.body_bytes_max}字节"
-            job.turn_away("GW-SIZE", "invalid", limit, [Complaint("input", "size", limit)])
-            return None
-        if route != "call" and transaction.infno != _WANTED[route]:
-            job.refuse("GW-INFNO", "invalid", detail=f"此地址只接受{_WANTED[route]}")
-            return None
-        job.tree = tree
-        return job
-
-    def _job(self, incoming: Incoming, bound: dict[str, Institution], tree: dict[str, Any]) -> Job | None:
-        code = tree.get("fixmedins_code")
+        code, admdvs = tree.get("fixmedins_code"), tree.get("mdtrtarea_admvs")
         known = bound.get(code) if isinstance(code, str) else None
         institution = known or next(iter(bound.values()))
-        now = self.clock.seconds()
-        infno = tree["infno"]
-        plan = institution.link.plans.get(infno)
+        plans = institution.link.plans
         self._sequence += 1
-        admdvs = tree.get("mdtrtarea_admvs")
-        job = Job(
+        return Job(
             incoming=incoming,
             institution=institution,
-            infno=infno,
+            infno=tree["infno"],
             msgid=tree["msgid"],
-            plan=plan or next(iter(institution.link.plans.values())),
+            plan=plans.get(tree["infno"]) or next(iter(plans.values())),
             clock=self.clock,
             watch=self.watch,
             sequence=self._sequence,
-            began=now,
+            began=self.clock.seconds(),
             admdvs=admdvs if isinstance(admdvs, str) else "",
+            tree=tree,
         )
-        admitted = institution.take(now)
+
+    def _admit(self, job: Job, route: Route) -> None:
+        """Let a request in: rate, identity, transaction, size; then it is checked."""
+        institution, tree, raw = job.institution, job.tree, job.incoming.body
+        admitted = institution.take(job.began)
         institution.in_flight += 1  # given back by the answer
         if not admitted:
             job.turn_away("GW-RATE", "rate")
-            return None
-        if known is None and isinstance(code, str) and code:
+        elif tree.get("fixmedins_code") not in (None, "", institution.code):
             self._foreign(job)
-            return None
-        if plan is None:
-            complaint = shape_complaint(incoming.body, decode(incoming.body))
-            if complaint:
-                job.turn_away("GW-JSON", "invalid", complaint)
-            else:
-                job.infno = "other"
-                job.reply(job.made("GW-INFNO"), "invalid", "GW-INFNO")
-            return None
-        return job
+        elif job.infno not in institution.link.plans:
+            self._unknown(job)
+        elif len(raw) > job.plan.transaction.body_bytes_max:
+            limit = f"{len(raw)}字节，上限{job.plan.transaction.body_bytes_max}字节"
+            job.turn_away("GW-SIZE", "invalid", limit, [Complaint("input", "size", limit)])
+        elif route != "call" and job.infno != _WANTED[route]:
+            job.refuse("GW-INFNO", "invalid", detail=f"此地址只接受{_WANTED[route]}")
+        else:
+            self._check(job, tree)
+
+    def _unknown(self, job: Job) -> None:
+        raw = job.incoming.body
+        complaint = shape_complaint(raw, decode(raw))
+        if complaint:
+            job.turn_away("GW-JSON", "invalid", complaint)
+        else:
+            job.infno = "other"
+            job.reply(job.made("GW-INFNO"), "invalid", "GW-INFNO")
 
     def _foreign(self, job: Job) -> None:
         self.watch.alarm("identity", job.institution.code, job.msgid)
@@ -206,7 +197,7 @@ class Desk:
     def _explain(self, job: Job) -> Iterator[None]:
         """Walk the slow, complete way, in slices: what the plan did not say yes to."""
         raw = job.incoming.body
-        tree = decode_exact(raw) if b"-0" in raw else decode(raw)
+        tree = decode_exact(raw) if minus_zero(raw) else decode(raw)
         if len(raw) > BIG_BYTES:
             yield
         complaint = shape_complaint(raw, tree)
@@ -244,8 +235,7 @@ class Desk:
     def _write(self, job: Job) -> None:
         """Fee details of a visit must not change under a settlement in doubt (reversal specification §7)."""
         if job.infno in ("2204", "2205"):
-            mdtrt_id = head_node(job.plan.head, job.tree["input"]).get("mdtrt_id")
-            holder = self.clerk.lanes.blocked_visit(job.institution.code, mdtrt_id if type(mdtrt_id) is str else "")
+            holder = self.clerk.lanes.blocked_visit(job.institution.code, visit_of(job))
             if holder is not None:
                 job.refuse("GW-REVERSING" if holder.state == "REVERSING" else "GW-LANE-BUSY", "refused", other=holder)
                 return

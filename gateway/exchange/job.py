@@ -112,10 +112,10 @@ class Job:
         status, body = refusal(code, detail, complaints, self.money)
         self.reply(body, result, code, status)
 
-    def state_answer(self, state: State, repeat: str = "") -> tuple[bytes, str]:
+    def state_answer(self, state: State) -> tuple[bytes, str]:
         """Return (bytes, gw_code) of the answer that names a record's state."""
         code = _STATE_CODE[state]
-        body = self.made(code, state=state, repeat=repeat or CODES[code].repeat, success=state == "CONFIRMED")
+        body = self.made(code, state=state, repeat=CODES[code].repeat, success=state == "CONFIRMED")
         return body, code
 
     def made(

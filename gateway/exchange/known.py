@@ -24,8 +24,11 @@ def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
     if entry.digest != job.digest:
         refuse_reused(job)
     elif answer is None:
-        if entry.state in ("ACKED", "REJECTED"):  # they always have one: sealed under another key, or changed
+        if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
+        if entry.state == "DONE":
+            job.turn_away("GW-NOT-READY", "internal")
+            return
         body, code = job.state_answer(entry.state)
         job.reply(body, "in_doubt", code)
     elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:

@@ -41,7 +41,7 @@ class Send:
 
 @attrs.frozen
 class Note:
-    """Keep a late answer as evidence; nothing changes (I11)."""
+    """Raise an alarm about an answer that came after the end; nothing changes (I11)."""
 
     what: str
 

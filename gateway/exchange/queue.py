@@ -66,9 +66,10 @@ class JournalQueue:
     def later(self, op: Op) -> None:
         """Commit op with whatever goes next, within LAZY_S; nobody waits for it.
 
-        While space is out a Keep is dropped: the answers of W are kept for convenience, the room for promises is not.
+        While space is out, or the disk is far behind, a Keep is dropped: the answers of W are kept for convenience, the
+        room for promises is not.
         """
-        if self.full and type(op) is Keep and not op.cancels:
+        if (self.full or len(self._pending) >= PENDING_MAX) and type(op) is Keep and not op.cancels:
             return
         self._pending.append((op, _nobody))
         if not self._flying and not self._armed:

@@ -108,7 +108,12 @@ class _Passage:
             self.fail("platform_error", "平台链路已熔断")
             return
         self.began = self.relay.clock.seconds()
-        path, headers = link.codec.request(job.infno, self.began)
+        try:
+            path, headers = link.codec.request(job.infno, self.began)
+        except Exception:  # boundary: our own fault; everybody who waits hears it, the log gets type and place
+            job.watch.alarm("internal_error", job.institution.code, job.msgid)
+            self.fail("not_sent", "网关内部错误，未发送")
+            raise
         if job.infno in FILES:
             link.files.send(path, headers, job.body, self, max(link.timeout_s, FILE_S))
         else:

@@ -85,7 +85,10 @@ class Reversals:
         def kept(found: OpResult | NotAccepted) -> None:
             job.reply(body, "ok", "GW-REVERSED")  # it moved nothing: true whether it could be kept or not
 
-        self.clerk.queue.submit(Keep(entry=entry, answer=body), kept)
+        if self.clerk.queue.full:  # nothing can be kept now
+            job.reply(body, "ok", "GW-REVERSED")
+        else:
+            self.clerk.queue.submit(Keep(entry=entry, answer=body), kept)
 
     def _refuse(self, job: Job, why: str, original: Entry | None = None) -> None:
         job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=original)

@@ -15,6 +15,7 @@ from gateway.core.jsontext import encode, keys_twice, number_text, objects_of
 from gateway.core.model import Entry
 from gateway.core.money import reader
 from gateway.core.ports import Reply
+from gateway.core.sums import identities_off
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
 ID_MAX = 50
@@ -85,24 +86,12 @@ class Judge:
         fund, total = amounts.get("fund_pay_sumamt"), amounts.get("medfee_sumamt")
         if fund is not None and total is not None and abs(fund) > abs(total):
             return Verdict("doubt", "fund_over_total")
-        if self._sums_off(amounts):
+        if any(identities_off(self.region, amounts.get)):
             return Verdict("doubt", "sums_off")
         setl_id, mdtrt_id = _number_of(found.get("setl_id")), _number_of(found.get("mdtrt_id"))
         if setl_id is None or mdtrt_id is None:
             return Verdict("doubt", "no_number")
         return Verdict("acked", "answered", setl_id, mdtrt_id, settled(found, amounts) if total is not None else "")
-
-    def _sums_off(self, amounts: Mapping[str, int]) -> bool:
-        """X26, X38: an identity whose terms are all there is off by more than 0.01; absolute values."""
-        for identity in self.region.identities:
-            total = amounts.get(identity.total)
-            if total is None or not all(name in amounts for name in identity.parts):
-                continue
-            parts = sum(amounts[name] for name in identity.parts)
-            parts += sum(amounts.get(name, 0) for name in identity.optional)
-            if abs(abs(total) - abs(parts)) > 1:
-                return True
-        return False
 
 
 def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:

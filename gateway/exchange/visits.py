@@ -13,14 +13,8 @@ REMEMBERED_MAX = 200_000
 
 def visit_of(job: Job) -> str:
     """Return the mdtrt_id a message is about, '' when it names none."""
-    message = job.tree.get("input")
-    if not isinstance(message, dict):
-        return ""
-    for node in job.plan.transaction.nodes:
-        mdtrt_id = head_node(node.name, message).get("mdtrt_id")
-        if isinstance(mdtrt_id, str):
-            return mdtrt_id
-    return ""
+    mdtrt_id = head_node(job.plan.head, job.tree["input"]).get("mdtrt_id")
+    return mdtrt_id if isinstance(mdtrt_id, str) else ""
 
 
 @attrs.define(eq=False)

@@ -134,7 +134,7 @@ def test_a_reader_refuses_other_types(value: Any) -> None:
 
 def test_the_memory_of_a_reader_is_bounded() -> None:
     """An attacker must not fill memory with padded numbers, nor with many."""
-    read = reader(14, 2)
+    read = reader.__wrapped__(14, 2)  # one of our own: the form's reader is shared
     cells = [cell.cell_contents for cell in read.__closure__ or () if isinstance(cell.cell_contents, dict)]
     (memo,) = cells
     assert read("0" * 100_000 + "1.50") == 150

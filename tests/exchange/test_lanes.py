@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import attrs
 import pytest
 from exchange_messages import HOME, PERSON, VISIT, charge, envelope, pay, register
 from exchange_rig import Rig
 
 from gateway.core.model import Entry
 from gateway.exchange.lanes import WAITING_MAX, Lanes
-from gateway.exchange.visits import REMEMBERED_MAX, Visits
 
 
 def entry(number: int, lane: str = "p|1", state: Any = "SENT", visit: str = "") -> Entry:
@@ -116,63 +114,3 @@ def test_fee_details_of_a_visit_in_doubt_do_not_change_and_other_visits_pass() -
     assert [one.message["msgid"] for one in rig.far.sent] == ["m1", "w3", "w4"]
     rig.room.lanes.holder(f"p|{PERSON}").state = "REVERSING"  # type: ignore[union-attr]  # m1 holds it
     assert rig.ask(charge("w5")).said[:3] == (200, "GW-REVERSING", "REVERSING")
-
-
-# --- which local code a visit was sent with (X14) -------------------------------------------------------------------
-
-
-@attrs.frozen
-class FakeSnapshot:
-    shared: frozenset[str]
-
-
-@attrs.frozen
-class FakeInstitution:
-    code: str
-    snapshot: FakeSnapshot
-
-
-@attrs.frozen
-class FakePlan:
-    transaction: Any
-
-
-@attrs.frozen
-class FakeJob:
-    plan: FakePlan
-    institution: FakeInstitution
-    tree: Any
-    evidence: Any
-
-
-def job(visit: str, local: str, twins: tuple[str, ...]) -> Any:
-    shared = frozenset({"N1"} if len(twins) > 1 else ())
-    tree = {"input": {"data": {"mdtrt_id": visit} if visit else {}}}
-    evidence = (("input.data.x", "diagnosis", local, "N1", "m1", "2026-03-02"),)
-    return FakeJob(
-        FakePlan(Rig().link.plans["2207"].transaction), FakeInstitution(HOME, FakeSnapshot(shared)), tree, evidence
-    )
-
-
-def test_only_codes_that_the_mapping_cannot_tell_are_remembered_by_visit() -> None:
-    visits = Visits()
-    visits.remember(job("V1", "L2", ("L1", "L2")))
-    visits.remember(job("V2", "L1", ("L1",)))
-    visits.remember(job("", "L1", ("L1", "L2")))
-    assert visits.code(HOME, "V1", "diagnosis", "N1") == "L2"
-    assert visits.code(HOME, "V2", "diagnosis", "N1") == ""
-    assert visits.code("H2", "V1", "diagnosis", "N1") == ""
-    assert len(visits._codes) == 1
-    visits.remember(job("V1", "L1", ("L1", "L2")))
-    assert visits.code(HOME, "V1", "diagnosis", "N1") == "L1"
-
-
-def test_the_memory_of_visits_is_bounded_and_forgets_the_oldest() -> None:
-    visits = Visits()
-    for number in range(REMEMBERED_MAX):
-        visits._codes[HOME, str(number), "diagnosis", "N1"] = "L"
-    visits.remember(job("V1", "L2", ("L1", "L2")))
-    assert len(visits._codes) == REMEMBERED_MAX
-    assert visits.code(HOME, "V1", "diagnosis", "N1") == "L2"
-    assert visits.code(HOME, "0", "diagnosis", "N1") == ""
-    assert visits.code(HOME, "1", "diagnosis", "N1") == "L"
