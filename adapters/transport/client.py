@@ -29,9 +29,12 @@ class LinkLimits:
 
     wait_s: how long an exchange may wait for a connection before it is certainly not sent (never beyond its own
     timeout). connect_s: TCP and TLS together. idle_s: shorter than the platform's, so that we hang up first.
+    late_max: how many exchanges with a late window (money) may hold a connection at once; 0 = all. The rest is kept
+    free for queries, so that a platform that is slow to settle does not starve them.
     """
 
     connections_max: int = 64
+    late_max: int = 0
     queue_max: int = 1000
     wait_s: float = 10.0
     connect_s: float = 5.0
@@ -65,14 +68,17 @@ class Listener(Protocol):
 class Exchange:
     """One request on its way: waiting, then carried by a link, then ended."""
 
-    __slots__ = ("_late_s", "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "listener", "raw", "resent")
+    __slots__ = (
+        "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "held", "late_s", "listener", "raw", "resent",
+    )  # fmt: skip
 
     def __init__(
         self, pool: "LinkPool", raw: bytes, listener: Listener, silent_at: float, late_s: float, deadline: float
     ) -> None:
         self._pool = pool
         self._silent_at = silent_at
-        self._late_s = late_s
+        self.late_s = late_s
+        self.held = False  # it waits for another with a late window to end
         self._was_silent = False
         self.raw = raw
         self.listener = listener
@@ -89,9 +95,9 @@ class Exchange:
         """Waited too long for a connection, for an answer, or for a late answer."""
         if self.carrier is None and not self.resent:
             self._pool.give_up(self)
-        elif self._late_s > 0 and not self._was_silent:
+        elif self.late_s > 0 and not self._was_silent:
             self._was_silent = True
-            self.deadline = self._silent_at + self._late_s
+            self.deadline = self._silent_at + self.late_s
             self.listener.silent()
         else:
             self._pool.cut(self)
@@ -120,6 +126,8 @@ class LinkPool:
         self._retired: dict[Link, None] = {}  # closing; they carry nothing any more
         self._dials: dict[Dial, None] = {}
         self._waiting: deque[Exchange] = deque()
+        self._held: deque[Exchange] = deque()
+        self._late = 0  # exchanges with a late window that wait for a connection or are on one
         self._dialling = False
         self._closed: list[Deferred[None]] | None = None
 
@@ -136,7 +144,7 @@ class LinkPool:
     @property
     def waiting(self) -> int:
         """Exchanges without a connection."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._held)
 
     def send(
         self, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, late_s: float = 0.0
@@ -154,13 +162,20 @@ class LinkPool:
         now = self.clock.seconds()
         wait_s = min(self.limits.wait_s, timeout_s)
         exchange = Exchange(self, raw, listener, now + timeout_s, late_s, now + wait_s)
-        if self._idle:
+        held = late_s > 0 and 0 < self.limits.late_max <= self._late
+        if self._idle and not held:
+            self._late += late_s > 0
             self._carry(self._idle.pop(), exchange)
         elif self._closed is not None:
             listener.not_sent("link closed")
-        elif len(self._waiting) >= self.limits.queue_max:
+        elif self.waiting >= self.limits.queue_max:
             listener.not_sent("queue full")
+        elif held:
+            exchange.held = True
+            self._held.append(exchange)
+            self.deadlines.add(exchange)
         else:
+            self._late += late_s > 0
             self._waiting.append(exchange)
             self.deadlines.add(exchange)
             self._dial_for_waiting()
@@ -169,7 +184,8 @@ class LinkPool:
         """Refuse what waits and what comes, let what was sent end by itself; fires when no connection is left."""
         if self._closed is None:
             self._closed = []
-            waiting, self._waiting = self._waiting, deque()
+            waiting = [*self._waiting, *self._held]
+            self._waiting, self._held = deque(), deque()
             for dial in list(self._dials):
                 dial.stop("link closed")
             for exchange in waiting:
@@ -186,7 +202,7 @@ class LinkPool:
 
     def give_up(self, exchange: Exchange) -> None:
         """`exchange` has waited long enough for a connection."""
-        self._waiting.remove(exchange)
+        (self._held if exchange.held else self._waiting).remove(exchange)
         self._end(exchange).not_sent("no free connection")
 
     def cut(self, exchange: Exchange) -> None:
@@ -282,7 +298,21 @@ class LinkPool:
     def _end(self, exchange: Exchange) -> Listener:
         exchange.deadline = inf
         self.deadlines.discard(exchange)
+        if exchange.late_s > 0 and not exchange.held:
+            self._late -= 1
+            if self._held:
+                self._let_go(self._held.popleft())
         return exchange.listener
+
+    def _let_go(self, exchange: Exchange) -> None:
+        """One with a late window ended: the longest held takes its place."""
+        exchange.held = False
+        self._late += 1
+        if self._idle:
+            self._carry(self._idle.pop(), exchange)
+        else:
+            self._waiting.append(exchange)
+            self._dial_for_waiting()
 
     def _open_dials(self) -> int:
         return sum(1 for dial in self._dials if dial.exchange is None)

@@ -222,3 +222,48 @@ def test_closing_an_unused_pool_is_done_at_once() -> None:
     done: list[None] = []
     Road().pool.close().addCallback(done.append)
     assert done == [None]
+
+
+# -- a platform that is slow to settle --------------------------------------------------------------------------------
+
+
+def test_money_leaves_connections_for_queries() -> None:
+    road = Road(connections_max=3, late_max=2)
+    ears = [road.send(body=b"money %d" % number) for number in range(4)]
+    first, second = road.open(0), road.open(1)
+    assert first.heard().endswith(b"money 0")
+    assert second.heard().endswith(b"money 1")
+    assert len(road.dialled) == 2 and road.pool.waiting == 2
+    road.send(body=b"query", late_s=0.0)
+    third = road.open()
+    assert third.heard().endswith(b"query")
+    third.says(OK)
+    assert not third.heard(), "money must not take the connection that is kept for queries"
+    first.says(OK)
+    assert [ear.heard for ear in ears] == [[ANSWERED], [], [], []]
+    assert (first.heard() + third.heard()).endswith(b"money 2"), "the longest held goes next"
+    second.says(OK)
+    assert (first.heard() + second.heard() + third.heard()).endswith(b"money 3")
+
+
+def test_held_money_is_given_up_certainly_not_sent() -> None:
+    road = Road(connections_max=2, late_max=1, wait_s=10)
+    road.send()
+    far = road.open()
+    held = road.send()
+    road.clock.advance(10)
+    assert [name for name, *_ in held.heard] == ["not_sent"]
+    far.says(OK)
+    later = road.send()
+    far.heard()
+    far.says(OK)
+    assert later.heard == [ANSWERED]
+
+
+def test_a_closing_pool_refuses_held_money() -> None:
+    road = Road(connections_max=2, late_max=1)
+    road.send()
+    road.open()
+    held = road.send()
+    road.pool.close()
+    assert [name for name, *_ in held.heard] == ["not_sent"]
