@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint bench city kills clean
+.PHONY: demo test check lint bench city city-long diagram kills clean
 
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,7 +35,13 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)
 
 city: $(STAMP)
-	$(BIN)/python -m simulators city --seed $(or $(SEED),7) --hours $(or $(HOURS),24)
+	$(BIN)/python -m simulators city --seed $(or $(SEED),7) --hours $(or $(HOURS),24) $(ARGS)
+
+city-long: $(STAMP)
+	$(BIN)/python -m simulators city-long $(ARGS)
+
+diagram: $(STAMP)
+	$(BIN)/python -m docs.draw_machine
 
 kills: $(STAMP)
 	$(BIN)/pytest tests/processes -q --kills 200

@@ -1,6 +1,7 @@
 """`python -m gateway` = `liangding`: the only file of the product with the reactor, the real clock and real dice."""
 
 import os
+import random
 import resource
 import secrets
 import sys
@@ -27,7 +28,7 @@ def run_node(config: Config) -> int:
         print(line, file=sys.stderr, flush=True)
 
     entropy = Entropy(secrets.token_bytes)
-    node = Node(config, reactor, lambda: entropy(16).hex(), entropy, die, say)
+    node = Node(config, reactor, lambda: entropy(16).hex(), entropy, random.SystemRandom(), die, say)
     return run(reactor, node)
 
 

@@ -13,9 +13,14 @@ from gateway.core.model import (
     Entry,
     Keep,
     Known,
+    Later,
     Op,
     OpResult,
     Recall,
+    Remember,
+    Saf,
+    StoreBroken,
+    Unfinished,
 )
 
 SOFT_WINDOW_MS = 600_000
@@ -31,13 +36,31 @@ class MemoryJournal:
     answers: dict[int, bytes] = attrs.Factory(dict)
     by_msgid: dict[tuple[str, str], int] = attrs.Factory(dict)
     by_business: dict[str, int] = attrs.Factory(dict)
+    saf: dict[int, Saf] = attrs.Factory(dict)
+    envelope_heads: dict[str, str] = attrs.Factory(dict)
+    owner: int = 0
 
     @property
     def last_id(self) -> int:
         return max(self.rows, default=0)
 
+    def open(self) -> "OwnedJournal":
+        """Return a way in for a node; an earlier one cannot commit any more (reversal specification §9)."""
+        self.owner += 1
+        return OwnedJournal(self, self.owner)
+
     def commit(self, ops: list[Op]) -> list[OpResult]:
         return [self._do(op) for op in ops]
+
+    def unfinished(self) -> list[Unfinished]:
+        return [
+            Unfinished(saf, attrs.evolve(self.rows[saf.id]), attrs.evolve(self.rows[saf.original_id]))
+            for _, saf in sorted(self.saf.items())
+            if saf.state in ("QUEUED", "INFLIGHT")
+        ]
+
+    def heads(self) -> dict[str, str]:
+        return dict(self.envelope_heads)
 
     def open_entries(self) -> list[Entry]:
         ended = FAILED | {"ACKED", "CONFIRMED", "DONE"}
@@ -59,6 +82,15 @@ class MemoryJournal:
                     if other.business_key.startswith(prefix) and other.mdtrt_id == op.cancels and self._live(other):
                         other.cancelled = True
             return True
+        if isinstance(op, Remember):
+            self.envelope_heads[op.fixmedins_code] = op.head
+            return True
+        if isinstance(op, Later):
+            return any(
+                other.id > op.entry.id and other.psn_no == op.entry.psn_no and other.klass in ("M", "A")
+                for other in self.rows.values()
+                if self._live(other)
+            )
         assert isinstance(op, Recall)
         return self._recall(op.fixmedins_code, op.msgid)
 
@@ -85,6 +117,8 @@ class MemoryJournal:
         if op.state == "SENT":
             self.events.append((entry.id, entry.created_ms, "JOURNALED", op.reason))
         self.events.append((entry.id, entry.created_ms, op.state, "sent" if op.state == "SENT" else op.reason))
+        if op.saf is not None:
+            self.saf[op.saf.id] = op.saf
         return Accepted()
 
     def _insert(self, entry: Entry, evidence: tuple[Evidence, ...]) -> None:
@@ -96,7 +130,7 @@ class MemoryJournal:
 
     def _advance(self, op: Advance) -> bool:
         row = self.rows.get(op.entry.id)
-        if row is None or row.state != op.was:
+        if row is None or row.state != op.was or (op.saf is not None and self._taken(op.saf)):
             return False
         row.state = op.to
         row.setl_id = op.setl_id or row.setl_id
@@ -104,6 +138,10 @@ class MemoryJournal:
         row.settled = op.settled or row.settled
         row.delivered = row.delivered or op.delivered
         self.events.append((row.id, op.at_ms, op.to, op.reason))
+        if op.saf is not None:
+            self.saf[op.saf.id] = op.saf
+        if op.undoes:
+            self.rows[op.undoes].cancelled = True
         if op.answer is not None:
             self.answers[row.id] = op.answer
         if op.cancels:
@@ -113,5 +151,25 @@ class MemoryJournal:
                     other.cancelled = True
         return True
 
+    def _taken(self, saf: Saf) -> bool:
+        return any(
+            other.original_id == saf.original_id and other.id != saf.id
+            for other in self.saf.values()
+            if other.state in ("QUEUED", "INFLIGHT")
+        )
+
     def _live(self, entry: Entry) -> bool:
         return not entry.cancelled and entry.state not in FAILED
+
+
+@attrs.frozen(eq=False)
+class OwnedJournal:
+    """A node's way to a journal in memory: the store port with a fencing token."""
+
+    journal: MemoryJournal
+    owner: int
+
+    def commit(self, ops: list[Op]) -> list[OpResult]:
+        if self.journal.owner != self.owner:
+            raise StoreBroken("another node has opened this journal since")
+        return self.journal.commit(ops)

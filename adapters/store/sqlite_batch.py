@@ -16,16 +16,31 @@ from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
 from gateway.core.checks import Evidence
 from gateway.core.jsontext import encode
-from gateway.core.model import FAILED, Accept, Accepted, Advance, Duplicate, Entry, Keep, Known, Op, OpResult, Recall
+from gateway.core.model import (
+    FAILED,
+    Accept,
+    Accepted,
+    Advance,
+    Duplicate,
+    Entry,
+    Keep,
+    Known,
+    Later,
+    Op,
+    OpResult,
+    Recall,
+    Remember,
+    Saf,
+)
 
 SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "setl_id, omsgid, insuplc_admdvs, medfee_fen, created_ms, delivered, cancelled, settled"
+    "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms, delivered, cancelled, settled"
 )
 _STORED = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "omsgid, insuplc_admdvs, medfee_fen, created_ms, changed_ms"
+    "omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms, changed_ms"
 )
 SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
 _BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
@@ -39,7 +54,7 @@ _UPSERT = (
     "settled = CASE WHEN excluded.settled = '' THEN settled ELSE excluded.settled END, "
     "delivered = max(delivered, excluded.delivered), sealed = coalesce(excluded.sealed, sealed)"
 )
-HEAD = "UPDATE chain_head SET number = ?, chain = ?"
+HEAD = "UPDATE chain_head SET number = ?, chain = ? WHERE owner = ?"
 _CANCEL = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
     "setl_id <> '') AND fixmedins_code = ? AND klass IN ('M', 'A') AND id <> ?"
@@ -49,7 +64,20 @@ _CANCEL_ADMISSION = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE business_key > ? AND business_key < ? AND business_key <> '' "
     "AND live = 1 AND id IN (SELECT id FROM journal_row WHERE business_key > ? AND business_key < ? AND mdtrt_id = ?)"
 )
-_TABLES = {"journal": 18, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
+_CANCEL_ONE = "UPDATE journal SET cancelled = 1, live = 0 WHERE id = ?"
+_SAF_COLUMNS = "id, original_id, state, opened_ms, sent_ms, attempt, refusals, next_ms"
+_SAF = (  # names are this module's own, values are parameters
+    f"INSERT INTO saf ({_SAF_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
+    "state = excluded.state, attempt = excluded.attempt, refusals = excluded.refusals, next_ms = excluded.next_ms"
+)
+_SAF_TAKEN = "SELECT 1 FROM saf WHERE original_id = ? AND id <> ? AND state IN ('QUEUED', 'INFLIGHT')"
+LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT') ORDER BY id"  # noqa: S608
+_REMEMBER = "INSERT INTO envelope_head VALUES (?, ?) ON CONFLICT (fixmedins_code) DO UPDATE SET head = excluded.head"
+_LATER = (
+    "SELECT 1 FROM journal WHERE id > ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 AND cancelled = 0 LIMIT 1"
+)
+_TABLES = {"journal": 19, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
+_CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
 _ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
 
@@ -60,6 +88,11 @@ def entry_of(row: tuple[object, ...]) -> Entry:
     fields = dict(zip(names, row, strict=True))
     fields["delivered"], fields["cancelled"] = bool(fields["delivered"]), bool(fields["cancelled"])
     return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def saf_of(row: tuple[object, ...]) -> Saf:
+    """Return the Saf of a row selected by LIVE_SAF."""
+    return Saf(**dict(zip(_SAF_COLUMNS.split(", "), row, strict=True)))  # type: ignore[arg-type]  # the table's types
 
 
 def bound_to(fixmedins_code: str, msgid: str) -> bytes:
@@ -76,7 +109,8 @@ def request_facts(e: Entry, evidence: str) -> bytes:
     """Return the digest of what a request's first event made known. evidence: packed, '' for none."""
     row = (e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.business_key, e.soft_key, e.lane, e.psn_no)
     more = (e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.digest.hex(), evidence)
-    return sm3(repr((*row, *more)).encode())
+    area = (e.mdtrtarea_admvs,) if e.mdtrtarea_admvs else ()  # rows of the first version have none
+    return sm3(repr((*row, *more, *area)).encode())
 
 
 def outcome_facts(setl_id: str, mdtrt_id: str, settled: str) -> bytes:
@@ -128,6 +162,8 @@ class Batch:
         moved = [op.entry.id for op in ops if type(op) is Advance]
         together = together and len(set(moved)) == len(moved)
         together = together and not any(type(op) is Accept and op.entry.soft_key for op in ops)
+        safs = [op.saf.original_id for op in ops if type(op) in _CARRIES_SAF and op.saf is not None]  # type: ignore[union-attr]
+        together = together and len(set(safs)) == len(safs)
         results: dict[int, OpResult] = {}
         for group in [list(enumerate(ops))] if together else [[pair] for pair in enumerate(ops)]:
             self._group(group, results)
@@ -139,14 +175,23 @@ class Batch:
         self._advance([(index, op) for index, op in pairs if type(op) is Advance], results)
         self._flush()
         for index, op in pairs:
-            if type(op) is Advance and op.cancels and results[index]:
-                self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.id))
+            if type(op) is Advance and (op.cancels or op.undoes) and results[index]:
+                if op.cancels:
+                    self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.id))
+                if op.undoes:
+                    self.connection.execute(_CANCEL_ONE, (op.undoes,))
             elif type(op) is Keep and op.cancels:
                 prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
                 last = prefix + "\U0010ffff"
                 self.connection.execute(_CANCEL_ADMISSION, (prefix, last, prefix, last, op.cancels))
             elif type(op) is Recall:
                 results[index] = self.recall(op.fixmedins_code, op.msgid)
+            elif type(op) is Remember:
+                self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
+                results[index] = True
+            elif type(op) is Later:
+                row = self.connection.execute(_LATER, (op.entry.id, op.entry.psn_no)).fetchone()
+                results[index] = row is not None
 
     # --- new rows ---
 
@@ -168,6 +213,8 @@ class Batch:
             self._event(entry, entry.created_ms, "JOURNALED", op.reason, facts)
             if op.state == "SENT":
                 self._event(entry, entry.created_ms, "SENT", "sent")
+            if op.saf is not None:
+                self._queue(op.saf)
             results[index] = Accepted()
 
     def _soft(self, entry: Entry) -> Known | Duplicate | None:
@@ -186,7 +233,8 @@ class Batch:
         rows = [
             (
                 e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, state, e.digest, e.business_key, e.soft_key,
-                e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.created_ms,
+                e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.mdtrtarea_admvs, e.medfee_fen,
+                e.created_ms, e.created_ms,
             )
             for e, state in entries
         ]  # fmt: skip
@@ -212,7 +260,10 @@ class Batch:
     def _advance(self, pairs: list[tuple[int, Advance]], results: dict[int, OpResult]) -> None:
         groups: dict[tuple[str, str], list[tuple[int, Advance]]] = {}
         for index, op in pairs:
-            groups.setdefault((op.was, op.to), []).append((index, op))
+            if op.saf is not None and self._taken(op.saf):
+                results[index] = False
+            else:
+                groups.setdefault((op.was, op.to), []).append((index, op))
         for (was, to), group in groups.items():
             done = self._move(was, to, group)
             for index, op in group:
@@ -221,6 +272,8 @@ class Batch:
                     continue
                 facts = outcome_facts(op.setl_id, op.mdtrt_id, op.settled)
                 self._event(op.entry, op.at_ms, op.to, op.reason, facts)
+                if op.saf is not None:
+                    self._queue(op.saf)
                 if op.answer is not None or op.delivered or op.setl_id or op.mdtrt_id or op.settled:
                     sealed = None if op.answer is None else self._sealed(op.entry, op.answer)
                     row = (op.entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed)
@@ -239,6 +292,16 @@ class Batch:
         if len(ids) > 1:
             raise NotTogether
         return set()
+
+    # --- the queue of reversals ---
+
+    def _taken(self, saf: Saf) -> bool:
+        """Say whether another live row reverses the same original (RV5)."""
+        return self.connection.execute(_SAF_TAKEN, (saf.original_id, saf.id)).fetchone() is not None
+
+    def _queue(self, saf: Saf) -> None:
+        row = (saf.id, saf.original_id, saf.state, saf.opened_ms, saf.sent_ms, saf.attempt, saf.refusals, saf.next_ms)
+        self.connection.execute(_SAF, row)
 
     # --- reading ---
 

@@ -13,15 +13,8 @@ from pathlib import Path
 import attrs
 
 from adapters.crypto.vault import Vault, VaultError
-from adapters.store.sqlite_batch import HEAD, SELECT, Batch, NotTogether, bound_to, entry_of
-from gateway.core.model import (
-    Entry,
-    Op,
-    OpResult,
-    Recall,
-    StoreBroken,
-    StoreFull,
-)
+from adapters.store.sqlite_batch import HEAD, LIVE_SAF, SELECT, Batch, NotTogether, bound_to, entry_of, saf_of
+from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
 
 
 class WrongKey(Exception):
@@ -61,6 +54,7 @@ class SqliteJournal:
     number: int
     chain: bytes
     last_id: int
+    owner: int
 
     @classmethod
     def open(cls, path: Path, vault: Vault, scripts: Iterable[tuple[str, bytes]]) -> "SqliteJournal":
@@ -83,7 +77,9 @@ class SqliteJournal:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA cache_size = -65536")
             migrate(connection, scripts)
-            number, chain = connection.execute("SELECT number, chain FROM chain_head").fetchone()
+            # Whoever opens last owns the journal: an earlier owner that still lives cannot commit any more (§9).
+            connection.execute("UPDATE chain_head SET owner = owner + 1")
+            number, chain, owner = connection.execute("SELECT number, chain, owner FROM chain_head").fetchone()
             last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
         except sqlite3.Error as cause:
             os.close(lock)
@@ -93,7 +89,7 @@ class SqliteJournal:
         except VaultError as cause:
             os.close(lock)
             raise WrongKey(str(path)) from cause
-        return cls(path, connection, vault, lock, number, chain, last)
+        return cls(path, connection, vault, lock, number, chain, last, owner)
 
     def close(self) -> None:
         """Checkpoint, close and let go of the lock."""
@@ -106,10 +102,25 @@ class SqliteJournal:
         where = "state IN ('JOURNALED', 'SENT', 'IN_DOUBT', 'REVERSING', 'MANUAL')"
         return [entry_of(row) for row in self.connection.execute(f"{SELECT} WHERE {where} ORDER BY id")]
 
+    def unfinished(self) -> list[Unfinished]:
+        """Return every live reversal with the record that ends with it and its original."""
+        found = []
+        for row in self.connection.execute(LIVE_SAF).fetchall():
+            saf = saf_of(row)
+            found.append(Unfinished(saf, self._entry(saf.id), self._entry(saf.original_id)))
+        return found
+
+    def _entry(self, journal_id: int) -> Entry:
+        return entry_of(self.connection.execute(f"{SELECT} WHERE id = ?", (journal_id,)).fetchone())
+
+    def heads(self) -> dict[str, str]:
+        """Return the envelope head each institution sent last."""
+        return dict(self.connection.execute("SELECT fixmedins_code, head FROM envelope_head"))
+
     def commit(self, ops: list[Op]) -> list[OpResult]:
         """Do one batch in one durable transaction. Only look-ups cost no transaction."""
         number, chain = self.number, self.chain
-        writes = not ops or any(type(op) is not Recall for op in ops)
+        writes = not ops or any(type(op) not in READS for op in ops)
         try:
             if writes:
                 self.connection.execute("BEGIN IMMEDIATE")
@@ -122,7 +133,10 @@ class SqliteJournal:
                 batch = Batch(self.connection, self.vault, number, chain)
                 results = batch.run(ops, together=False)
             if writes:
-                self.connection.execute(HEAD, (batch.number, batch.chain))
+                head = self.connection.execute(HEAD, (batch.number, batch.chain, self.owner))
+                if head.rowcount != 1:
+                    self.connection.execute("ROLLBACK")
+                    raise StoreBroken("another node has opened this journal since")
                 self.connection.execute("COMMIT")
         except sqlite3.Error as cause:
             raise self._rolled_back(cause) from cause

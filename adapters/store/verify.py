@@ -9,7 +9,7 @@ from gateway.core.model import Entry
 _EVENTS = "SELECT number, journal_id, at_ms, state, reason, facts, chain FROM journal_event ORDER BY number"
 _ROWS = (
     "SELECT id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, "
-    "mdtrt_id, omsgid, insuplc_admdvs, medfee_fen, created_ms FROM journal ORDER BY id"
+    "mdtrt_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms FROM journal ORDER BY id"
 )
 
 
@@ -65,5 +65,5 @@ def _rows(
 
 _NAMES = (
     "id", "fixmedins_code", "msgid", "infno", "klass", "link", "state", "digest", "business_key", "soft_key", "lane",
-    "psn_no", "mdtrt_id", "omsgid", "insuplc_admdvs", "medfee_fen", "created_ms",
+    "psn_no", "mdtrt_id", "omsgid", "insuplc_admdvs", "mdtrtarea_admvs", "medfee_fen", "created_ms",
 )  # fmt: skip

@@ -16,7 +16,7 @@ from gateway.core.backward import Backward, compile_backward
 from gateway.core.catalogue import Files, Region
 from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
 from gateway.core.plan import Plan, compile_plan
-from gateway.core.ports import Clock, Exchange, Runner, Store, Watch
+from gateway.core.ports import Clock, Dice, Exchange, Runner, Store, Watch
 from gateway.core.regions import build_region
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
@@ -25,6 +25,7 @@ from gateway.exchange.lanes import Lanes
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
+from gateway.exchange.saf import StoreForward
 from gateway.exchange.verdict import Judge
 from gateway.exchange.visits import Visits
 
@@ -39,6 +40,7 @@ class Room:
     lanes: Lanes
     clerk: Clerk
     relay: Relay
+    office: StoreForward
     links: Mapping[str, Link]
     stopping: bool = False
 
@@ -114,6 +116,10 @@ def make_link(
         late_s=settings.late_window_s,
         infcode=settings.infcode or region.infcode,
         national_names=settings.national_names,
+        resolve=settings.resolve or region.resolve,
+        quiesce_s=max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s,
+        schedule_s=tuple(settings.reversal_schedule_s),
+        attempts_alarm=settings.reversal_attempts_alarm,
     )
 
 
@@ -126,6 +132,8 @@ def make_institution(one: InstitutionConfig, link: Link) -> Institution:
         certificates=frozenset(text.lower() for text in one.certificate_sha256),
         rate_per_s=one.rate_per_s,
         in_flight_max=one.connections_max,
+        his_may_reverse_acked=one.his_may_reverse_acked,
+        forward_settled_reversal=one.forward_settled_reversal,
         snapshot=EMPTY_SNAPSHOT,
     )
 
@@ -140,6 +148,7 @@ def assemble_exchange(
     runner: Runner,
     watch: Watch,
     on_broken: Callable[[Exception], None],
+    dice: Dice,
     linger_s: float = 0.0,
 ) -> Room:
     """Put the exchange together."""
@@ -152,7 +161,10 @@ def assemble_exchange(
         return counter
 
     queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled(), linger_s)
-    clerk = Clerk(clock, queue, lanes, new_id, sm3, visits.code)
+    office = StoreForward(
+        clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id
+    )
+    clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)
     door = Door(dict(institutions))
     desk = Desk(
@@ -168,5 +180,7 @@ def assemble_exchange(
         reversals=Reversals(clerk),
         hasher=sm3_hasher,
     )
-    room = Room(desk=desk, door=door, queue=queue, lanes=lanes, clerk=clerk, relay=relay, links=dict(links))
+    room = Room(
+        desk=desk, door=door, queue=queue, lanes=lanes, clerk=clerk, relay=relay, office=office, links=dict(links)
+    )
     return room

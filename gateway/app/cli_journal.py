@@ -205,7 +205,9 @@ def _recovered(config: Config, outside: Outside, do_it: bool) -> Plan:
     vault = Vault(load_key(config.key_file), config.store.cipher, outside.entropy)
     store = SqliteJournal.open(config.journal, vault, list(schemas.read("migrations/journal", ".sql")))
     try:
-        plan = plan_recovery(store.open_entries(), outside.now(), lambda link: infcode.get(link, "number"))
+        plan = plan_recovery(
+            store.open_entries(), store.unfinished(), outside.now(), lambda link: infcode.get(link, "number")
+        )
         if do_it and plan.ops:
             store.commit(list(plan.ops))
     finally:

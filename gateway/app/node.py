@@ -52,8 +52,9 @@ from gateway.app.frontdoor import FrontDoor
 from gateway.app.watching import Watcher
 from gateway.codes.loading import CodesWatcher
 from gateway.core.answers import refusal
+from gateway.core.ports import Dice
 from gateway.exchange.door import Link
-from gateway.exchange.recovery import apply_recovery, plan_recovery
+from gateway.exchange.recovery import recover
 from monitoring.health import Health
 from monitoring.logs import Log, TwistedObserver, make_logger
 from monitoring.metrics import Metrics
@@ -67,6 +68,12 @@ LINGER_S = 0.002
 FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
 
 
+def _limits(connections_max: int) -> LinkLimits:
+    """An eighth of a link, at least one connection, is kept for queries: a slow settlement must not starve them."""
+    kept = max(1, connections_max // 8) if connections_max > 1 else 0
+    return LinkLimits(connections_max=connections_max, late_max=connections_max - kept)
+
+
 @attrs.define(eq=False)
 class Node:
     """One running node. `die(code)` ends the process at once; `say` writes one line for the operator on stderr."""
@@ -75,6 +82,7 @@ class Node:
     reactor: Any
     new_id: Callable[[], str]
     entropy: Callable[[int], bytes]
+    dice: Dice
     die: Callable[[int], object]
     say: Callable[[str], object]
     room: Room = attrs.field(init=False)
@@ -122,10 +130,10 @@ class Node:
             runner=self._writer,
             watch=Watcher(self.metrics, log),
             on_broken=self._broken,
+            dice=self.dice,
             linger_s=LINGER_S,
         )
-        found = plan_recovery(self.store.open_entries(), self.reactor.seconds(), self._infcode)
-        apply_recovery(found, self.store.commit, self.room.lanes)
+        recover(self.store, self.room.lanes, self.room.office, self.reactor.seconds())
         self._codes(code_forms(files))
         self._watch_readings()
         gc.collect()
@@ -134,10 +142,6 @@ class Node:
         gc.set_threshold(GC_OBJECTS, 20, 50)
         self._every(CHECKPOINT_S, self._checkpoint)
         return self._listen()
-
-    def _infcode(self, link: str) -> str:
-        found = self.links.get(link)
-        return found.infcode if found is not None else "number"
 
     def _link(self, name: str, region: Any) -> Link:
         settings = self.config.platform[name]
@@ -156,7 +160,7 @@ class Node:
             context = ClientTlsContext(ClientTls(**paths, server_name=tls.server_name), host)
             self._tls[name] = context
         endpoint, host_header, path = link_endpoint(self.reactor, settings.url, context)
-        pool = LinkPool(self.reactor, endpoint, host_header, LinkLimits(connections_max=settings.connections_max))
+        pool = LinkPool(self.reactor, endpoint, host_header, _limits(settings.connections_max))
         self._pools[name] = pool
         # Files are big and rare: their own few connections, so that a catalogue never waits before a settlement.
         files = LinkPool(self.reactor, endpoint, host_header, FILE_LIMITS)
@@ -182,7 +186,7 @@ class Node:
     def _watch_readings(self) -> None:
         room, metrics, log = self.room, self.metrics, self._log
         metrics.watch("liangding_in_doubt", lambda: float(room.lanes.in_doubt()))
-        metrics.watch("liangding_saf_depth", lambda: 0.0)
+        metrics.watch("liangding_saf_depth", lambda: float(room.office.depth))
         metrics.watch(
             "liangding_breaker_state", lambda: {name: _BREAKER[one.breaker.state] for name, one in self.links.items()}
         )
@@ -272,6 +276,7 @@ class Node:
             ("机构数", str(len(room.door.institutions))),
             ("处理中的请求", str(sum(one.in_flight for one in room.door.institutions.values()))),
             ("结果未知的交易", str(room.lanes.in_doubt())),
+            ("待冲正的交易", str(room.office.depth)),
             ("日志队列", str(room.queue.depth)),
         ]
         words = {"closed": "正常", "half_open": "试探中", "open": "熔断"}

@@ -44,3 +44,6 @@ class Watcher:
 
     def alarm(self, name: str, institution: str, msgid: str) -> None:
         self.log.event("alarm", reason=name.lower(), institution=institution, msgid=msgid)
+
+    def reversal(self, result: str) -> None:
+        self.metrics.reversal(result)

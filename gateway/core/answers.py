@@ -1,14 +1,31 @@
 """Answers the gateway makes itself: envelope, codes, states (contract §4; annex X4, X19-X21, X37)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.core.dates import shanghai, stamp17
 from gateway.core.errors import CODES, Complaint
+from gateway.core.model import Entry, State
 
 _encode = msgspec.json.Encoder().encode
+
+
+# What the institution is told about a record that is not at a stored answer (reversal specification §3; X37).
+STATE_CODE: Mapping[State, str] = {
+    "JOURNALED": "GW-IN-DOUBT",
+    "SENT": "GW-IN-DOUBT",
+    "IN_DOUBT": "GW-IN-DOUBT",
+    "REVERSING": "GW-REVERSING",
+    "REVERSED": "GW-REVERSED",
+    "ABSENT": "GW-ABSENT",
+    "NOT_SENT": "GW-NOT-SENT",
+    "MANUAL": "GW-MANUAL",
+    "CONFIRMED": "GW-CONFIRMED",
+    "ACKED": "GW-DUPLICATE-SETTLEMENT",
+    "REJECTED": "GW-NOT-SENT",
+}
 
 
 def refusal(
@@ -46,8 +63,12 @@ def made(
     complaints: Iterable[Complaint] = (),
     other_msgid: str = "",
     setl_id: str = "",
+    output: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the bytes of a gateway-made envelope answer; all response fields are there, `output` is {} (X21)."""
+    """Return the bytes of a gateway-made envelope answer; all response fields are there, `output` is {} (X21).
+
+    output: of a success that was rebuilt from a query.
+    """
     found = CODES[code]
     number = 0 if success else -1
     stamp = stamp17(now_s)
@@ -58,7 +79,7 @@ def made(
         "refmsg_time": stamp,
         "respond_time": stamp,
         "err_msg": "" if success else found.message(detail),
-        "output": {},
+        "output": output or {},
         "gw_code": code,
     }
     if state:
@@ -73,3 +94,21 @@ def made(
     if setl_id:
         body["setl_id"] = setl_id
     return _encode(body)
+
+
+def state_made(
+    entry: Entry, state: State, now_s: float, region_infcode: str, output: Mapping[str, Any] | None = None
+) -> bytes:
+    """Return the answer that names a record's state, for a record whose request is not at hand any more."""
+    code = STATE_CODE[state]
+    return made(
+        code,
+        now_s=now_s,
+        region_infcode=region_infcode,
+        admdvs=entry.mdtrtarea_admvs,
+        sequence=entry.id,
+        state=state,
+        repeat=CODES[code].repeat,
+        success=state == "CONFIRMED",
+        output=output,
+    )

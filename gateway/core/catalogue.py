@@ -13,6 +13,8 @@ from typing import Literal, TypeVar
 import attrs
 import msgspec
 
+from gateway.core.tables import AnswerTable, Identity, ReversalTable
+
 T = TypeVar("T")
 # Queries about institutions, and record-keeping at another institution.
 _MAY_NAME_OTHERS = frozenset({"1201", "2505", "2507"})
@@ -152,24 +154,6 @@ class TransactionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     reason: str = ""
 
 
-class AnswerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a region's answers are read (X1): which texts mean a system error, which access bodies prove a non-event."""
-
-    system: str = ""
-    business_codes: tuple[str, ...] = ()
-    access_codes: tuple[int, ...] = ()
-    access_messages: str = ""
-    wrapper: str = ""
-
-
-class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """total = sum of parts (+ optional parts when present), checked where total and all parts are present (X38)."""
-
-    total: str
-    parts: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-
-
 class DictionaryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which dictionaries a region closes, and which values it adds (X31)."""
 
@@ -197,6 +181,7 @@ class RegionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reversible: tuple[str, ...] | None = None
     dictionaries: DictionaryRules = DictionaryRules()
     answers: AnswerTable | None = None
+    reversal: ReversalTable | None = None
     identities: tuple[Identity, ...] | None = None
     envelope: dict[str, FieldChange] = msgspec.field(default_factory=dict)
     fields: dict[str, FieldChange] = msgspec.field(default_factory=dict)
@@ -309,6 +294,7 @@ class Region:
     reversible: tuple[str, ...]
     identities: tuple[Identity, ...]
     answers: AnswerTable
+    reversal: ReversalTable
 
 
 @attrs.frozen(kw_only=True)

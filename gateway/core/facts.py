@@ -190,3 +190,8 @@ def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[st
     packed = b"".join(sorted(encode_sorted(row) for row in rows))
     fen = fen_of(head.get("medfee_sumamt"))
     return f"2102|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"
+
+
+def undone_setl_id(business_key: str) -> str:
+    """Return the setl_id of the settlement a cancellation undoes, from its business key; '' for any other key."""
+    return business_key.rsplit("|", 1)[1] if business_key.startswith("undo|") else ""

@@ -23,10 +23,12 @@ State = Literal[
     "MANUAL",
     "DONE",
 ]
-# DONE: a W or C request whose answer is stored, or a reversal that found nothing to undo.
+# DONE: a W or C request whose answer is stored, a reversal that found nothing to undo, or one sending of a reversal
+# that stayed without an answer (the queue sends another).
 TERMINAL: frozenset[State] = frozenset({"ACKED", "REJECTED", "NOT_SENT", "CONFIRMED", "ABSENT", "REVERSED", "DONE"})
 FAILED: frozenset[State] = frozenset({"REJECTED", "NOT_SENT", "ABSENT", "REVERSED"})
 OPEN: frozenset[State] = frozenset({"JOURNALED", "SENT", "IN_DOUBT", "REVERSING"})
+DOUBT: frozenset[State] = frozenset({"IN_DOUBT", "REVERSING"})
 MONEY: frozenset[str] = frozenset({"M", "A", "R"})
 
 Result = Literal[
@@ -68,10 +70,30 @@ class Entry:
     setl_id: str = ""
     omsgid: str = ""
     insuplc_admdvs: str = ""
+    mdtrtarea_admvs: str = ""
     medfee_fen: int | None = None
     delivered: bool = False
     cancelled: bool = False
     settled: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Saf:
+    """A row of the store-and-forward queue: one reversal that must come to an end (reversal specification §5.1).
+
+    id: the journal record that ends with it; original_id: what is reversed (the same record, unless the institution
+    asked for the reversal of a known success). attempt: sendings so far. refusals: answers nobody could read so far.
+    sent_ms: when the original left at the latest. At most one live row an original (RV5).
+    """
+
+    id: int
+    original_id: int
+    state: Literal["QUEUED", "INFLIGHT", "DONE", "DEAD"]
+    opened_ms: int
+    sent_ms: int
+    attempt: int = 0
+    refusals: int = 0
+    next_ms: int = 0
 
 
 @attrs.frozen
@@ -103,12 +125,13 @@ class Accept:
     """Make a new row durable, unless its msgid or business key is known.
 
     state: the row's first state, taken when the operation is made: the entry itself may have moved on by the time
-    the store gets to it.
+    the store gets to it. saf: the queue's row this sending belongs to, as it stands from now on.
     """
 
     entry: Entry
     evidence: tuple[Evidence, ...] = ()
     reason: str = "accepted"
+    saf: Saf | None = None
     state: State = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -128,7 +151,8 @@ class Advance:
     """Move a row from one state to another (compare and set); result True when exactly one row moved.
 
     settled: what the answer says of the settlement (JSON, no person). answer: the bytes the institution gets, stored
-    sealed. cancels: setl_id of a settlement this one undoes.
+    sealed. cancels: setl_id of a settlement this one undoes; undoes: the journal id of one. saf: the queue's row as it
+    stands from now on; a second live one for an original is not taken (result False, nothing moves).
     """
 
     entry: Entry
@@ -142,6 +166,8 @@ class Advance:
     answer: bytes | None = None
     delivered: bool = False
     cancels: str = ""
+    undoes: int = 0
+    saf: Saf | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -158,8 +184,33 @@ class Keep:
     psn_no: str = ""
 
 
-Op = Accept | Recall | Advance | Keep
+@attrs.frozen(kw_only=True)
+class Remember:
+    """Keep an institution's envelope head (JSON, no person): a reversal after a restart must carry it."""
+
+    fixmedins_code: str
+    head: str
+
+
+@attrs.frozen(kw_only=True)
+class Later:
+    """Ask whether a later record of the same visit or person and institution depends on this one; result a bool."""
+
+    entry: Entry
+
+
+Op = Accept | Recall | Advance | Keep | Remember | Later
 OpResult = AcceptResult | bool | None
+READS: frozenset[type] = frozenset({Recall, Later})  # cost no durable write
+
+
+@attrs.frozen
+class Unfinished:
+    """What a start finds on the queue: its row, the record that ends with it, and the original."""
+
+    saf: Saf
+    record: Entry
+    original: Entry
 
 
 class StoreFull(Exception):

@@ -16,6 +16,14 @@ class Clock(Protocol):
     def callLater(self, delay: float, call: Callable[..., object], /, *args: object) -> Any: ...
 
 
+class Dice(Protocol):
+    """Chance (`random.Random` satisfies it)."""
+
+    def random(self) -> float: ...
+
+    def randrange(self, stop: int, /) -> int: ...
+
+
 class Incoming(Protocol):
     """One whole request of an institution, as the transport hands it over."""
 
@@ -111,5 +119,20 @@ class Watch(Protocol):
 
     def alarm(self, name: str, institution: str, msgid: str) -> None: ...
 
+    def reversal(self, result: str) -> None:
+        """A doubt came to its end: reversed, absent, confirmed or manual."""
 
-__all__ = ["Clock", "Exchange", "Incoming", "Listener", "PlatformCodec", "Reply", "Runner", "Source", "Store", "Watch"]
+
+__all__ = [
+    "Clock",
+    "Dice",
+    "Exchange",
+    "Incoming",
+    "Listener",
+    "PlatformCodec",
+    "Reply",
+    "Runner",
+    "Source",
+    "Store",
+    "Watch",
+]

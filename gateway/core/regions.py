@@ -10,14 +10,12 @@ import attrs
 import msgspec
 
 from gateway.core.catalogue import (
-    AnswerTable,
     CatalogueError,
     DictionarySpec,
     Field,
     FieldChange,
     FieldSpec,
     Files,
-    Identity,
     Kind,
     Node,
     NodeChange,
@@ -28,6 +26,7 @@ from gateway.core.catalogue import (
     TransactionChange,
     TransactionSpec,
 )
+from gateway.core.tables import AnswerTable, Identity, ReversalTable, faults
 
 _KINDS: Mapping[str, Kind] = {
     "string": "text",
@@ -139,6 +138,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
         reversible=merged.first("reversible"),  # type: ignore[arg-type]
         identities=msgspec.convert(identities, tuple[Identity, ...]),
         answers=msgspec.convert(merged.first("answers"), AnswerTable),
+        reversal=msgspec.convert(merged.first("reversal"), ReversalTable),
     )
 
 
@@ -151,12 +151,7 @@ def _unknown_names(files: Files, chain: list[RegionSpec]) -> Iterator[str]:
         for name in (*spec.dictionaries.closed, *spec.dictionaries.open, *spec.dictionaries.add):
             if name not in files.dictionaries:
                 yield f"{where}.dictionaries: no dictionary {name}"
-        if spec.answers is not None:
-            for label in ("system", "access_messages"):
-                try:
-                    re.compile(getattr(spec.answers, label))
-                except re.error as cause:
-                    yield f"{where}.answers.{label}: {cause}"
+        yield from faults(where, spec.answers, spec.reversal)
 
 
 def _unknown_nodes(files: Files, where: str, infno: str, change: TransactionChange) -> Iterator[str]:

@@ -47,8 +47,10 @@ class Call:
     jobs: list[Job] = attrs.Factory(list)
     began: float = 0.0
     outcome: tuple[bytes, Verdict] | None = None
-    undone: Callable[[], None] | None = None
+    original: Entry | None = None  # what an institution's own 2601 reverses
     opened: bool = False  # the row is durable
+    after: list[Callable[[], None]] = attrs.Factory(list)  # who waits for this call to be over (RV8)
+    conflict: bool = False
     retry_safe: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -199,6 +201,7 @@ class Call:
             answer=answer,
             delivered=self.entry.delivered,
             cancels=self._cancels(effect.to),
+            undoes=self.original.id if self.original is not None and effect.to == "ACKED" else 0,
         )
         self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))
         if effect.tell and self.clerk.queue.full:
@@ -223,6 +226,7 @@ class Call:
             # Somebody else moved the row: our picture is wrong, so nothing is promised.
             self.first.watch.alarm("state_conflict", self.entry.fixmedins_code, self.entry.msgid)
             self.entry.state = "IN_DOUBT"
+            self.conflict = True
             self._tell()
             return
         if effect.to == "SENT":
@@ -317,12 +321,12 @@ class Call:
             for job in self.jobs:
                 job.reply(body, result, "" if state != "NOT_SENT" else "GW-NOT-SENT")  # type: ignore[arg-type]
             self.clerk.lanes.leave(self.entry)
-            if self.undone is not None and state == "ACKED":
-                self.undone()
             return
         self._tell_state(state)
         for call in self.clerk.lanes.release_waiting(self.entry):
             call()
+        if not self.conflict:
+            self.clerk.office.begin(self.entry, self.original or self.entry, int(self.began * 1000))
 
     def stalled(self) -> None:
         """Space is out: whoever waits for the disk is told that the result is unknown, and asks again (X6)."""
@@ -365,3 +369,6 @@ class Call:
 
     def _end(self) -> None:
         self.clerk.live.pop((self.entry.fixmedins_code, self.entry.msgid), None)
+        after, self.after = self.after, []
+        for call in after:
+            self.clerk.clock.callLater(0, call)

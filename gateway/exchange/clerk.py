@@ -5,7 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from gateway.core.facts import Digest, facts_of
-from gateway.core.model import Entry
+from gateway.core.model import DOUBT, Entry
 from gateway.core.ports import Clock
 from gateway.exchange.call import Call
 from gateway.exchange.job import Job
@@ -13,6 +13,7 @@ from gateway.exchange.lanes import Lanes
 from gateway.exchange.machine import new_settlement
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import refuse_reused
+from gateway.exchange.saf import StoreForward
 
 
 @attrs.define(eq=False)
@@ -22,6 +23,7 @@ class Clerk:
     clock: Clock
     queue: JournalQueue
     lanes: Lanes
+    office: StoreForward
     new_id: Callable[[], int]
     digest: Digest
     visit_code: Callable[[str, str, str, str], str]
@@ -39,30 +41,25 @@ class Clerk:
                 if self.queue.full:
                     call.stalled()
             return
-        call = Call(self, job, self.entry_of(job), new_settlement())
-        self.live[key] = call
+        self._start(Call(self, job, self.entry_of(job), new_settlement()))
+
+    def take_reversal(self, jobs: list[Job], original: Entry) -> None:
+        """Send an institution's own 2601 for a known end, in the lane of its original. One live an original (RV5)."""
+        key = f"2601|{original.fixmedins_code}|{original.msgid}"
+        entry = attrs.evolve(self.entry_of(jobs[0]), lane=original.lane, mdtrt_id="", business_key=key)
+        call = Call(self, jobs[0], entry, new_settlement(), original=original)
+        call.jobs += jobs[1:]
+        self._start(call)
+
+    def _start(self, call: Call) -> None:
+        self.live[call.entry.fixmedins_code, call.entry.msgid] = call
         holder = self.lanes.holder(call.entry.lane)
         if holder is None:
             call.begin()
-        elif holder.state in ("IN_DOUBT", "REVERSING"):
+        elif holder.state in DOUBT:
             call.ask_first(holder)
         else:  # on its way, or its outcome is on its way to disk
             call.wait(holder)
-
-    def take_reversal(self, job: Job, original: Entry, undone: Callable[[], None]) -> None:
-        """Send a 2601 for an original in doubt; `undone` is called when the platform says yes.
-
-        It holds no lane of its own: it works on the lane its original blocks. One live reversal an original (RV5).
-        """
-        entry = attrs.evolve(
-            self.entry_of(job), lane="", mdtrt_id="", business_key=f"2601|{original.fixmedins_code}|{original.msgid}"
-        )
-        key = (entry.fixmedins_code, entry.msgid)
-        if key in self.live:
-            self.take(job)
-            return
-        self.live[key] = call = Call(self, job, entry, new_settlement(), undone=undone)
-        call.begin()
 
     def watch_alarm(self, job: Job, name: str) -> None:
         """Raise an alarm about a request."""
@@ -76,6 +73,7 @@ class Clerk:
     def entry_of(self, job: Job) -> Entry:
         """Return the row of a request of class M, A or R."""
         message = job.tree["input"]
+        self.office.remember(job.institution.code, job.tree)
         facts = facts_of(job.infno, job.institution.code, message, self.digest, job.plan.head)
         insuplc = job.tree.get("insuplc_admdvs")
         return Entry(
@@ -96,5 +94,6 @@ class Clerk:
             setl_id=facts.setl_id if job.plan.transaction.kind == "money" else "",
             omsgid=facts.omsgid,
             insuplc_admdvs=insuplc if isinstance(insuplc, str) else "",
+            mdtrtarea_admvs=job.admdvs,
             medfee_fen=facts.medfee_fen,
         )

@@ -60,7 +60,11 @@ class Breaker:
 
 @attrs.define(eq=False, kw_only=True)
 class Link:
-    """One platform link at run time. plans, backward: by infno, compiled at start; files: the way of 9101, 9102."""
+    """One platform link at run time. plans, backward: by infno, compiled at start; files: the way of 9101, 9102.
+
+    resolve: how doubt is asked about (reversal specification §4.1); quiesce_s: how long after its sending a request may
+    still be booked; schedule_s: the delays between sendings of a reversal, the last repeats.
+    """
 
     name: str
     region: Region
@@ -75,6 +79,10 @@ class Link:
     late_s: float = 3.0
     infcode: str = "number"
     national_names: bool = True
+    resolve: str = "Q4"
+    quiesce_s: float = 120.0
+    schedule_s: tuple[float, ...] = (0.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0)
+    attempts_alarm: int = 6
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -89,6 +97,8 @@ class Institution:
     rate_per_s: float = 200.0
     in_flight_max: int = 64
     snapshot: Snapshot = EMPTY_SNAPSHOT
+    his_may_reverse_acked: bool = False
+    forward_settled_reversal: bool = False
     in_flight: int = 0
     _tokens: float = -1.0
     _filled_at: float = 0.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from gateway.core.answers import made, refusal
+from gateway.core.answers import STATE_CODE, made, refusal
 from gateway.core.errors import CODES, Complaint
 from gateway.core.model import MONEY, Entry, Result, State
 from gateway.core.plan import Plan
@@ -13,21 +13,6 @@ from gateway.core.ports import Clock, Incoming, Watch
 from gateway.exchange.door import Institution, Link
 
 JSON = b"application/json; charset=utf-8"
-
-# What the institution is told about a record that is not at a stored answer (reversal specification §3; X37).
-_STATE_CODE: dict[State, str] = {
-    "JOURNALED": "GW-IN-DOUBT",
-    "SENT": "GW-IN-DOUBT",
-    "IN_DOUBT": "GW-IN-DOUBT",
-    "REVERSING": "GW-REVERSING",
-    "REVERSED": "GW-REVERSED",
-    "ABSENT": "GW-ABSENT",
-    "NOT_SENT": "GW-NOT-SENT",
-    "MANUAL": "GW-MANUAL",
-    "CONFIRMED": "GW-CONFIRMED",
-    "ACKED": "GW-DUPLICATE-SETTLEMENT",
-    "REJECTED": "GW-NOT-SENT",
-}
 
 
 @attrs.define(eq=False, kw_only=True, slots=True)
@@ -114,7 +99,7 @@ class Job:
 
     def state_answer(self, state: State) -> tuple[bytes, str]:
         """Return (bytes, gw_code) of the answer that names a record's state."""
-        code = _STATE_CODE[state]
+        code = STATE_CODE[state]
         body = self.made(code, state=state, repeat=CODES[code].repeat, success=state == "CONFIRMED")
         return body, code
 

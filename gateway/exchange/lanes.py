@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import attrs
 
-from gateway.core.model import Entry
+from gateway.core.model import DOUBT, Entry
 
 WAITING_MAX = 8
 
@@ -33,11 +33,15 @@ class Lanes:
     def blocked_visit(self, institution: str, mdtrt_id: str) -> Entry | None:
         """Return the record in doubt on this visit: its details must not change under it."""
         found = self._visits.get((institution, mdtrt_id)) if mdtrt_id else None
-        return found if found is not None and found.state in ("IN_DOUBT", "REVERSING") else None
+        return found if found is not None and found.state in DOUBT else None
+
+    def held(self) -> list[str]:
+        """Return the lanes somebody holds."""
+        return list(self._lanes)
 
     def in_doubt(self) -> int:
         """Return how many lanes are held by a record whose outcome is not known."""
-        return sum(lane.holder.state in ("IN_DOUBT", "REVERSING") for lane in self._lanes.values())
+        return sum(lane.holder.state in DOUBT for lane in self._lanes.values())
 
     def enter(self, entry: Entry) -> bool:
         """Take the lane; False when somebody holds it. Requests without a lane always pass."""

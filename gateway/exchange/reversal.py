@@ -1,113 +1,192 @@
-"""A reversal the institution asks for (2601): accepted only for what the journal holds, by the rules RV1-RV9.
+"""A reversal the institution asks for (2601): accepted only for what the journal holds, by the rules RV1-RV10.
 
-The gateway's own reversals of doubt come with the next part; this one already ends a doubt when the platform says yes.
+A doubt is ended by the gateway's own reversal, and the institution's 2601 waits for that; nothing to undo is answered
+here; a known success is reversed only where that is allowed, by the institution's own message.
 Source: reversal specification §6; contract-annex X3 (forward_settled_reversal, his_may_reverse_acked).
 """
 
+from typing import Any
+
 import attrs
 
-from gateway.core.facts import facts_of
+from gateway.core.dates import shanghai
+from gateway.core.facts import Facts, facts_of
 from gateway.core.jsontext import encode
-from gateway.core.model import FAILED, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall, State
+from gateway.core.model import DOUBT, FAILED, Entry, Keep, Known, Later, NotAccepted, OpResult, Recall, State
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
+from gateway.exchange.relay import refuse_reused
+from gateway.exchange.undo import Undo
 
 
 @attrs.define(eq=False)
 class Reversals:
-    """Takes 2601 of institutions."""
+    """Takes 2601 of institutions. live: those that are being decided or wait, by (institution, msgid)."""
 
     clerk: Clerk
+    live: dict[tuple[str, str], "_Request"] = attrs.Factory(dict)
 
     def take(self, job: Job) -> None:
         """Decide by what the journal knows of the original (omsgid of the same institution)."""
-        facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest, job.plan.head)
-        if (job.institution.code, job.msgid) in self.clerk.live:
+        key = (job.institution.code, job.msgid)
+        known = self.live.get(key)
+        if key in self.clerk.live:
             self.clerk.take(job)  # a repeat of one that is on its way
-            return
+        elif known is None:
+            facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest, job.plan.head)
+            self.live[key] = request = _Request(self, job, facts)
+            request.ask()
+        elif known.first.digest != job.digest:
+            refuse_reused(job)
+        else:
+            known.jobs.append(job)
+
+
+@attrs.define(eq=False)
+class _Request:
+    """One 2601 and everybody who sent it."""
+
+    room: Reversals
+    first: Job
+    facts: Facts
+    jobs: list[Job] = attrs.Factory(list)
+    _timer: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        self.jobs.append(self.first)
+
+    def ask(self) -> None:
+        """Ask the journal: first whether this very msgid was answered before, then for the original."""
+        clerk, code = self.room.clerk, self.first.institution.code
 
         def own(found: OpResult | NotAccepted) -> None:
             if isinstance(found, Known):
-                self._repeated(job, found, facts.omsgid)
+                self._end()
+                for job in self.jobs:
+                    answer_known(job, found, clerk.queue)
             else:
-                self.clerk.queue.submit(Recall(job.institution.code, facts.omsgid), told)
+                clerk.queue.submit(Recall(code, self.facts.omsgid), told)
 
         def told(found: OpResult | NotAccepted) -> None:
             if isinstance(found, NotAccepted):
-                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+                self._end()
+                for job in self.jobs:
+                    job.turn_away("GW-NOT-ACCEPTED", "not_sent")
             elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
-                self.clerk.watch_alarm(job, "reversal_unknown")  # another's number, or one nobody sent (T9)
-                self._refuse(job, "日志中没有原交易")
-            elif found.entry.infno != facts.oinfno or found.entry.psn_no != facts.psn_no:
-                self.clerk.watch_alarm(job, "reversal_mismatch")
-                self._refuse(job, "原交易编号或人员编号与原交易不符")
+                clerk.watch_alarm(self.first, "reversal_unknown")  # another's number, or one nobody sent (T9, RV9)
+                self._refuse("日志中没有原交易")
+            elif found.entry.infno != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
+                clerk.watch_alarm(self.first, "reversal_mismatch")
+                self._refuse("原交易编号或人员编号与原交易不符")
             else:
-                self._decide(job, found.entry)
+                self._decide(found.entry)
 
-        self.clerk.queue.submit(Recall(job.institution.code, job.msgid), own)
+        clerk.queue.submit(Recall(code, self.first.msgid), own)
 
-    def _repeated(self, job: Job, known: Known, omsgid: str) -> None:
-        """Answer as the first time (X7); close what a crash between the two outcomes may have left open."""
-
-        def left_open(found: OpResult | NotAccepted) -> None:
-            if isinstance(found, Known) and found.entry.state == "IN_DOUBT":
-                self._undone(job, found.entry)
-
-        if known.entry.state == "ACKED" and known.entry.digest == job.digest:
-            self.clerk.queue.submit(Recall(job.institution.code, omsgid), left_open)
-        answer_known(job, known, self.clerk.queue)
-
-    def _decide(self, job: Job, original: Entry) -> None:
-        state = original.state
-        if state in FAILED:
-            self._nothing_to_undo(job, state)
+    def _decide(self, original: Entry) -> None:
+        state, clerk = original.state, self.room.clerk
+        running = clerk.live.get((original.fixmedins_code, original.msgid))
+        undo = clerk.office.live.get(original.id)
+        if running is not None:
+            running.after.append(self.ask)  # RV8: wait for what becomes of it
+        elif state in FAILED:
+            if self.first.institution.forward_settled_reversal:
+                self._forward(original)
+            else:
+                self._nothing_to_undo(state)
         elif state in ("ACKED", "CONFIRMED"):
-            undo = job.link.plans[original.infno].transaction.undone_by
-            self._refuse(job, f"原交易结果已知，请使用{undo}撤销" if undo else "原交易结果已知，不能冲正", original)
-        elif state == "IN_DOUBT" and (original.fixmedins_code, original.msgid) not in self.clerk.live:
-            if original.infno not in job.link.region.reversible:
-                self._refuse(job, f"本地区交易{original.infno}不支持冲正", original)
-                return
-            if original.insuplc_admdvs:  # as everything of a reversal it is the journal's, never free input (RV1)
-                job.tree["insuplc_admdvs"] = original.insuplc_admdvs
-                job.body = encode(job.tree)
-            self.clerk.take_reversal(job, original, lambda: self._undone(job, original))
-        else:  # on its way, or its answer may still come within the late window (RV8)
+            self._known_success(original)
+        elif state in DOUBT and original.infno not in self.first.link.region.reversible:
+            self._refuse(f"本地区交易{original.infno}不支持冲正", original)
+        elif undo is not None:
+            self._wait(undo)
+        else:
+            self._say(state)
+
+    # --- a doubt ---
+
+    def _wait(self, undo: Undo) -> None:
+        """The gateway's own reversal is under way: hurry it, and say what came of it (RV5: no second one)."""
+        link = self.first.link
+        undo.told.append(self._ended)
+        self._timer = self.room.clerk.clock.callLater(link.timeout_s + link.late_s, self._expired, undo)
+        undo.hurry()
+
+    def _ended(self, state: State) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if state in FAILED:
+            self._nothing_to_undo(state)
+        else:
+            self._say(state)
+
+    def _expired(self, undo: Undo) -> None:
+        undo.told.remove(self._ended)
+        self._say("REVERSING")
+
+    # --- a known end ---
+
+    def _known_success(self, original: Entry) -> None:
+        """RV6: not in general; where it is allowed, the same day, and while nothing was built on it."""
+        job, now = self.first, self.room.clerk.clock.seconds()
+        undo = job.link.plans[original.infno].transaction.undone_by
+        instead = f"，请使用{undo}撤销" if undo else ""
+        if original.cancelled:
+            self._refuse("原交易已撤销", original)
+        elif original.delivered and not job.institution.his_may_reverse_acked:
+            self._refuse(f"原交易结果已知{instead}", original)
+        elif original.infno not in job.link.region.reversible:
+            self._refuse(f"本地区交易{original.infno}不支持冲正{instead}", original)
+        elif shanghai(original.created_ms / 1000).date() != shanghai(now).date():
+            self._refuse(f"原交易不是当日交易，不能冲正{instead}", original)  # RV10 too: earlier days may be frozen
+        else:
+
+            def told(later: OpResult | NotAccepted) -> None:
+                if later is False:
+                    self._forward(original)
+                else:
+                    self._refuse(f"原交易之后已有该参保人的其他交易，不能冲正{instead}", original)
+
+            self.room.clerk.queue.submit(Later(entry=original), told)
+
+    def _forward(self, original: Entry) -> None:
+        """Send the institution's own message; as everything of a reversal its area is the journal's (RV1)."""
+        job = self.first
+        if original.insuplc_admdvs:
+            job.tree["insuplc_admdvs"] = original.insuplc_admdvs
+            job.body = encode(job.tree)
+        self._end()
+        self.room.clerk.take_reversal(self.jobs, original)
+
+    # --- answering ---
+
+    def _nothing_to_undo(self, state: State) -> None:
+        """RV7: saying so is a success; it is recorded, so that a repeat gets the same bytes (X7)."""
+        job, queue = self.first, self.room.clerk.queue
+        body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
+        entry = attrs.evolve(self.room.clerk.entry_of(job), state="DONE", lane="", mdtrt_id="", business_key="")
+
+        def kept(found: OpResult | NotAccepted) -> None:
+            self._end()
+            for one in self.jobs:  # it moved nothing: true whether it could be kept or not
+                one.reply(body, "ok", "GW-REVERSED")
+
+        if queue.full:  # nothing can be kept now
+            kept(True)
+        else:
+            queue.submit(Keep(entry=entry, answer=body), kept)
+
+    def _refuse(self, why: str, original: Entry | None = None) -> None:
+        self._end()
+        for job in self.jobs:
+            job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=original)
+
+    def _say(self, state: State) -> None:
+        self._end()
+        for job in self.jobs:
             body, code = job.state_answer(state)
             job.reply(body, "in_doubt", code)
 
-    def _nothing_to_undo(self, job: Job, state: State) -> None:
-        """RV7: saying so is a success; it is recorded, so that a repeat gets the same bytes (X7)."""
-        body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
-        entry = attrs.evolve(self.clerk.entry_of(job), state="DONE", lane="", mdtrt_id="", business_key="")
-
-        def kept(found: OpResult | NotAccepted) -> None:
-            job.reply(body, "ok", "GW-REVERSED")  # it moved nothing: true whether it could be kept or not
-
-        if self.clerk.queue.full:  # nothing can be kept now
-            job.reply(body, "ok", "GW-REVERSED")
-        else:
-            self.clerk.queue.submit(Keep(entry=entry, answer=body), kept)
-
-    def _refuse(self, job: Job, why: str, original: Entry | None = None) -> None:
-        job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=original)
-
-    def _undone(self, job: Job, original: Entry) -> None:
-        """The platform took it back: the doubt ends, the lane is free."""
-        op = Advance(
-            entry=original,
-            was="IN_DOUBT",
-            to="REVERSED",
-            at_ms=int(self.clerk.clock.seconds() * 1000),
-            reason="reversed_by_institution",
-            answer=job.state_answer("REVERSED")[0],
-        )
-
-        def done(moved: OpResult | NotAccepted) -> None:
-            holder = self.clerk.lanes.holder(original.lane)
-            if moved is True and holder is not None and holder.id == original.id:
-                holder.state = "REVERSED"
-                self.clerk.lanes.leave(holder)
-
-        self.clerk.queue.submit(op, done)
+    def _end(self) -> None:
+        self.room.live.pop((self.first.institution.code, self.first.msgid), None)

@@ -9,15 +9,17 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import attrs
+from msgspec import Raw
 
 from gateway.core.catalogue import Region, Transaction
 from gateway.core.jsontext import encode, keys_twice, number_text, objects_of
 from gateway.core.model import Entry
-from gateway.core.money import reader
+from gateway.core.money import reader, yuan
 from gateway.core.ports import Reply
 from gateway.core.sums import identities_off
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
+Undoing = Literal["done", "not_found", "impossible", "refused", "silent", "never_left", "sign_in"]
 ID_MAX = 50
 _NAMED = ("setl_id", "mdtrt_id", "psn_no")
 
@@ -42,10 +44,43 @@ class Judge:
 
     region: Region
     system: re.Pattern[str]
+    undoing: tuple[tuple[Undoing, re.Pattern[str]], ...]
 
     @classmethod
     def of(cls, region: Region) -> "Judge":
-        return cls(region, re.compile(region.answers.system, re.IGNORECASE))
+        table = region.reversal
+        # In this order: "not found, so it cannot be reversed" is "not found".
+        undoing: tuple[tuple[Undoing, str], ...] = (
+            ("sign_in", table.sign_in),
+            ("done", table.done),
+            ("done", table.cancelled),
+            ("done", table.failed),
+            ("not_found", table.not_found),
+            ("impossible", table.impossible),
+        )
+        patterns = tuple((name, re.compile(text, re.IGNORECASE)) for name, text in undoing if text)
+        return cls(region, re.compile(region.answers.system, re.IGNORECASE), patterns)
+
+    def reversal(self, status: int, reply: Reply, body: bytes) -> tuple[Undoing, str]:
+        """Judge the answer to 2601 (reversal specification §5.2); return what it says, and why in a stable word.
+
+        What cannot be read, or is a system error, is silence: the queue sends it again.
+        """
+        if reply.access:
+            return "never_left", "access_refused"
+        if status >= 500 or not reply.infcode or reply.tree is None:
+            return "silent", f"http_{status}" if status >= 500 else "no_infcode"
+        if keys_twice(body, objects_of(reply.outer)):
+            return "silent", "keys_twice"
+        if reply.infcode == "0":
+            return ("done", "answered") if status == 200 else ("silent", f"http_{status}")
+        text = reply.err_msg.strip()
+        if reply.infcode not in self.region.answers.business_codes or not text or self.system.search(text):
+            return "silent", "system_error"
+        for name, pattern in self.undoing:
+            if pattern.search(text):
+                return name, name
+        return "refused", "refused"
 
     def money(self, status: int, reply: Reply, body: bytes, transaction: Transaction, entry: Entry) -> Verdict:
         """Judge the answer to a request of class M, A or R; body is what reply was read from."""
@@ -69,6 +104,12 @@ class Judge:
         if self.system.search(reply.err_msg):
             return Verdict("doubt", "system_error")
         return Verdict("rejected", "refused")
+
+    def found(self, node: Mapping[str, Any]) -> tuple[str, str, str]:
+        """Return (setl_id, mdtrt_id, settled) of a settlement a query found."""
+        amounts = amounts_of(node)
+        told = settled(node, amounts) if amounts is not None and "medfee_sumamt" in amounts else ""
+        return _number_of(node.get("setl_id")) or "", _number_of(node.get("mdtrt_id")) or "", told
 
     def answered(self, status: int, reply: Reply) -> bool:
         """Say whether a query or write got an answer of the platform's business layer."""
@@ -158,6 +199,15 @@ def amounts_of(found: Mapping[str, Any]) -> dict[str, int] | None:
             return None
         amounts[name] = amount
     return amounts
+
+
+def refund_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a cancellation answers, from the settlement it cancelled: its exact negative (annex X26, B10).
+
+    The refund's own setl_id is not known: nobody but the lost answer named it.
+    """
+    amounts = {name: Raw(yuan(-amount).encode()) for name, amount in (amounts_of(node) or {}).items()}
+    return {name: node[name] for name in ("psn_no", "mdtrt_id", *_WORDS) if node.get(name)} | amounts
 
 
 def _odd_amount(value: Any) -> int | None:

@@ -15,14 +15,16 @@ from adapters.store.memory import MemoryJournal
 from gateway.app.assemble import Room, assemble_exchange, make_institution, make_link
 from gateway.app.config import InstitutionConfig
 from gateway.app.config import Platform as LinkConfig
-from gateway.core.model import Accept, Advance, Keep, Op, OpResult, Source, StoreFull
+from gateway.core.model import Accept, Advance, Entry, Keep, Op, OpResult, Source, StoreFull, Unfinished
 from gateway.core.ports import Listener
 from gateway.exchange.door import Link
+from gateway.exchange.recovery import Past, Plan, recover
 from simulators.city import facts
 
 T0_S = 1_772_409_600.0  # 2026-03-02 08:00 in Shanghai
 ADDRESS = {HOME: "10.1.0.1", SHOP: "10.2.0.1", OTHER: "10.3.0.1"}
 TICK_S = 0.001  # one commit of the disk
+TRIP_S = 0.05  # to the platform and back, when it plays by itself
 
 facts()
 gc.freeze()  # plans and mapping tables are nobody's garbage; every test collects
@@ -73,6 +75,7 @@ class Sent:
     listener: Listener
     timeout_s: float
     late_s: float
+    at: float = 0.0
 
     @property
     def message(self) -> Json:
@@ -107,17 +110,20 @@ def settlement(msgid: str, psn_no: str, total: Any) -> Json:
 
 @attrs.define(eq=False, repr=False)
 class Far:
-    """The Exchange port: keeps what was sent; the test plays the platform."""
+    """The Exchange port: keeps what was sent; the test plays the platform, or leaves that to `plays`."""
 
     rig: "Rig"
     sent: list[Sent] = attrs.Factory(list)
+    plays: Callable[[Sent], object] | None = None
 
     def send(
         self, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, late_s: float = 0.0
     ) -> None:
-        one = Sent(path, body, listener, timeout_s, late_s)
+        one = Sent(path, body, listener, timeout_s, late_s, self.rig.clock.seconds())
         self.rig.log.append(f"send {one.message['msgid']}")
         self.sent.append(one)
+        if self.plays is not None:
+            self.rig.clock.callLater(TRIP_S, self.plays, one)
 
     @property
     def last(self) -> Sent:
@@ -163,6 +169,10 @@ class Disk:
         for work in waiting:
             work()
 
+    def forget(self) -> None:
+        """A crash: what was on its way to the disk never gets there."""
+        self._waiting.clear()
+
 
 @attrs.define(eq=False, repr=False)
 class Recorded:
@@ -170,6 +180,15 @@ class Recorded:
 
     rig: "Rig"
     journal: MemoryJournal = attrs.Factory(MemoryJournal)
+
+    def open_entries(self) -> list[Entry]:
+        return self.journal.open_entries()
+
+    def unfinished(self) -> list[Unfinished]:
+        return self.journal.unfinished()
+
+    def heads(self) -> dict[str, str]:
+        return self.journal.heads()
 
     def commit(self, ops: list[Op]) -> list[OpResult]:
         writes = [op for op in ops if isinstance(op, Accept | Advance | Keep)]
@@ -195,6 +214,7 @@ class Seen:
     alarms: list[tuple[str, str]] = attrs.Factory(list)
     commits: list[int] = attrs.Factory(list)
     misses: list[str] = attrs.Factory(list)
+    ends: list[str] = attrs.Factory(list)
 
     def request(
         self, infno: str, klass: str, institution: str, result: str, seconds: float, msgid: str, gw_code: str
@@ -216,6 +236,27 @@ class Seen:
     def alarm(self, name: str, institution: str, msgid: str) -> None:
         self.alarms.append((name, msgid))
 
+    def reversal(self, result: str) -> None:
+        self.ends.append(result)
+
+
+# A doubt that is asked about stays a doubt for three seconds: long enough for a test to look at it.
+_DEFAULTS: dict[str, Any] = {"resolve": "Q1"}
+
+
+@attrs.define(eq=False)
+class Dice:
+    """Chance without surprises: the middle, and a counter."""
+
+    thrown: int = 0
+
+    def random(self) -> float:
+        return 0.5
+
+    def randrange(self, stop: int, /) -> int:
+        self.thrown += 1
+        return self.thrown % stop
+
 
 @attrs.define(eq=False, repr=False)
 class Rig:
@@ -228,6 +269,7 @@ class Rig:
     clock: Clock = attrs.Factory(Clock)
     log: list[str] = attrs.Factory(list)
     watch: Seen = attrs.Factory(Seen)
+    dice: Dice = attrs.Factory(Dice)
     broke: list[Exception] = attrs.Factory(list)
     callers: int = 0
     store: Recorded = attrs.field(init=False)
@@ -245,7 +287,10 @@ class Rig:
         """Wire an exchange on what the journal holds."""
         compiled, snapshot = facts()
         settings = LinkConfig(
-            url="http://127.0.0.1/x", timeout_s=self.timeout_s, late_window_s=self.late_s, **self.settings
+            url="http://127.0.0.1/x",
+            timeout_s=self.timeout_s,
+            late_window_s=self.late_s,
+            **(_DEFAULTS | dict(self.settings)),
         )
         self.link = make_link(
             "national", settings, compiled, self.far, self.far, b"/fsi/api/x", lambda *_: b"", self.clock
@@ -265,7 +310,20 @@ class Rig:
             runner=self.disk,
             watch=self.watch,
             on_broken=self.broke.append,
+            dice=self.dice,
         )
+
+    def kill(self) -> None:
+        """The process is gone, with every timer and everything that was on its way to the disk."""
+        for call in list(self.clock.getDelayedCalls()):
+            call.cancel()
+        self.disk.forget()
+
+    def restart(self, past: Past | None = None) -> Plan:
+        """Kill the exchange, wire a new one on what is durable, and recover. past: another view of the journal."""
+        self.kill()
+        self.start()
+        return recover(past or self.store, self.room.lanes, self.room.office, self.clock.seconds())
 
     # --- what a test does ---
 

@@ -1,0 +1,65 @@
+"""A region's tables about answers: what a text means, what adds up, how doubt ends. Parts of a region file."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
+class AnswerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a region's answers are read (X1): which texts mean a system error, which access bodies prove a non-event."""
+
+    system: str = ""
+    business_codes: tuple[str, ...] = ()
+    access_codes: tuple[int, ...] = ()
+    access_messages: str = ""
+    wrapper: str = ""
+
+
+class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a region ends doubt (reversal specification §4, §5.2, RV11): what answers to 2601 mean, and when it stops.
+
+    done, cancelled, failed, not_found, impossible, sign_in: patterns of err_msg. confirm: what is kept when a query
+    finds it (others are reversed). query_consistent: a query that finds nothing proves that there is nothing.
+    extra_at, manual_at: times of day in Shanghai.
+    """
+
+    done: str
+    cancelled: str
+    failed: str
+    not_found: str
+    impossible: str
+    sign_in: str
+    confirm: tuple[str, ...] = ()
+    query_consistent: bool = False
+    refusals_max: int = 3
+    give_up_s: float = 86400.0
+    cancel_give_up_s: float = 600.0
+    extra_at: str = "23:30"
+    manual_at: str = "00:30"
+
+
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """total = sum of parts (+ optional parts when present), checked where total and all parts are present (X38)."""
+
+    total: str
+    parts: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+def faults(where: str, answers: AnswerTable | None, reversal: ReversalTable | None) -> Iterator[str]:
+    """Yield a line for every pattern that is none, and every time that is none. where: the file and `$`."""
+    for name, table, labels in (
+        ("answers", answers, ("system", "access_messages")),
+        ("reversal", reversal, ("done", "cancelled", "failed", "not_found", "impossible", "sign_in")),
+    ):
+        for label in labels if table is not None else ():
+            try:
+                re.compile(getattr(table, label))
+            except re.error as cause:
+                yield f"{where}.{name}.{label}: {cause}"
+    for label in ("extra_at", "manual_at") if reversal is not None else ():
+        if _TIME.fullmatch(getattr(reversal, label)) is None:
+            yield f"{where}.reversal.{label}: no time of day HH:MM"

@@ -1,0 +1,183 @@
+"""Asking the platform what became of a doubt: 5203, and 5201 to learn of visits; and signing in when that is missing.
+
+Only a conclusive answer counts: yes is a settlement that carries our msgid, the same person, visit and total; anything
+that cannot be read, or does not fit, is "don't know". Source: reversal specification §4.1, §4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from gateway.core.dates import shanghai
+from gateway.core.facts import undone_setl_id
+from gateway.core.model import Entry
+from gateway.core.money import fen_of
+from gateway.core.ports import Reply
+from gateway.exchange.resolution import Finding
+from gateway.exchange.words import TAIL_MAX, own_message, own_msgid
+from gateway.exchange.words import sign_in as sign_in_words
+
+if TYPE_CHECKING:
+    from gateway.exchange.undo import Undo
+
+Heard = Callable[[Finding, Mapping[str, Any] | None], None]
+VISITS_MAX = 10
+WINDOW_S = 86400.0
+
+
+def ask_about(undo: Undo, heard: Heard) -> None:
+    """Ask by the link's strategy; `heard` is called once."""
+    original = undo.original
+    if undo.policy.cancels:
+        _settlement(
+            undo,
+            original.mdtrt_id,
+            undone_setl_id(original.business_key),
+            lambda reply: heard(*_of_cancellation(reply, original)),
+        )
+    elif undo.link.resolve == "Q2" or not original.mdtrt_id:
+        _by_visits(undo, heard)
+    else:
+        _settlement(undo, original.mdtrt_id, "", lambda reply: heard(*_of_settlement(reply, original)))
+
+
+def _settlement(undo: Undo, mdtrt_id: str, setl_id: str, told: Callable[[Reply | None], None]) -> None:
+    data = {"psn_no": undo.original.psn_no, "setl_id": setl_id, "mdtrt_id": mdtrt_id}
+    _send(undo, "5203", {"data": data}, told)
+
+
+def _by_visits(undo: Undo, heard: Heard) -> None:
+    """Q2: the person's visits since the day before, then the settlement of each."""
+    original = undo.original
+    begin, end = original.created_ms / 1000 - WINDOW_S, undo.office.clock.seconds() + 60.0
+    data = {
+        "psn_no": original.psn_no,
+        "begntime": f"{shanghai(begin):%Y-%m-%d %H:%M:%S}",
+        "endtime": f"{shanghai(end):%Y-%m-%d %H:%M:%S}",
+        "med_type": "",
+        "mdtrt_id": original.mdtrt_id,
+    }
+
+    def visits(reply: Reply | None) -> None:
+        rows = _rows(reply, "mdtrtinfo")
+        if rows is None:
+            heard("unknown", None)
+            return
+        left = [row for row in rows if type(row.get("mdtrt_id")) is str][:VISITS_MAX]
+        complete = len(left) == len(rows)
+
+        def following(finding: Finding, found: Mapping[str, Any] | None) -> None:
+            nonlocal complete
+            complete = complete and finding == "nothing"
+            if finding == "found" or not left:
+                heard("nothing" if finding != "found" and complete else finding, found)
+                return
+            row = left.pop(0)
+            setl_id = row.get("setl_id")
+            _settlement(
+                undo,
+                row["mdtrt_id"],
+                setl_id if type(setl_id) is str else "",
+                lambda reply: following(*_of_settlement(reply, original)),
+            )
+
+        following("nothing", None)
+
+    _send(undo, "5201", {"data": data}, visits)
+
+
+def _rows(reply: Reply | None, node: str) -> list[dict[str, Any]] | None:
+    """Return the rows of an answer's node; None when it is no readable success."""
+    if reply is None or reply.infcode != "0" or reply.tree is None:
+        return None
+    output = reply.tree.get("output")
+    found = output.get(node) if type(output) is dict else None
+    rows = found if type(found) is list else [found] if found else []
+    return rows if all(type(row) is dict for row in rows) else None
+
+
+def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:
+    """Read 5203 about a settlement in doubt."""
+    rows = _rows(reply, "setlinfo")
+    if rows is None:
+        return "unknown", None
+    ours = [row for row in rows if row.get("medins_setl_id") == original.msgid]
+    if not ours:
+        return "nothing", None
+    if len(ours) > 1 or not _fits(ours[0], original) or ours[0].get("refd_setl_flag") == "1":
+        return "unknown", None  # booked twice, of another, or undone meanwhile: a person's business
+    return "found", ours[0]
+
+
+def _fits(row: Mapping[str, Any], original: Entry) -> bool:
+    same_visit = not original.mdtrt_id or row.get("mdtrt_id") == original.mdtrt_id
+    same_total = original.medfee_fen is None or fen_of(row.get("medfee_sumamt")) == original.medfee_fen
+    return row.get("psn_no") == original.psn_no and same_visit and same_total
+
+
+def _of_cancellation(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:
+    """Read 5203 about the settlement a cancellation in doubt would undo: refd_setl_flag 1 = it is undone (§4.3)."""
+    rows, setl_id = _rows(reply, "setlinfo"), undone_setl_id(original.business_key)
+    ours = [row for row in rows or () if row.get("setl_id") == setl_id and row.get("psn_no") == original.psn_no]
+    if not ours:
+        return "unknown", None
+    flags = {str(row.get("refd_setl_flag", "")) for row in ours}
+    if "1" in flags:
+        return "found", ours[0]
+    return ("normal" if flags == {"0"} else "unknown"), None
+
+
+def sign_in(undo: Undo) -> None:
+    """Sign the institution in (9001): the platform said that this is missing. The next sending carries the number."""
+
+    def told(reply: Reply | None) -> None:
+        rows = _rows(reply, "signinoutb")
+        sign_no = rows[0].get("sign_no") if rows else None
+        code = undo.original.fixmedins_code
+        if type(sign_no) is str:
+            undo.office.remember(code, {**undo.office.heads.get(code, {}), "sign_no": sign_no})
+            undo.hurry()
+
+    _send(undo, "9001", sign_in_words(), told)
+
+
+def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Callable[[Reply | None], None]) -> None:
+    """Send a query in the original's name; told(None) when there was no answer."""
+    original, link, office = undo.original, undo.link, undo.office
+    if not link.breaker.admit():
+        told(None)
+        return
+    now = office.clock.seconds()
+    msgid = own_msgid(original.fixmedins_code, now, office.dice.randrange(TAIL_MAX))
+    head = office.heads.get(original.fixmedins_code, {})
+    path, headers = link.codec.request(infno, now)
+    body = own_message(infno, msgid, original, head, now, message)
+    link.exchange.send(path, headers, body, _Question(undo, told), link.timeout_s)
+
+
+@attrs.define(eq=False)
+class _Question:
+    """One query on its way. It is the link's Listener."""
+
+    undo: Undo
+    told: Callable[[Reply | None], None]
+    retry_safe: bool = True
+
+    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        self.undo.link.breaker.worked()
+        reply = self.undo.link.codec.read(status, body, whole, True)
+        self.told(reply if status == 200 else None)
+
+    def not_sent(self, reason: str) -> None:
+        self.undo.link.breaker.failed()
+        self.told(None)
+
+    def silent(self) -> None:
+        """A query waits no longer than its deadline; `lost` follows at once."""
+
+    def lost(self, reason: str) -> None:
+        self.undo.link.breaker.failed()
+        self.told(None)

@@ -1,0 +1,180 @@
+"""Store and forward: which reversal may leave when. One at a time a lane, few at a time a link (X32).
+
+The rows are durable (`Saf`); here are their timers and the gates they pass. `undo` drives each of them.
+Source: reversal specification §5.1, RV11; contract-annex X32.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from gateway.core.dates import SHANGHAI, shanghai
+from gateway.core.facts import Digest
+from gateway.core.jsontext import encode
+from gateway.core.model import Entry, Remember, Unfinished
+from gateway.core.ports import Clock, Dice, Watch
+from gateway.exchange.door import Link
+from gateway.exchange.lanes import Lanes
+from gateway.exchange.queue import JournalQueue
+from gateway.exchange.resolution import Policy
+from gateway.exchange.undo import Undo
+from gateway.exchange.words import head_of
+
+IN_FLIGHT_MAX = 16
+HALF_OPEN_MAX = 4
+POLL_S = 1.0
+SETTLE_ASKS_S = (3.0, 5.0, 12.0)  # +3, +8, +20 s (§4.2)
+CANCEL_ASKS_S = (3.0, 5.0, 12.0, 40.0, 60.0, 60.0, 120.0, 150.0, 150.0)  # until 10 minutes are over (§4.3)
+
+
+@attrs.define(eq=False, kw_only=True)
+class StoreForward:
+    """Every doubt that is being ended. live: by the original's journal id. heads: of each institution's envelope."""
+
+    clock: Clock
+    queue: JournalQueue
+    lanes: Lanes
+    links: Mapping[str, Link]
+    watch: Watch
+    digest: Digest
+    dice: Dice
+    new_id: Callable[[], int]
+    heads: dict[str, dict[str, str]] = attrs.Factory(dict)
+    live: dict[int, Undo] = attrs.Factory(dict)
+    _flying: dict[str, int] = attrs.Factory(dict)
+    _crowded: set[str] = attrs.Factory(set)
+    _waiting: dict[str, deque[Undo]] = attrs.Factory(dict)
+    _polling: set[str] = attrs.Factory(set)
+
+    @property
+    def depth(self) -> int:
+        """How many reversals wait to be sent or answered."""
+        return sum(one.row is not None for one in self.live.values())
+
+    def remember(self, institution: str, tree: Mapping[str, object]) -> None:
+        """Keep an institution's envelope head, durably when it changed: a reversal after a restart carries it.
+
+        It rides along with the row of the request that brought it.
+        """
+        head = head_of(tree)
+        if self.heads.get(institution) != head and not self.queue.full:
+            self.heads[institution] = head
+            self.queue.later(Remember(fixmedins_code=institution, head=encode(head).decode()))
+
+    # --- coming in ---
+
+    def begin(self, record: Entry, original: Entry, sent_ms: int) -> None:
+        """End a doubt. record: what is in doubt; original: what would be reversed (the same, but for an asked 2601)."""
+        undo = self._undo(record, original, sent_ms)
+        if undo is not None:
+            undo.begin()
+
+    def resume(self, found: Unfinished) -> None:
+        """Go on with what a stop left on the queue."""
+        undo = self._undo(found.record, found.original, found.saf.sent_ms)
+        if undo is not None:
+            undo.resume(found.saf)
+
+    def _undo(self, record: Entry, original: Entry, sent_ms: int) -> Undo | None:
+        link = self.links.get(original.link)
+        if original.id in self.live:
+            return None
+        if link is None:  # its lane stays blocked: nobody may pay twice because a link was taken out of the file
+            self.watch.alarm("reversal_without_link", original.fixmedins_code, original.msgid)
+            return None
+        undo = Undo(self, record, original, link, policy_of(link, record, original), sent_ms)
+        self.live[original.id] = undo
+        return undo
+
+    # --- the gates ---
+
+    def due(self, undo: Undo) -> None:
+        """Its time has come: go, or wait for room."""
+        name = undo.link.name
+        if self._may_go(undo):
+            self._flying[name] = self._flying.get(name, 0) + 1
+            self._crowded.add(undo.original.lane)
+            undo.go()
+        else:
+            self._waiting.setdefault(name, deque()).append(undo)
+            self._poll(name)
+
+    def _may_go(self, undo: Undo) -> bool:
+        breaker, flying = undo.link.breaker, self._flying.get(undo.link.name, 0)
+        if undo.original.lane in self._crowded or flying >= IN_FLIGHT_MAX:
+            return False
+        if breaker.state == "half_open" and flying >= HALF_OPEN_MAX:
+            return False
+        return breaker.admit()
+
+    def landed(self, undo: Undo) -> None:
+        """One sending came to its end: there is room for the next."""
+        name = undo.link.name
+        self._flying[name] -= 1
+        self._crowded.discard(undo.original.lane)
+        self._drain(name)
+
+    def _drain(self, name: str) -> None:
+        waiting = self._waiting.get(name)
+        for _ in range(len(waiting or ())):
+            assert waiting is not None
+            undo = waiting.popleft()
+            if undo.waits:
+                self.due(undo)
+
+    def _poll(self, name: str) -> None:
+        """Look again in a while: a breaker does not say when it half opens."""
+        if name not in self._polling:
+            self._polling.add(name)
+            self.clock.callLater(POLL_S, self._polled, name)
+
+    def _polled(self, name: str) -> None:
+        self._polling.discard(name)
+        self._drain(name)
+
+    # --- times of day (RV11) ---
+
+    def deadlines(self, undo: Undo, opened_ms: int) -> tuple[float, float]:
+        """Return (seconds until the extra sending, seconds until a person must take over)."""
+        now = self.clock.seconds()
+        table = undo.link.region.reversal
+        last = _at(undo.original.created_ms / 1000, table.manual_at, days=1)
+        over = min(opened_ms / 1000 + undo.policy.give_up_s, last) - now
+        # A node that was down over its hour still tries once before it gives up.
+        fair = undo.link.timeout_s + undo.link.late_s + 5.0
+        return _at(undo.original.created_ms / 1000, table.extra_at) - now, max(over, fair)
+
+
+def _at(moment_s: float, time_of_day: str, days: int = 0) -> float:
+    """Return when it is that time of day, on the moment's day in Shanghai or so many days later."""
+    day = shanghai(moment_s).date() + timedelta(days=days)
+    hour, minute = time_of_day.split(":")
+    return datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=SHANGHAI).timestamp()
+
+
+def policy_of(link: Link, record: Entry, original: Entry) -> Policy:
+    """Return how a record's doubt is ended (reversal specification §4.1-4.3)."""
+    table = link.region.reversal
+    own = record.id == original.id
+    cancels = own and link.plans[original.infno].transaction.kind == "undo"
+    asks: tuple[float, ...] = ()
+    if own and cancels:
+        asks = CANCEL_ASKS_S
+    elif own and link.resolve in ("Q1", "Q2"):
+        asks = SETTLE_ASKS_S
+    return Policy(
+        asks=asks,
+        confirm=original.infno[:4] in table.confirm or cancels,
+        cancels=cancels,
+        reversible=not own or original.infno in link.region.reversible,
+        consistent=table.query_consistent,
+        quiesce_ms=int(link.quiesce_s * 1000),
+        refusals_max=table.refusals_max,
+        schedule_s=link.schedule_s,
+        attempts_alarm=link.attempts_alarm,
+        give_up_s=table.cancel_give_up_s
+        if cancels and original.infno not in link.region.reversible
+        else table.give_up_s,
+    )

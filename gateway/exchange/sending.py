@@ -1,0 +1,76 @@
+"""One 2601 on its way to the platform, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from gateway.core.model import Entry, State
+from gateway.exchange.verdict import Undoing
+
+if TYPE_CHECKING:
+    from gateway.exchange.undo import Undo
+
+# How a sending's own row ends: done, refused by the business layer, never left, or without an answer.
+SENDING_STATE: Mapping[Undoing, State] = {
+    "done": "ACKED",
+    "not_found": "REJECTED",
+    "impossible": "REJECTED",
+    "refused": "REJECTED",
+    "sign_in": "REJECTED",
+    "never_left": "NOT_SENT",
+    "silent": "DONE",
+}
+
+
+@attrs.define(eq=False)
+class Sending:
+    """One 2601 on its way. It is the link's Listener."""
+
+    undo: Undo
+    entry: Entry
+    body: bytes
+    began: float = 0.0
+    quiet: bool = False  # it left when nothing could be booked behind its back any more
+    retry_safe: bool = False
+    _over: bool = False
+
+    def leave(self) -> None:
+        link, undo = self.undo.link, self.undo
+        self.began, self.quiet = undo.office.clock.seconds(), undo.quiet
+        try:
+            path, headers = link.codec.request("2601", self.began)
+        except Exception:  # boundary: our own fault before the first byte; the alarm tells of it
+            undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
+            self._told("never_left", "internal")
+            return
+        link.exchange.send(path, headers, self.body, self, link.timeout_s, link.late_s)
+
+    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        undo, link = self.undo, self.undo.link
+        link.breaker.worked()
+        undo.office.watch.platform(link.name, undo.office.clock.seconds() - self.began)
+        try:
+            said, reason = link.judge.reversal(status, link.codec.read(status, body, whole, True), body)
+        except Exception:  # boundary: a fault of ours while reading an answer is silence: it is sent again
+            undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
+            said, reason = "silent", "internal"
+        self._told(said, reason)
+
+    def not_sent(self, reason: str) -> None:
+        self.undo.link.breaker.failed()
+        self._told("never_left", reason)
+
+    def silent(self) -> None:
+        self.undo.link.breaker.failed()
+
+    def lost(self, reason: str) -> None:
+        self.undo.link.breaker.failed()
+        self._told("silent", reason)
+
+    def _told(self, said: Undoing, reason: str) -> None:
+        if not self._over:
+            self._over = True
+            self.undo.answered(self, said, reason)

@@ -1,0 +1,369 @@
+"""One record in doubt on its way to its end: its machine, its row on the queue, the sendings, and who waits for it.
+
+Order of writing as for any money: a sending is durable before its first byte leaves; the end is durable before the lane
+is free and before anybody hears of it. Source: reversal specification §4, §5, §9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from gateway.core.answers import state_made
+from gateway.core.facts import content, undone_setl_id
+from gateway.core.model import FAILED, Accept, Accepted, Advance, Entry, NotAccepted, OpResult, Saf, State
+from gateway.exchange.asking import ask_about, sign_in
+from gateway.exchange.door import Link
+from gateway.exchange.resolution import (
+    Answer,
+    Ask,
+    Attempt,
+    Effects,
+    End,
+    Finding,
+    How,
+    Policy,
+    Queue,
+    Resolution,
+    Wait,
+    first_step,
+    new_resolution,
+    next_time_ms,
+    weigh_answer,
+    weigh_finding,
+)
+from gateway.exchange.sending import SENDING_STATE, Sending
+from gateway.exchange.verdict import Undoing, refund_of
+from gateway.exchange.words import TAIL_MAX, own_message, own_msgid, reversal
+
+if TYPE_CHECKING:
+    from gateway.exchange.saf import StoreForward
+
+RETRY_S = 1.0
+SIGN_INS_MAX = 3
+_END_STATE: Mapping[How, State] = {
+    "confirmed": "CONFIRMED",
+    "nothing": "ABSENT",
+    "undone": "REVERSED",
+    "absent": "REVERSED",
+    "manual": "MANUAL",
+}
+
+
+@attrs.define(eq=False)
+class Undo:
+    """One doubt. record: what is in doubt; original: what is reversed. They differ when the institution asked for the
+    reversal of a known success: then the record is its 2601, and the original keeps its state until it is cancelled.
+    """
+
+    office: StoreForward
+    record: Entry
+    original: Entry
+    link: Link
+    policy: Policy
+    sent_ms: int
+    machine: Resolution = attrs.Factory(new_resolution)
+    row: Saf | None = None
+    waits: bool = False  # its next sending is due or will be; False while one is on its way
+    quiet: bool = False  # what was still on its way cannot be booked any more
+    told: list[Callable[[State], None]] = attrs.Factory(list)
+    _not_found: bool = False
+    _asked: int = 0
+    _sign_ins: int = 0
+    _over: bool = False
+    _ended: bool = False
+    _reason: str = ""
+    _found: Mapping[str, Any] | None = None
+    _timers: dict[str, Any] = attrs.Factory(dict)
+
+    # --- coming in ---
+
+    def begin(self) -> None:
+        """The record is durably in doubt."""
+        self._deadlines(self._now_ms())
+        # How long ago it left is measured with a clock that may have jumped meanwhile: by no more than it may wait.
+        since_s = (self._now_ms() - self.sent_ms) / 1000
+        self._calm_down(min(max(since_s, 0.0), self.link.timeout_s + self.link.late_s))
+        self._step(first_step(self.policy))
+
+    def resume(self, row: Saf) -> None:
+        """A restart found it on the queue; a sending that was on its way may or may not have arrived."""
+        self.row = attrs.evolve(row, state="QUEUED")
+        self._deadlines(row.opened_ms)
+        self._calm_down(0.0)  # nobody knows what the clock did meanwhile
+        self.machine.resume()
+        # A wall clock that was set back meanwhile must not make anybody wait longer than one step of the schedule.
+        now_ms = self._now_ms()
+        longest_ms = next_time_ms("silent", self.policy, row, now_ms, 1.0)
+        self._sleep(min(row.next_ms, longest_ms) if row.state == "QUEUED" else now_ms)
+
+    def hurry(self) -> None:
+        """Somebody waits, or the day ends: the next sending is due now."""
+        if self.waits and self._cancel("next"):
+            self.office.due(self)
+
+    def _deadlines(self, opened_ms: int) -> None:
+        extra_s, over_s = self.office.deadlines(self, opened_ms)
+        self._later("over", over_s, self._time_is_up)
+        if 0 < extra_s < over_s:
+            self._later("extra", extra_s, self.hurry)
+
+    def _calm_down(self, since_s: float) -> None:
+        self._later("quiet", self.policy.quiesce_ms / 1000 - since_s, self._calm)
+
+    def _calm(self) -> None:
+        """From now on "not found" can be believed (§5.3)."""
+        self.quiet = True
+        if self._not_found:
+            self.hurry()
+
+    def _time_is_up(self) -> None:
+        self._over = True
+        if self.waits or "ask" in self._timers:
+            self.waits = False
+            self._cancel("next")
+            self._cancel("ask")
+            self._reason = "time_is_up"
+            self._step("beyond_us")
+
+    # --- the machine ---
+
+    def _step(self, name: str) -> None:
+        effects: Effects = getattr(self.machine, name)()
+        for effect in effects:
+            if isinstance(effect, Ask):
+                self._later("ask", self.policy.asks[self._asked], self._ask)
+                self._asked += 1
+            elif isinstance(effect, Queue):
+                self._queue()
+            elif isinstance(effect, Attempt):
+                self._attempt()
+            elif isinstance(effect, Wait):
+                pass  # the row went back to the queue with the sending's own end
+            else:
+                self._end(effect)
+
+    # --- asking ---
+
+    def _ask(self) -> None:
+        self._timers.pop("ask", None)
+        quiet = self.quiet
+
+        def heard(finding: Finding, found: Mapping[str, Any] | None) -> None:
+            if self._ended:
+                return
+            self._found, self._reason = found, finding
+            step = weigh_finding(finding, self.policy, self._asked, quiet)
+            self._step("beyond_us" if self._over and step == "ask" else step)
+
+        ask_about(self, heard)
+
+    # --- the queue ---
+
+    def _queue(self) -> None:
+        now_ms = self._now_ms()
+        self.row = Saf(
+            id=self.record.id,
+            original_id=self.original.id,
+            state="QUEUED",
+            opened_ms=now_ms,
+            sent_ms=self.sent_ms,
+            next_ms=next_time_ms("silent", self.policy, _NEW, now_ms, 0.5),
+        )
+        own = self.record.id == self.original.id
+        to: State = "REVERSING" if own else self.record.state
+        op = self._advance(self.record, self.record.state, to, "reversal_queued", saf=self.row)
+        self.record.state = to
+        self.office.queue.submit(op, self._queued)
+
+    def _queued(self, moved: OpResult | NotAccepted) -> None:
+        if moved is not True:
+            self._conflict()
+            return
+        assert self.row is not None
+        self._sleep(self.row.next_ms)
+
+    def _sleep(self, until_ms: int) -> None:
+        self.waits = True
+        self._later("next", (until_ms - self._now_ms()) / 1000, self._due)
+
+    def _due(self) -> None:
+        self._timers.pop("next", None)
+        self.office.due(self)
+
+    # --- one sending ---
+
+    def go(self) -> None:
+        """The gates are open."""
+        self.waits = False
+        self._step("attempt")
+
+    def _attempt(self) -> None:
+        assert self.row is not None
+        now = self.office.clock.seconds()
+        original, head = self.original, self.office.heads.get(self.original.fixmedins_code, {})
+        msgid = own_msgid(original.fixmedins_code, now, self.office.dice.randrange(TAIL_MAX))
+        message = reversal(original)
+        entry = Entry(
+            id=self.office.new_id(),
+            fixmedins_code=original.fixmedins_code,
+            msgid=msgid,
+            infno="2601",
+            klass="R",
+            link=original.link,
+            state="SENT",
+            digest=self.office.digest(content("2601", original.fixmedins_code, message)),
+            created_ms=int(now * 1000),
+            psn_no=original.psn_no,
+            omsgid=original.msgid,
+            insuplc_admdvs=original.insuplc_admdvs,
+            mdtrtarea_admvs=original.mdtrtarea_admvs,
+        )
+        row = attrs.evolve(self.row, state="INFLIGHT", attempt=self.row.attempt + 1)
+        sending = Sending(self, entry, own_message("2601", msgid, original, head, now, message))
+
+        def durable(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, Accepted):
+                self.row = row
+                sending.leave()
+            else:  # no space, or the number is taken: nothing was recorded, so this was no sending
+                self._retreat()
+
+        self.office.queue.submit(Accept(entry=entry, reason="reversal", saf=row), durable)
+
+    def _retreat(self) -> None:
+        self.office.landed(self)
+        self._step("again" if not self._over else "beyond_us")
+        if not self._over:
+            self._sleep(self._now_ms() + int(RETRY_S * 1000))
+
+    def answered(self, sending: Sending, said: Undoing, reason: str) -> None:
+        """A sending came to its end: write it down, and what follows from it."""
+        assert self.row is not None
+        answer: Answer = "refused" if said == "sign_in" else said
+        if said == "sign_in" and self._sign_ins < SIGN_INS_MAX:
+            answer, self._sign_ins = "silent", self._sign_ins + 1
+            sign_in(self)
+        now_ms, self._not_found = self._now_ms(), answer == "not_found"
+        row = attrs.evolve(self.row, state="QUEUED", refusals=self.row.refusals + (answer == "refused"))
+        step = weigh_answer(answer, self.policy, row, sending.quiet, self._over)
+        if step == "absent" and self.record.id != self.original.id:
+            # Of what never happened, nothing is what there is to undo; a success it confirmed it must know.
+            step = "undone" if self.original.state in FAILED else "beyond_us"
+        self._reason = reason
+        if step == "again":
+            row = attrs.evolve(row, next_ms=next_time_ms(answer, self.policy, row, now_ms, self.office.dice.random()))
+        self.row = row
+        to = SENDING_STATE[said]
+        over = self._advance(sending.entry, "SENT", to, reason, saf=row if step == "again" else None)
+        self.office.queue.submit(over, self._written)
+        if row.attempt == self.policy.attempts_alarm:
+            self.office.watch.alarm("reversal_slow", self.original.fixmedins_code, self.original.msgid)
+        self.office.landed(self)
+        self._step(step)
+        if step == "again":
+            self._sleep(row.next_ms)
+            if answer == "not_found" and self.quiet:
+                self.hurry()
+
+    def _written(self, moved: OpResult | NotAccepted) -> None:
+        if moved is not True:
+            self.office.watch.alarm("state_conflict", self.original.fixmedins_code, self.original.msgid)
+
+    # --- the end ---
+
+    def _end(self, end: End) -> None:
+        self._ended = True
+        for name in list(self._timers):
+            self._cancel(name)
+        own = self.record.id == self.original.id
+        to: State = _END_STATE[end.how] if own or end.how == "manual" else "CONFIRMED"
+        saf = None
+        if self.row is not None:
+            saf = attrs.evolve(self.row, state="DEAD" if end.how == "manual" else "DONE")
+        now = self.office.clock.seconds()
+        answer, settled = None, ("", "", "")
+        if to != "MANUAL":
+            found = self._found if end.how == "confirmed" else None
+            if found is not None and self.policy.cancels:
+                found = refund_of(found)
+            answer = state_made(self.record, to, now, self.link.infcode, {"setlinfo": found} if found else None)
+            if found is not None:
+                settled = self.link.judge.found(found)
+        reason = {"absent": "reversed_absent", "undone": "reversed"}.get(end.how, self._reason or end.how)
+        op = self._advance(
+            self.record,
+            self.record.state,
+            to,
+            reason,
+            saf=saf,
+            answer=answer,
+            undoes=0 if own or to == "MANUAL" else self.original.id,
+            settled=settled,
+            cancels=undone_setl_id(self.record.business_key) if to == "CONFIRMED" and own else "",
+        )
+        self.office.queue.submit(op, lambda moved: self._over_and_done(to, end.how, moved))
+
+    def _over_and_done(self, to: State, how: How, moved: OpResult | NotAccepted) -> None:
+        if moved is not True:
+            self._conflict()
+            return
+        office = self.office
+        if to == "MANUAL":
+            office.watch.alarm("manual", self.original.fixmedins_code, self.original.msgid)
+        office.watch.reversal({"undone": "reversed", "nothing": "absent"}.get(how, how))
+        self.record.state = to
+        holder = office.lanes.holder(self.record.lane)
+        if holder is not None and holder.id == self.record.id:
+            holder.state = to
+            office.lanes.leave(holder)
+        office.live.pop(self.original.id, None)
+        told, self.told = self.told, []
+        for call in told:
+            call(to)
+
+    def _conflict(self) -> None:
+        """Somebody else moved the row: our picture is wrong, so nothing more is done; the lane stays blocked."""
+        self._ended = True
+        for name in list(self._timers):
+            self._cancel(name)
+        self.office.watch.alarm("state_conflict", self.original.fixmedins_code, self.original.msgid)
+
+    # --- small things ---
+
+    def _advance(
+        self,
+        entry: Entry,
+        was: State,
+        to: State,
+        reason: str,
+        *,
+        saf: Saf | None = None,
+        answer: bytes | None = None,
+        undoes: int = 0,
+        settled: tuple[str, str, str] = ("", "", ""),
+        cancels: str = "",
+    ) -> Advance:
+        setl_id, mdtrt_id, told = settled
+        return Advance(
+            entry=entry, was=was, to=to, at_ms=self._now_ms(), reason=reason, saf=saf, answer=answer, undoes=undoes,
+            setl_id=setl_id, mdtrt_id=mdtrt_id, settled=told, cancels=cancels,
+        )  # fmt: skip
+
+    def _now_ms(self) -> int:
+        return int(self.office.clock.seconds() * 1000)
+
+    def _later(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
+        self._timers[name] = self.office.clock.callLater(max(0.0, delay_s), call)
+
+    def _cancel(self, name: str) -> bool:
+        timer = self._timers.pop(name, None)
+        if timer is None or not timer.active():
+            return False
+        timer.cancel()
+        return True
+
+
+_NEW = Saf(id=0, original_id=0, state="QUEUED", opened_ms=0, sent_ms=0)

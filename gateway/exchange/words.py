@@ -1,0 +1,79 @@
+"""Messages the gateway sends in its own name: a reversal, the queries about a doubt, a sign-in.
+
+Whatever they say of the original comes from the journal, never from free input (RV1). The envelope head is the one the
+institution sent last; who acts is the gateway, not a person of the institution's.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.core.dates import shanghai
+from gateway.core.jsontext import encode
+from gateway.core.model import Entry
+
+# What is kept of an institution's envelope: where, to whom, in which version, and the sign-in number. No person.
+HEAD = (
+    "mdtrtarea_admvs", "recer_sys_code", "dev_no", "dev_safe_info", "signtype", "infver", "opter_type", "sign_no",
+    "fixmedins_name",
+)  # fmt: skip
+_DEFAULTS = {"infver": "V1.0", "opter_type": "1"}
+_OPTER, _OPTER_NAME = "gateway", "两定网关"
+_ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+TAIL_MAX = len(_ALPHABET) ** 3
+
+
+def head_of(tree: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is kept of an envelope; texts only, of a length that fits its field."""
+    found = {name: tree.get(name) for name in HEAD}
+    return {name: value for name, value in found.items() if type(value) is str and len(value) <= 200}
+
+
+def own_msgid(institution: str, now_s: float, tail: int) -> str:
+    """Return a msgid of the official form, told from an institution's own by the letter R. tail: 0..TAIL_MAX-1."""
+    letters = ""
+    for _ in range(3):
+        tail, digit = divmod(tail, len(_ALPHABET))
+        letters += _ALPHABET[digit]
+    return f"{institution[:12]}{shanghai(now_s):%Y%m%d%H%M%S}R{letters}"
+
+
+def own_message(
+    infno: str, msgid: str, original: Entry, head: Mapping[str, str], now_s: float, message: Mapping[str, Any]
+) -> bytes:
+    """Return the bytes of an envelope sent for an original's institution, area and insured locality."""
+
+    def word(name: str) -> str:
+        return head.get(name) or _DEFAULTS.get(name, "")
+
+    return encode(
+        {
+            "infno": infno,
+            "msgid": msgid,
+            "mdtrtarea_admvs": original.mdtrtarea_admvs or word("mdtrtarea_admvs"),
+            "insuplc_admdvs": original.insuplc_admdvs,
+            "recer_sys_code": word("recer_sys_code"),
+            "dev_no": word("dev_no"),
+            "dev_safe_info": word("dev_safe_info"),
+            "cainfo": "",
+            "signtype": word("signtype"),
+            "infver": word("infver"),
+            "opter_type": word("opter_type"),
+            "opter": _OPTER,
+            "opter_name": _OPTER_NAME,
+            "inf_time": f"{shanghai(now_s):%Y-%m-%d %H:%M:%S}",
+            "fixmedins_code": original.fixmedins_code,
+            "fixmedins_name": word("fixmedins_name"),
+            "sign_no": "" if infno == "9001" else word("sign_no"),
+            "input": message,
+        }
+    )
+
+
+def reversal(original: Entry) -> dict[str, Any]:
+    """Return the input of 2601 (reversal specification §1)."""
+    return {"data": {"psn_no": original.psn_no, "omsgid": original.msgid, "oinfno": original.infno}}
+
+
+def sign_in() -> dict[str, Any]:
+    """Return the input of 9001."""
+    return {"signIn": {"opter_no": _OPTER, "mac": "00-00-00-00-00-00", "ip": "127.0.0.1"}}
