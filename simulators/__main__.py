@@ -18,6 +18,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
 from simulators import access, accounts, errands, secure
+from simulators.city_command import city, city_long
 from simulators.day import day_of
 from simulators.drive import Pool, run_all
 from simulators.his import Institution
@@ -235,21 +236,8 @@ def demo(**options: Any) -> None:
     sys.exit(arguments_of(options).play(options["once"]))
 
 
-@main.command(help="步进时钟上的城市：同一种子，同一轨迹。先风暴后平静，再比对外部账本。")
-@click.option("--seed", type=int, default=7, show_default=True)
-@click.option("--hours", type=float, default=24.0, show_default=True)
-@click.option("--trace", is_flag=True, help="打印轨迹")
-def city(seed: int, hours: float, trace: bool) -> None:
-    from simulators.city import City, Weather
-
-    played = City(seed, Weather(storm_s=hours * 1800.0), patients=max(3, int(hours))).run()
-    if trace:
-        click.echo("\n".join(played.trace))
-    found = list(played.differences())
-    for line in found:
-        click.echo(line, err=True)
-    click.echo(f"种子{seed}：{len(played.trace)}个事件，{played.watch.results}，差异{len(found)}项")
-    sys.exit(3 if found else 0)
+main.add_command(city)
+main.add_command(city_long)
 
 
 if __name__ == "__main__":

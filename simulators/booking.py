@@ -54,7 +54,7 @@ def booked(infno: str, msgid: str, clr_type: str, setlinfo: Json, refund_of: str
         given["psn_cash_pay"] = given["pdn_cash_pay"]  # so spelled in 2208 (pitfall 8)
     amounts = {name: fen(given[name]) for name in AMOUNTS if name in given}
     return Booked(
-        given["setl_id"],
+        given.get("setl_id") or "",  # a refund found by a query has none: nobody but the lost answer named it
         msgid,
         infno,
         given["mdtrt_id"],

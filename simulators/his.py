@@ -117,6 +117,7 @@ class Institution:
         self.refused: list[tuple[str, str]] = []
         self.unknown: dict[str, str] = {}
         """msgid -> infno of settlements whose end is not known yet."""
+        self._asked: dict[str, tuple[str, bytes, str, str]] = {}
         self.counts: dict[str, int] = {}
         self.sign_no = ""
         self._clock_s = clock_s
@@ -209,6 +210,7 @@ class Institution:
         """
         for pause_s in (*NEW_MESSAGE_S, None):
             envelope = self.envelope(infno, body, insuplc)
+            self._asked[envelope["msgid"]] = (infno, write(envelope), clr_type, refund_of)
             found = yield from self._one_settlement(envelope)
             self._count(infno, found)
             if found.done or found.gw_repeat != "new" or pause_s is None:
@@ -244,6 +246,16 @@ class Institution:
             self.refused.append((infno, found.text))
             raise GaveUp(f"{infno} {found.text}")
         return found
+
+    def evening(self) -> Script:
+        """Ask once more about every settlement whose end is not known; what the answer says goes into the ledger."""
+        for msgid in list(self.unknown):
+            infno, raw, clr_type, refund_of = self._asked[msgid]
+            found = yield from self.send(CALL_PATH, raw)
+            if found.done:
+                self.ledger.append(booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of))
+            if found.done or (not undecided(found) and found.gw_state != "MANUAL"):
+                del self.unknown[msgid]
 
     def _until_decided(self, raw: bytes) -> Talk:
         found = yield from self.send(CALL_PATH, raw)
@@ -295,7 +307,8 @@ class Institution:
         found += [
             f"{row.setl_id} 退费没有原结算" for row in self.ledger if row.refund_of and row.refund_of not in known
         ]
-        if len({row.setl_id for row in self.ledger}) != len(self.ledger):
+        numbers = [row.setl_id for row in self.ledger if row.setl_id]
+        if len(set(numbers)) != len(numbers):
             found.append("结算ID重复")
         found += [f"{msgid} {infno} 结果未知" for msgid, infno in self.unknown.items()]
         return found
