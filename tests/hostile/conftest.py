@@ -18,6 +18,14 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         one.close()
 
 
+@pytest.fixture(autouse=True)
+def no_broken_liars(rig: Rig) -> Iterator[None]:
+    """Fail a test whose platform fell over instead of lying."""
+    yield
+    broke, rig.liar.broke = rig.liar.broke, []
+    assert broke == []
+
+
 @pytest.fixture(scope="session", autouse=True)
 def dribbles(rig: Rig) -> Iterator[dict[str, Dribble]]:
     """Slow clients that run beside everything else."""
