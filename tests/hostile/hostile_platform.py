@@ -101,6 +101,26 @@ def honest(seen: Seen, wire: socket.socket) -> bool:
     return True
 
 
+def says(body: bytes, status: int = 200, kind: str = "application/json", *fields: str) -> Behaviour:
+    """Answers everything with this body."""
+
+    def behave(seen: Seen, wire: socket.socket) -> bool:
+        wire.sendall(http(body, status, kind, *fields))
+        return True
+
+    return behave
+
+
+def settles(infcode: object = 0, **changes: object) -> Behaviour:
+    """Books, and changes what it says of it."""
+
+    def behave(seen: Seen, wire: socket.socket) -> bool:
+        wire.sendall(http(envelope(infcode, "", settlement(seen, **changes))))
+        return True
+
+    return behave
+
+
 @attrs.define(eq=False)
 class Liar:
     """The server. script: msgid -> behaviour; what is not in it is answered honestly.

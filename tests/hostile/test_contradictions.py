@@ -5,21 +5,16 @@ from typing import Any
 
 import pytest
 from hostile_messages import message, new_msgid, payment, raw, reversal
-from hostile_platform import Behaviour, Seen, envelope, http, settlement
+from hostile_platform import Seen, envelope, http, says, settlement, settles
 from hostile_rig import CROWD, VICTIM, Rig
 from hostile_wire import post
 
 pytestmark = pytest.mark.processes
 
 
-def system_error(seen: Seen, wire: Any) -> bool:
-    wire.sendall(http(envelope(-1, "系统异常")))
-    return True
-
-
 def doubtful(rig: Rig, code: str) -> dict[str, Any]:
     found = payment(code)
-    rig.liar.script[found["msgid"]] = system_error
+    rig.liar.script[found["msgid"]] = says(envelope(-1, "系统异常"))
     assert rig.ask(raw(found), code).gw_code == "GW-IN-DOUBT"
     return found
 
@@ -82,8 +77,7 @@ def test_an_answer_that_cannot_be_believed_is_doubt(rig: Rig, name: str) -> None
         wire.sendall(http(UNBELIEVABLE[name](seen)))
         return True
 
-    behaviour: Behaviour = behave
-    rig.liar.script[found["msgid"]] = behaviour
+    rig.liar.script[found["msgid"]] = behave
     assert rig.ask(raw(found)).gw_code == "GW-IN-DOUBT"
 
 
@@ -115,19 +109,27 @@ def test_control_characters_in_ids_are_refused(rig: Rig, msgid: str) -> None:
     assert rig.liar.of(msgid) == []
 
 
-def test_no_words_of_an_answer_rest_in_clear(rig: Rig) -> None:
+def rests_in_clear(rig: Rig, words: bytes) -> bool:
+    return any(words in path.read_bytes() for path in rig.data.iterdir() if path.is_file())
+
+
+def test_words_where_a_code_belongs_do_not_rest_in_clear(rig: Rig) -> None:
     """X34: a person may rest only in the sealed answer."""
     found = payment(VICTIM)
+    rig.liar.script[found["msgid"]] = settles(clr_way="欧阳鼹齉", setl_id="S-BESIDE-THE-WORDS")
+    heard = rig.ask(raw(found)).json
+    assert (heard["infcode"], heard["output"]["setlinfo"]["clr_way"]) == (0, "欧阳鼹齉")
+    assert rests_in_clear(rig, b"S-BESIDE-THE-WORDS")
+    assert not rests_in_clear(rig, "欧阳鼹齉".encode())
 
-    def behave(seen: Seen, wire: Any) -> bool:
-        wire.sendall(http(envelope(0, "", settlement(seen, clr_way="欧阳鼹齉 13912345678", setl_id="S" * 100_000))))
-        return True
 
-    rig.liar.script[found["msgid"]] = behave
-    rig.ask(raw(found))
-    everything = b"".join(path.read_bytes() for path in rig.data.iterdir() if path.is_file())
-    assert "欧阳鼹齉".encode() not in everything
-    assert b"S" * 100_000 not in everything
+def test_an_endless_number_is_doubt_and_does_not_rest_in_clear(rig: Rig) -> None:
+    """X34: what is no number of a settlement is not written down as one (a page of the journal holds 4,096 bytes)."""
+    found = payment(VICTIM)
+    rig.liar.script[found["msgid"]] = settles(setl_id="S" * 100_000)
+    assert rig.ask(raw(found)).gw_code == "GW-IN-DOUBT"
+    assert rests_in_clear(rig, found["msgid"].encode())
+    assert not rests_in_clear(rig, b"S" * 1000)
 
 
 def test_a_reversal_of_anothers_settlement_raises_an_alarm(rig: Rig) -> None:
@@ -136,7 +138,8 @@ def test_a_reversal_of_anothers_settlement_raises_an_alarm(rig: Rig) -> None:
     assert rig.ask(raw(theirs), CROWD).json["infcode"] == 0
     asked = reversal(VICTIM, theirs["input"]["data"]["psn_no"], theirs["msgid"])
     assert rig.ask(raw(asked)).gw_code == "GW-REVERSAL-REFUSED"
-    assert rig.alarms(asked["msgid"])
+    assert rig.alarms(asked["msgid"]) == ["reversal_unknown"]
+    assert rig.liar.of(asked["msgid"]) == []
 
 
 def test_a_busy_lane_does_not_tell_where_the_patient_is(rig: Rig) -> None:
@@ -158,12 +161,7 @@ def test_the_gateways_own_number_is_made_of_digits(rig: Rig) -> None:
 def test_a_reversal_with_nothing_to_undo_is_recorded(rig: Rig) -> None:
     """RV7, X7: the repeat gets the same bytes, from the real journal."""
     mine = payment(VICTIM)
-
-    def refuses(seen: Seen, wire: Any) -> bool:
-        wire.sendall(http(envelope(-1, "余额不足")))
-        return True
-
-    rig.liar.script[mine["msgid"]] = refuses
+    rig.liar.script[mine["msgid"]] = says(envelope(-1, "余额不足"))
     rig.ask(raw(mine))
     asked = reversal(VICTIM, mine["input"]["data"]["psn_no"], mine["msgid"])
     first, again = rig.ask(raw(asked)), rig.ask(raw(asked))

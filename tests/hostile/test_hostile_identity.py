@@ -5,12 +5,11 @@ Expected values: contract-annex X15, X20, X36; security §2, T9, T18.
 
 import json
 import ssl
-from typing import Any
 
 import attrs
 import pytest
 from hostile_messages import Json, message, new_person, payment, question, raw, reversal
-from hostile_platform import Seen, envelope, http
+from hostile_platform import envelope, says
 from hostile_rig import (
     ADDRESS,
     CITY,
@@ -132,7 +131,7 @@ def test_questions_about_institutions_and_catalogues_may_name_others(rig: Rig) -
 
 def test_a_reversal_of_anothers_settlement_is_refused_like_one_of_nothing(rig: Rig) -> None:
     done, doubted = payment(OTHER), payment(OTHER)
-    rig.liar.script[doubted["msgid"]] = _system_error
+    rig.liar.script[doubted["msgid"]] = says(envelope(-1, "系统异常"))
     assert rig.ask(raw(done), OTHER).json["infcode"] == 0
     assert rig.ask(raw(doubted), OTHER).gw_code == "GW-IN-DOUBT"
     answers = []
@@ -151,11 +150,6 @@ def test_a_reversal_of_anothers_settlement_is_refused_like_one_of_nothing(rig: R
 
 
 _STAMPS = {"inf_refmsgid", "refmsg_time", "respond_time"}
-
-
-def _system_error(seen: Seen, wire: Any) -> bool:
-    wire.sendall(http(envelope(-1, "系统异常")))
-    return True
 
 
 def test_anothers_msgid_gives_no_stored_answer(rig: Rig) -> None:
@@ -229,7 +223,7 @@ def test_a_group_speaks_for_its_own_and_for_nobody_else(rig: Rig) -> None:
     assert {"fixmedins_code"} == {complaint["path"] for complaint in answer["gw_complaints"]}
     for odd in ([one], {"a": one}, 7, True):
         nameless["fixmedins_code"] = odd
-        assert rig.ask(raw(nameless), one).json["gw_code"] in ("GW-IDENTITY", "GW-INVALID")
+        assert rig.ask(raw(nameless), one).json["gw_code"] == "GW-IDENTITY"
     assert rig.liar.count() == before
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import pytest
 from hostile_messages import Json, message, new_person, payment, question, raw, reversal
-from hostile_platform import Behaviour, Seen, envelope, honest, http, settlement
+from hostile_platform import Behaviour, Seen, envelope, honest, http, says, settlement, settles
 from hostile_rig import LATE_S, MISTRUST, NAMELESS, NOBODY, OTHERNAME, TIMEOUT_S, VICTIM, Rig
 from hostile_wire import Heard
 
@@ -24,24 +24,6 @@ ACKED = ("ACKED", "", "", "")
 REJECTED = ("REJECTED", "", "", "")
 DOUBT = ("IN_DOUBT", "GW-IN-DOUBT", "IN_DOUBT", "ask")
 NOT_SENT = ("NOT_SENT", "GW-NOT-SENT", "NOT_SENT", "new")
-
-
-def says(body: bytes, status: int = 200, kind: str = "application/json", *fields: str) -> Behaviour:
-    def behave(seen: Seen, wire: socket.socket) -> bool:
-        wire.sendall(http(body, status, kind, *fields))
-        return True
-
-    return behave
-
-
-def settles(infcode: object = 0, **changes: object) -> Behaviour:
-    """Books, and changes what it says of it."""
-
-    def behave(seen: Seen, wire: socket.socket) -> bool:
-        wire.sendall(http(envelope(infcode, "", settlement(seen, **changes))))
-        return True
-
-    return behave
 
 
 def shows(make: Any) -> Behaviour:

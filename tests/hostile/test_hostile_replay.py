@@ -95,6 +95,7 @@ rate_per_s = 1000000
         if one.started is not None and one.started.process.poll() is None:
             one.end(signal.SIGTERM)
         liar.close()
+    assert liar.broke == []
 
 
 def test_a_thousand_repeats_across_restarts_are_one_send(lone: Lone) -> None:
