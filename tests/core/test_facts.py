@@ -6,7 +6,7 @@ import pytest
 from messages import region
 
 from gateway.core.errors import BadJson
-from gateway.core.facts import VOUCHERS, Facts, content, content_slices, facts_of, head_name, head_node
+from gateway.core.facts import Facts, content, content_slices, facts_of, head_name, head_node
 from gateway.core.jsontext import decode, encode_sorted
 
 HERE = region("national")
@@ -76,7 +76,15 @@ def test_the_envelope_is_no_part_of_it() -> None:
     assert content("2207", H1, one["input"]) == content("2207", H1, two["input"])
 
 
-@pytest.mark.parametrize("voucher", sorted(VOUCHERS))
+# Security specification §6, X34: written down here, so that one taken off the list of the product is missed.
+VOUCHERS = (
+    "authNo", "auth_no", "cardSn", "card_sn", "ecAuthCode", "ecQrCode", "ecToken", "ec_token", "hcard_basinfo",
+    "hcard_chkinfo", "mdtrtCertNo", "mdtrt_cert_no", "password", "payAuthNo", "payToken", "psn_cert_photo", "revsToken",
+    "token",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("voucher", VOUCHERS)
 @pytest.mark.parametrize(
     "place",
     [
