@@ -5,25 +5,18 @@ of source at once. Codes and what they are for stand below.
 """
 
 import json
-import os
-import signal
-import socket
 import ssl
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import attrs
 from hostile_platform import Liar
 from hostile_wire import Heard, Wire, post
+from real_processes import Started, free_port, page_of, tool
 
 from simulators import mapping
 
-ROOT = Path(__file__).parents[2]
 CITY = "H51080200001"  # goes to the simulated platform, with mappings
 NEIGHBOUR = "H51080200002"
 GROUP = ("P51080200101", "P51080200102")
@@ -62,30 +55,6 @@ LINK = {
 }
 MAPPED = ("diagnosis", "doctor", "drug")
 TIMEOUT_S, LATE_S = 1.0, 0.5
-READY_S = 40.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def fetch(url: str) -> bytes:
-    """GET a page of ours, whatever its status."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return bytes(answer.read())
-    except urllib.error.HTTPError as answer:
-        return answer.read()
-
-
-def tool(module: str, *arguments: str) -> str:
-    """Run one of our commands to its end; return what it printed."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
-    assert done.returncode == 0, (arguments, done.stderr[-2000:])
-    return done.stdout
 
 
 def client_tls(pki: Path, name: str, trusted: str = "ca.pem") -> ssl.SSLContext:
@@ -95,48 +64,6 @@ def client_tls(pki: Path, name: str, trusted: str = "ca.pem") -> ssl.SSLContext:
     if name:
         context.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
     return context
-
-
-@attrs.define(eq=False)
-class Started:
-    """One process of ours; its output lies in NAME.out and NAME.err."""
-
-    process: subprocess.Popen[bytes]
-    out: Path
-    err: Path
-
-    @classmethod
-    def of(cls, folder: Path, name: str, module: str, *arguments: str) -> "Started":
-        out, err = folder / f"{name}.out", folder / f"{name}.err"
-        scratch = folder / f"{name}.tmp"
-        scratch.mkdir(exist_ok=True)
-        with out.open("ab") as to_out, err.open("ab") as to_err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdout=to_out, stderr=to_err, cwd=ROOT, env={**os.environ, "TMPDIR": str(scratch)},
-            )  # fmt: skip
-        return cls(process, out, err)
-
-    def wait_for(self, url: str) -> None:
-        deadline = time.monotonic() + READY_S
-        while True:
-            assert self.process.poll() is None, self.err.read_text("utf-8")[-2000:]
-            try:
-                with urllib.request.urlopen(url, timeout=2) as answer:
-                    if answer.status == 200:
-                        return
-            except OSError:
-                time.sleep(0.05)
-            assert time.monotonic() < deadline, url
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        try:
-            return self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
 
 
 @attrs.define(eq=False)
@@ -275,7 +202,7 @@ url = "http://127.0.0.1:{free_port()}/fsi/api/call"
 
     def stats(self) -> dict[str, Any]:
         """What the simulated platform counted."""
-        found: dict[str, Any] = json.loads(fetch(f"http://127.0.0.1:{self.sim}/sim/stats"))["counts"]
+        found: dict[str, Any] = json.loads(page_of(f"http://127.0.0.1:{self.sim}/sim/stats"))["counts"]
         return found
 
     def log_lines(self) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from hostile_messages import message, payment, question, raw
-from hostile_rig import STRANGER, TRUSTING, VICTIM, Rig, client_tls, fetch
+from hostile_rig import STRANGER, TRUSTING, VICTIM, Rig, client_tls
 from hostile_wire import Broken, Wire, post
+from real_processes import page_of
 
 pytestmark = pytest.mark.processes
 
@@ -101,7 +102,7 @@ def test_stderr_has_one_line_for_the_operator(rig: Rig, lines: list[bytes]) -> N
 
 def test_labels_of_metrics_come_from_a_closed_list(rig: Rig, lines: list[bytes]) -> None:
     """Contract §6: no person, no msgid, no free text; what is unknown is called other."""
-    exposition = fetch(f"http://127.0.0.1:{rig.admin}/metrics").decode()
+    exposition = page_of(f"http://127.0.0.1:{rig.admin}/metrics").decode()
     rows = re.findall(r"^liangding_requests_total\{([^}]*)\}", exposition, re.MULTILINE)
     assert rows
     for row in rows:

@@ -12,8 +12,9 @@ import attrs
 import pytest
 from hostile_messages import payment, raw
 from hostile_platform import Liar, Seen, honest
-from hostile_rig import VICTIM, Started, fetch, free_port
+from hostile_rig import VICTIM
 from hostile_wire import Broken, Wire, post
+from real_processes import Started, free_port, page_of
 
 pytestmark = pytest.mark.processes
 
@@ -142,4 +143,4 @@ def test_a_kill_in_the_middle_of_the_storm_sends_nothing_twice(lone: Lone) -> No
     assert len(answers) == 80
     assert all(b'"gw_code":"GW-IN-DOUBT"' in one for one in answers)
     assert len(lone.liar.of(found["msgid"])) == 1
-    assert b"liangding_in_doubt 1" in fetch(f"http://127.0.0.1:{lone.admin}/metrics")
+    assert b"liangding_in_doubt 1" in page_of(f"http://127.0.0.1:{lone.admin}/metrics")

@@ -20,7 +20,8 @@ from typing import Any
 
 import attrs
 import pytest
-from town import HOSPITAL, PHARMACY, Town, fetch
+from real_processes import NOBODY_THERE, fetch, tool
+from town import HOSPITAL, PHARMACY, Town
 
 from simulators import mapping
 from simulators.his import Answer, GaveUp, Pause, Script, Send, answer, undecided
@@ -87,7 +88,7 @@ def import_mappings(town: Town) -> None:
     for system in SYSTEMS:
         people = ("--maker", "a", "--reviewer", "b")
         arguments = ("codes", "map", "import", str(town.config), HOSPITAL, system, str(files[system]), *people)
-        town.tool("gateway", *arguments)
+        tool("gateway", *arguments)
 
 
 def prepared(town: Town, dice: random.Random, how_many: int) -> list[Payment]:
@@ -132,7 +133,6 @@ class Storm:
     dice: random.Random
     kills: int
     payments: list[Payment]
-    slowest_start_s: float = 0.0
     over: threading.Event = attrs.Factory(threading.Event)
 
     def run(self) -> None:
@@ -169,11 +169,8 @@ class Storm:
         gateway = self.town.running[-1]
         for _ in range(self.kills):
             time.sleep(self.dice.random() * 0.3)
-            gateway.send_signal(signal.SIGKILL)
-            gateway.wait()
-            began = time.monotonic()
+            gateway.end(signal.SIGKILL)
             gateway = self.town.start_gateway()
-            self.slowest_start_s = max(self.slowest_start_s, time.monotonic() - began)
         self.over.set()
 
     def _ask_again(self) -> None:
@@ -192,18 +189,18 @@ def test_kills_at_random_moments_never_settle_twice_and_never_lose_a_settlement(
     town.start_gateway()
     payments = prepared(town, dice, kills * MESSAGES_EACH)
     before = sum(town.platform("stats")["counts"].get("2207", {}).values())
-    storm = Storm(town, dice, kills, payments)
-    storm.run()
+    Storm(town, dice, kills, payments).run()
 
     ledger = {row["msgid"]: row for row in town.platform("ledger")["rows"]}
     journal = {row["msgid"]: row for row in town.journal() if row["infno"] == "2207"}
     assert not list(contradictions(payments, journal, ledger))
-    arrived = sum(town.platform("stats")["counts"]["2207"].values()) - before
-    assert arrived <= len(payments), "a msgid reached the platform twice"
-    assert json.loads(town.tool("gateway", "journal", "verify", str(town.config), "--json"))["ok"]
     states = Counter(row["state"] for row in journal.values())
+    arrived = sum(town.platform("stats")["counts"]["2207"].values()) - before
+    decided = states["ACKED"] + states["REJECTED"]
+    # Of those in doubt nobody knows whether they arrived; each of the others did, and once.
+    assert decided <= arrived <= decided + states["IN_DOUBT"], (arrived, states)
+    assert json.loads(tool("gateway", "journal", "verify", str(town.config), "--json"))["ok"]
     assert states["ACKED"] > len(payments) // 2, states
-    assert storm.slowest_start_s < 10
 
 
 def contradictions(
@@ -236,16 +233,15 @@ def contradictions(
 
 
 class SlowPlatform(http.server.BaseHTTPRequestHandler):
-    """Takes its time, then settles whatever it is asked."""
+    """Settles whatever it is asked, once the test lets it answer."""
 
     protocol_version = "HTTP/1.1"
-    delay_s = 1.5
-    arrived = threading.Event()
+    arrived, may_answer = threading.Event(), threading.Event()
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.arrived.set()
-        time.sleep(self.delay_s)
+        self.may_answer.wait()
         data = message["input"]["data"]
         info = {"setl_id": "S1", "mdtrt_id": data["mdtrt_id"], "psn_no": data["psn_no"]}
         body = json.dumps({"infcode": 0, "err_msg": "", "output": {"setlinfo": info}}).encode()
@@ -265,12 +261,14 @@ class SlowServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 @contextmanager
 def slow_platform(town: Town) -> Iterator[None]:
     SlowPlatform.arrived.clear()
+    SlowPlatform.may_answer.clear()
     server = SlowServer(("127.0.0.1", town.platform_port), SlowPlatform)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         yield
     finally:
+        SlowPlatform.may_answer.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -299,6 +297,7 @@ def posted(port: int, body: bytes) -> Answer:
 @pytest.mark.processes
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_node_told_to_stop_finishes_what_is_in_flight_and_takes_nothing_new(town: Town, how: signal.Signals) -> None:
+    town.write_config(timeout_s=60.0)
     with slow_platform(town):
         gateway = town.start_gateway()
         heard: list[Answer] = []
@@ -306,13 +305,14 @@ def test_a_node_told_to_stop_finishes_what_is_in_flight_and_takes_nothing_new(to
         waiting = threading.Thread(target=lambda: heard.append(posted(town.port, body)))
         waiting.start()
         assert SlowPlatform.arrived.wait(10)
-        gateway.send_signal(how)
-        time.sleep(0.3)
-        assert posted(town.port, body).status in (0, 503)
-        assert fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] in (0, 503)
+        gateway.process.send_signal(how)
+        gateway.wait_for(town.readyz, 503)
+        assert posted(town.port, body).status == NOBODY_THERE
+        assert heard == []
+        SlowPlatform.may_answer.set()
         waiting.join(20)
         assert heard[0].done, heard[0].body
-        assert gateway.wait(20) == 0
+        assert gateway.process.wait(20) == 0
     (row,) = town.journal()
     assert (row["state"], row["delivered"], row["setl_id"]) == ("ACKED", True, "S1")
 
@@ -324,17 +324,11 @@ def test_a_second_node_on_the_same_store_ends_with_2_and_disturbs_nobody(town: T
     config = second.write_config("second.toml")
     try:
         other = second.start("gateway", "run", str(config))
-        assert other.wait(30) == 2
-        assert fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] == 200
-        first.send_signal(signal.SIGKILL)
-        first.wait()
+        assert other.process.wait(30) == 2
+        assert fetch(town.readyz)[0] == 200
+        first.end(signal.SIGKILL)
         again = second.start("gateway", "run", str(config))
-        for _ in range(500):
-            if fetch(f"http://127.0.0.1:{second.admin_port}/readyz")[0] == 200:
-                break
-            time.sleep(0.02)
-        assert again.poll() is None
-        again.send_signal(signal.SIGTERM)
-        assert again.wait(20) == 0
+        again.wait_for(second.readyz)
+        assert again.end() == 0
     finally:
         second.close()

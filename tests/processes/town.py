@@ -2,48 +2,13 @@
 
 import json
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import attrs
+from real_processes import Started, free_port, page_of, tool
 
-ROOT = Path(__file__).parents[2]
 HOSPITAL, PHARMACY = "H51080200001", "P51080200101"
-READY_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-def fetch(url: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
-    """(status, body); status 0 when nobody is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, refusal.read()
-    except OSError:
-        return 0, b""
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> float:
-    """Wait until url answers 200; return the seconds it took."""
-    began = time.monotonic()
-    while fetch(url)[0] != 200:
-        assert process.poll() is None, f"ended with {process.returncode} before {url} answered"
-        assert time.monotonic() - began < READY_S, f"{url} did not answer"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 @attrs.define
@@ -54,7 +19,7 @@ class Town:
     platform_port: int = attrs.Factory(free_port)
     port: int = attrs.Factory(free_port)
     admin_port: int = attrs.Factory(free_port)
-    running: list[subprocess.Popen[bytes]] = attrs.Factory(list)
+    running: list[Started] = attrs.Factory(list)
 
     @property
     def config(self) -> Path:
@@ -90,43 +55,34 @@ connections_max = 512
         path.write_text(text, "utf-8")
         return path
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{arguments[0]}-{len(self.running)}.log").open("wb")
-        with log:
-            one = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log, cwd=ROOT)
+    @property
+    def readyz(self) -> str:
+        return f"http://127.0.0.1:{self.admin_port}/readyz"
+
+    def start(self, module: str, *arguments: str) -> Started:
+        one = Started.of(self.folder, f"{module}-{len(self.running)}", module, *arguments)
         self.running.append(one)
         return one
 
     def start_platform(self) -> None:
         listen = f"tcp:{self.platform_port}:interface=127.0.0.1"
         one = self.start("simulators", "platform", "--listen", listen, "--persons", "2000")
-        wait_for(f"http://127.0.0.1:{self.platform_port}/sim/stats", one)
+        one.wait_for(f"http://127.0.0.1:{self.platform_port}/sim/stats")
 
-    def start_gateway(self) -> subprocess.Popen[bytes]:
+    def start_gateway(self) -> Started:
         one = self.start("gateway", "run", str(self.config))
-        wait_for(f"http://127.0.0.1:{self.admin_port}/readyz", one)
+        one.wait_for(self.readyz)
         return one
 
-    def tool(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout
-
     def journal(self) -> list[dict[str, Any]]:
-        found = json.loads(self.tool("gateway", "journal", "list", str(self.config), "--json", "--limit", "1000000"))
+        found = json.loads(tool("gateway", "journal", "list", str(self.config), "--json", "--limit", "1000000"))
         assert found["count"] == len(found["rows"])
         rows: list[dict[str, Any]] = found["rows"]
         return rows
 
     def platform(self, what: str) -> Any:
-        status, body = fetch(f"http://127.0.0.1:{self.platform_port}/sim/{what}")
-        assert status == 200
-        return json.loads(body)
+        return json.loads(page_of(f"http://127.0.0.1:{self.platform_port}/sim/{what}"))
 
     def close(self) -> None:
         for one in self.running:
-            if one.poll() is None:
-                one.send_signal(signal.SIGKILL)
-                one.wait()
+            one.end(signal.SIGKILL)
