@@ -1,7 +1,6 @@
 """Clients that send a byte a second. The deadline is 10 s, so they start with the session and are looked at last."""
 
 import threading
-import time
 
 import attrs
 from hostile_rig import ADDRESS, VICTIM, Rig
@@ -15,10 +14,11 @@ STARTS = {
 
 @attrs.define(eq=False)
 class Dribble:
-    """One of them. heard: the answer it got; seconds: after how long the connection ended, 0 while it lasts."""
+    """One of them. heard: the answer it got; sent: single bytes until then; over: the connection has ended."""
 
     heard: Heard | None = None
-    seconds: float = 0.0
+    sent: int = 0
+    over: threading.Event = attrs.Factory(threading.Event)
     stop: threading.Event = attrs.Factory(threading.Event)
     _thread: threading.Thread | None = None
 
@@ -34,14 +34,14 @@ class Dribble:
     def _run(self, rig: Rig, start: bytes) -> None:
         with Wire(rig.plain, ADDRESS[VICTIM]) as wire:
             wire.send(start)
-            began = time.monotonic()
             wire.socket.settimeout(1.0)
             while not self.stop.is_set() and self.heard is None:
                 wire.send(b"a")
+                self.sent += 1
                 try:
                     self.heard = wire.hear()
                 except TimeoutError:
                     continue
                 except (Broken, ConnectionResetError):
                     break
-            self.seconds = time.monotonic() - began
+        self.over.set()

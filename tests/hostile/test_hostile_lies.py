@@ -19,7 +19,6 @@ from hostile_wire import Heard
 
 pytestmark = pytest.mark.processes
 
-SLACK_S = 8.0  # a loaded machine; the promise itself (X6) is timeout + late window + 1 s
 ACKED = ("ACKED", "", "", "")
 REJECTED = ("REJECTED", "", "", "")
 DOUBT = ("IN_DOUBT", "GW-IN-DOUBT", "IN_DOUBT", "ask")
@@ -113,11 +112,10 @@ CASES: dict[str, tuple[Behaviour, tuple[str, str, str, str]]] = {
 
 @attrs.frozen
 class Told:
-    """What one case came to: its msgid, the answer, how long it took, the answer to the same message again."""
+    """What one case came to: its msgid, the answer, the answer to the same message again."""
 
     msgid: str
     first: Heard
-    seconds: float
     again: Heard
 
 
@@ -128,10 +126,7 @@ def told(rig: Rig) -> dict[str, Told]:
     def play(name: str) -> Told:
         found = payment(VICTIM)
         rig.liar.script[found["msgid"]] = CASES[name][0]
-        began = time.monotonic()
-        first = rig.ask(raw(found))
-        seconds = time.monotonic() - began
-        return Told(found["msgid"], first, seconds, rig.ask(raw(found)))
+        return Told(found["msgid"], rig.ask(raw(found)), rig.ask(raw(found)))
 
     with ThreadPoolExecutor(12) as pool:
         return dict(zip(CASES, pool.map(play, CASES), strict=True))
@@ -155,7 +150,6 @@ def test_a_lie_is_told_apart(name: str, rig: Rig, told: dict[str, Told], journal
         assert answer["infcode"] == -1
         assert answer["err_msg"].startswith(f"[{gw_code}]")
         assert answer["output"] == {}
-    assert one.seconds <= TIMEOUT_S + LATE_S + 1 + SLACK_S
     assert journal[VICTIM, one.msgid]["state"] == state
     # The same message again: the same bytes once it has ended, else the state (X7); nothing is ever sent twice (T8).
     if state == "IN_DOUBT":
