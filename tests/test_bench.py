@@ -79,15 +79,15 @@ def test_a_wrong_answer_is_told_by_cell() -> None:
 
 def test_stat_is_read_past_a_name_with_brackets() -> None:
     fields = " ".join(str(number) for number in range(4, 40))
-    user, system = cpu.parse_stat(f"77 (a ) b) S {fields}")
-    assert user // system == 14 // 15 and system - user == cpu.parse_stat(f"1 (x) R {fields}")[1] - user > 0
+    tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    assert cpu.parse_stat(f"77 (a ) b) S {fields}") == (14 * tick_ns, 15 * tick_ns)
 
 
 def test_own_processor_time_grows() -> None:
     before = cpu.spent([os.getpid()])
-    sum(number * number for number in range(300_000))
-    after = cpu.spent([os.getpid()]) - before
-    assert after.total >= 0 and after.user >= 0
+    # The scheduler's account lags by a tick or two; a thousand rounds of work are far more.
+    grew = (sum(range(100_000)) and cpu.spent([os.getpid()]).total > before.total for _ in range(1000))
+    assert any(grew)
     assert os.getpid() in cpu.family(os.getpid())
     assert cpu.memory_kb(os.getpid()) > 1000
 

@@ -68,8 +68,9 @@ def test_other_encodings_are_refused(read: Read, content: bytes) -> None:
 
 def test_a_fault_beyond_the_first_piece_is_still_found(read: Read) -> None:
     content = TEXT.encode() + b"A01.000,x\n" * 200_000 + "A02.000,\u9ad8".encode()[:-1] + b"\n"
-    with pytest.raises(TableRefused):
+    with pytest.raises(TableRefused) as caught:
         read(content)
+    assert caught.value.rule == "MF01"
 
 
 def test_columns_are_found_by_name_in_any_order_and_unknown_ones_ignored(read: Read) -> None:

@@ -19,7 +19,7 @@ from adapters.store.sqlite_journal import SqliteJournal, StoreLocked, WrongKey
 from adapters.store.verify import findings
 from gateway.core.model import Accept, Accepted, Advance, Known, Op, Recall, StoreBroken, StoreFull
 
-CANARY = "张三丰 110101199003070038"
+CANARY = "张三丰 999000199003070038"  # nobody: 999 is no region
 
 
 @pytest.fixture

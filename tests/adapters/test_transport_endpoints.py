@@ -212,23 +212,24 @@ def test_https_links_go_to_443_under_the_context(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "says"),
     [
-        "https://10.1.2.3/x",
-        "ftp://10.1.2.3/x",
-        "10.1.2.3:9000",
-        "http:///x",
-        "http://user:secret@10.1.2.3/x",
-        "http://10.1.2.3/x?y=1",
-        "http://10.1.2.3/x#y",
-        "http://10.1.2.3/a b",
-        "http://10.1.2.3/x\r\nX: y",
-        "http://平台.example/x",
-        "http://10.1.2.3:port/x",
-        "http://10.1.2.3:99999/x",
-        "",
+        ("https://10.1.2.3/x", "ca_file"),
+        ("ftp://10.1.2.3/x", "http://或https://"),
+        ("10.1.2.3:9000", "http://或https://"),
+        ("http:///x", "http://或https://"),
+        ("http://user:secret@10.1.2.3/x", "用户名"),
+        ("http://10.1.2.3/x?y=1", "查询参数"),
+        ("http://10.1.2.3/x#y", "片段"),
+        ("http://10.1.2.3/a b", "空白"),
+        ("http://10.1.2.3/x\r\nX: y", "空白"),
+        ("http://平台.example/x", "非ASCII"),
+        ("http://10.1.2.3:port/x", "Port|端口"),
+        ("http://10.1.2.3:99999/x", "Port|端口"),
+        ("", "平台地址"),
     ],
 )
-def test_other_links_are_configuration_errors(url: str) -> None:
-    with pytest.raises(ValueError):
+def test_other_links_are_configuration_errors(url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
         link_endpoint(memory_reactor(), url)
+    assert "secret" not in str(caught.value)

@@ -19,7 +19,7 @@ from gateway.codes.loading import CodesWatcher, Loaded, load_snapshots
 from gateway.core.codes import Hit, Miss, Snapshot
 
 HOSPITAL = "H99010300001"
-NOW = 1_795_000_000.0  # 2026-11-18 in Shanghai
+NOW = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 CONFIG = f"""
 [node]
 name = "n"
@@ -296,7 +296,7 @@ def test_history_names_both_people(ready: Desk) -> None:
     place = ("map", "history", ready.config, HOSPITAL, "chronic_disease")
     told: dict[str, Any] = json.loads(ready.run(*place, "--json").stdout)
     assert [(one["who"], one["what"]) for one in told["history"]] == [("甲", "propose"), ("乙", "approve")]
-    assert told["history"][0]["at"].startswith("2026-11-1")
+    assert told["history"][0]["at"] == "2026-11-18 19:06:40"
     assert "复核生效" in ready.run(*place).stdout
 
 

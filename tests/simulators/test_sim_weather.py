@@ -13,6 +13,7 @@ from simulators import access, archives, errands, tables
 from simulators.faults import Fault
 from simulators.his import CALL_PATH, Answer
 from simulators.hospital import Hospital
+from simulators.ledger import Refusal
 from simulators.people import person
 from simulators.stay import Ward
 from simulators.wording import Json, read_object, write
@@ -127,7 +128,7 @@ def test_an_upload_may_be_base64_or_an_array_of_bytes() -> None:
     assert archives.file_bytes([0, 255]) == b"\x00\xff"
     bad: object
     for bad in ("***", [256], {}, None):
-        with pytest.raises(Exception, match="文件内容格式错误"):
+        with pytest.raises(Refusal, match="文件内容格式错误"):
             archives.file_bytes(bad)
 
 
@@ -143,7 +144,7 @@ def test_tif_signatures_are_checked_like_the_published_vector() -> None:
     assert gate(headers, "1101", 1_700_000_100.0) is None
     assert gate(headers, "1101", 1_700_000_100.0) == "签名随机数重复"
     assert gate(headers, "1101", 1_700_005_000.0) == "请求时间戳过期"
-    assert gate({}, "1101", 1_700_000_000.0) is not None
+    assert gate({}, "1101", 1_700_000_000.0) == "缺少或错误的x-tif headers"
 
 
 def test_csb_signatures_are_checked_like_the_published_vector() -> None:
