@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import pytest_twisted
 from transport_pki import LONG_AGO, Authority, Issued
@@ -265,15 +266,7 @@ async def test_a_session_is_resumed_and_still_names_the_client(town: Town, versi
 
 @pytest_twisted.ensureDeferred
 async def test_old_versions_and_weak_ciphers_are_refused(town: Town) -> None:
-    settings = town.settings
-    await town.open(
-        ServerTls(
-            certificate_file=settings.certificate_file,
-            key_file=settings.key_file,
-            client_ca_file=settings.client_ca_file,
-            min_version="1.3",
-        )
-    )
+    await town.open(attrs.evolve(town.settings, min_version="1.3"))
 
     def tls12(context: ssl.SSLContext) -> None:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
