@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from transport_wire import Wire
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -45,16 +45,6 @@ class Ear:
 
     def lost(self, reason: str) -> None:
         self.heard.append(("lost", reason))
-
-
-class Wire(StringTransport):
-    """A string transport that remembers an abort."""
-
-    aborted = False
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-        self.loseConnection()  # type: ignore[no-untyped-call]
 
 
 @attrs.define(eq=False)

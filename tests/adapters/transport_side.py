@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from transport_wire import Wire
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from adapters.transport.server import HttpRequest, HttpServerFactory, ServerLimits
@@ -31,16 +31,6 @@ def post(body: bytes = b"{}", extra: bytes = b"") -> bytes:
 
 def echo(request: HttpRequest) -> None:
     request.respond(200, b"<" + request.body + b">")
-
-
-class Wire(StringTransport):
-    """A string transport that remembers an abort."""
-
-    aborted = False
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-        self.loseConnection()  # type: ignore[no-untyped-call]
 
 
 class Side:

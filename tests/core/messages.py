@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import schemas
 from gateway.core.catalogue import Field, Files, Node, Region, Transaction, decode_files
-from gateway.core.checks import LOCAL_ITEM, SERVICE_DAY, Work
+from gateway.core.checks import LOCAL_ITEM, SERVICE_DAY, Work, examine
 from gateway.core.codes import SLOTS, Libraries, Row, Snapshot, build_snapshot
 from gateway.core.jsontext import Raw
 from gateway.core.regions import build_region
@@ -206,6 +206,39 @@ def copy_of(tree: Any) -> Any:
     if type(tree) is list:
         return [copy_of(value) for value in tree]
     return tree
+
+
+# --- messages of region national, and what the walk says of them ---------------------------------------------
+
+HERE = region("national")
+
+
+def message(infno: str, full: bool = True, code: str = "L1") -> Tree:
+    return message_of(HERE, infno, full, code)
+
+
+def settled(**values: Any) -> Tree:
+    """Return a valid outpatient settlement with these values in its data."""
+    tree = message("2207")
+    tree["input"]["data"] |= values
+    return tree
+
+
+def lines(*changes: Tree) -> Tree:
+    """Return valid fee details, one row per change."""
+    tree = message("2204")
+    row = tree["input"]["feedetail"][0]
+    tree["input"]["feedetail"] = [{**copy_of(row), **change} for change in changes]
+    return tree
+
+
+def walked(tree: Tree, snapshot: Snapshot | None = None, names: bool = True) -> Work:
+    return examine(HERE, HERE.transactions[tree["infno"]], tree, work(snapshot, names))
+
+
+def complaints(tree: Tree, snapshot: Snapshot | None = None) -> list[tuple[str, str, str]]:
+    """Return (path, rule, words) of each."""
+    return [(c.path, c.rule, c.message) for c in walked(tree, snapshot).complaints]
 
 
 # --- what may be done to them --------------------------------------------------------------------------------

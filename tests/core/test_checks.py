@@ -5,43 +5,24 @@ from typing import Any
 
 import attrs
 import pytest
-from messages import INSTITUTION, Tree, copy_of, envelope, mapped, message_of, region, unmapped, work
+from messages import (
+    HERE,
+    INSTITUTION,
+    complaints,
+    envelope,
+    lines,
+    mapped,
+    message,
+    region,
+    settled,
+    unmapped,
+    walked,
+    work,
+)
 
 from gateway.core.catalogue import Field, Node, WhenSpec
-from gateway.core.checks import COMPLAINTS_MAX, Work, blank, examine, examine_slices
-from gateway.core.codes import Snapshot
+from gateway.core.checks import COMPLAINTS_MAX, blank, examine, examine_slices
 from gateway.core.jsontext import Raw, decode, encode
-
-HERE = region("national")
-Found = list[tuple[str, str, str]]
-
-
-def message(infno: str, full: bool = True, code: str = "L1") -> Tree:
-    return message_of(HERE, infno, full, code)
-
-
-def walked(tree: Tree, snapshot: Snapshot | None = None, names: bool = True) -> Work:
-    return examine(HERE, HERE.transactions[tree["infno"]], tree, work(snapshot, names))
-
-
-def complaints(tree: Tree, snapshot: Snapshot | None = None) -> Found:
-    return [(c.path, c.rule, c.message) for c in walked(tree, snapshot).complaints]
-
-
-def settled(**values: Any) -> Tree:
-    """Return a valid outpatient settlement with these values in its data."""
-    tree = message("2207")
-    tree["input"]["data"] |= values
-    return tree
-
-
-def lines(*changes: dict[str, Any]) -> Tree:
-    """Return valid fee details, one row per change."""
-    tree = message("2204")
-    row = tree["input"]["feedetail"][0]
-    tree["input"]["feedetail"] = [{**copy_of(row), **change} for change in changes]
-    return tree
-
 
 # --- one rule each
 

@@ -3,39 +3,9 @@
 from typing import Any
 
 import pytest
-from messages import copy_of, message_of, region, work
+from messages import HERE, complaints, lines, message, settled, walked
 
-from gateway.core.checks import Work, examine
 from gateway.core.jsontext import Raw
-
-HERE = region("national")
-
-
-def message(infno: str) -> dict[str, Any]:
-    return message_of(HERE, infno)
-
-
-def walked(tree: dict[str, Any]) -> Work:
-    return examine(HERE, HERE.transactions[tree["infno"]], tree, work())
-
-
-def complaints(tree: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(c.path, c.rule, c.message) for c in walked(tree).complaints]
-
-
-def settled(**values: Any) -> dict[str, Any]:
-    """Return a valid outpatient settlement with these values in its data."""
-    tree = message("2207")
-    tree["input"]["data"] |= values
-    return tree
-
-
-def lines(*changes: dict[str, Any]) -> dict[str, Any]:
-    """Return valid fee details, one row per change."""
-    tree = message("2204")
-    row = tree["input"]["feedetail"][0]
-    tree["input"]["feedetail"] = [{**copy_of(row), **change} for change in changes]
-    return tree
 
 
 def test_an_open_dictionary_lets_an_unknown_value_pass_and_counts_it() -> None:

@@ -4,38 +4,12 @@ from typing import Any
 
 import attrs
 import pytest
-from messages import copy_of, message_of, region, work
+from messages import HERE, complaints, lines, message, settled, work
 
 from gateway.core.catalogue import Identity
 from gateway.core.checks import examine
 from gateway.core.jsontext import Raw
 from gateway.core.sums import identity_gates, total_nodes
-
-HERE = region("national")
-
-
-def message(infno: str) -> dict[str, Any]:
-    return message_of(HERE, infno)
-
-
-def complaints(tree: dict[str, Any]) -> list[tuple[str, str, str]]:
-    found = examine(HERE, HERE.transactions[tree["infno"]], tree, work()).complaints
-    return [(c.path, c.rule, c.message) for c in found]
-
-
-def settled(**values: Any) -> dict[str, Any]:
-    """Return a valid outpatient settlement with these values in its data."""
-    tree = message("2207")
-    tree["input"]["data"] |= values
-    return tree
-
-
-def lines(*changes: dict[str, Any]) -> dict[str, Any]:
-    """Return valid fee details, one row per change."""
-    tree = message("2204")
-    row = tree["input"]["feedetail"][0]
-    tree["input"]["feedetail"] = [{**copy_of(row), **change} for change in changes]
-    return tree
 
 
 @pytest.mark.parametrize(

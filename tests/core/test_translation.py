@@ -3,32 +3,9 @@
 from typing import Any
 
 import pytest
-from messages import copy_of, field_of, message_of, region, work
+from messages import HERE, complaints, field_of, lines, message, walked
 
-from gateway.core.checks import Work, examine, service_day
-from gateway.core.codes import Snapshot
-
-HERE = region("national")
-
-
-def message(infno: str) -> dict[str, Any]:
-    return message_of(HERE, infno)
-
-
-def walked(tree: dict[str, Any], snapshot: Snapshot | None = None, names: bool = True) -> Work:
-    return examine(HERE, HERE.transactions[tree["infno"]], tree, work(snapshot, names))
-
-
-def complaints(tree: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(c.path, c.rule, c.message) for c in walked(tree).complaints]
-
-
-def lines(*changes: dict[str, Any]) -> dict[str, Any]:
-    """Return valid fee details, one row per change."""
-    tree = message("2204")
-    row = tree["input"]["feedetail"][0]
-    tree["input"]["feedetail"] = [{**copy_of(row), **change} for change in changes]
-    return tree
+from gateway.core.checks import service_day
 
 
 def test_misses_name_code_and_reason() -> None:
