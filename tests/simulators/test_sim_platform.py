@@ -20,16 +20,6 @@ NATIONAL_DRUG = "XJ01CAA900E001020299007"  # class A, valid since 2023-03-01
 DOCTOR = "D990101000001"
 
 
-@pytest.fixture
-def counter() -> Counter:
-    return Counter()
-
-
-@pytest.fixture
-def hospital(counter: Counter) -> Hospital:
-    return Hospital(counter.clock.seconds, Random(5), "H51080200001", "广元市示例医院")
-
-
 def send(counter: Counter, home: Hospital | Pharmacy, infno: str, body: Json, msgid: str = "") -> Answer:
     """One message with national codes, as a gateway forwards it."""
     counter.clock.advance(1)

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import zipfile
-from random import Random  # noqa: TID251 - seeded dice of a test
 
 import pytest
 from counter import Counter
@@ -17,16 +16,6 @@ from simulators.ledger import Refusal
 from simulators.people import person
 from simulators.stay import Ward
 from simulators.wording import Json, read_object, write
-
-
-@pytest.fixture
-def counter() -> Counter:
-    return Counter()
-
-
-@pytest.fixture
-def hospital(counter: Counter) -> Hospital:
-    return Hospital(counter.clock.seconds, Random(5), "H51080200001", "广元市示例医院")
 
 
 def admitted(counter: Counter, home: Hospital, number: int = 0) -> tuple[Ward, Json]:

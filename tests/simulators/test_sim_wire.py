@@ -27,11 +27,6 @@ from simulators.wording import write
 SIGN_IN = {"signIn": {"opter_no": "1", "mac": "m", "ip": "i"}}
 
 
-@pytest.fixture
-def counter() -> Counter:
-    return Counter()
-
-
 def connected(protocol: Any) -> Any:
     """Give the protocol a transport that keeps what is written."""
     transport: Any = StringTransport()  # type: ignore[no-untyped-call]
