@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,14 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
-from simulators import mapping
+from simulators import agreement, mapping
+from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
+from simulators.money import yuan
 
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
-AMOUNTS = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
 READY_S = 30.0
-_PLATFORM_COLUMN = {
-    "medfee_sumamt": "medfee_fen",
-    "fund_pay_sumamt": "fund_fen",
-    "acct_pay": "acct_fen",
-    "psn_cash_pay": "cash_fen",
-}
-Key = tuple[str, str]  # institution, msgid
-Amounts = tuple[int, ...]  # fen, in the order of AMOUNTS
 
 
 class DemoFailed(Exception):
@@ -177,50 +170,33 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
 
     def _evening(self) -> bool:
         self._say("收市：三方账本逐笔核对到分")
-        platform = {key: row for key, row in self._platform_ledger()}
-        gateway = {key: row for key, row in self._gateway_ledger()}
-        institutions = {key: row for code in NAMES for key, row in self._institution_ledger(code)}
-        table = Table(title="三方账本", title_justify="left")
-        for name in ("机构", "笔数 机构/网关/平台", "医疗费总额", "基金支付", "个人账户", "个人现金", "结论"):
-            table.add_column(name, justify="left" if name in ("机构", "结论") else "right")
-        agreed = True
-        for code, name in NAMES.items():
-            books = [own(book, code) for book in (institutions, gateway, platform)]
-            same = books[0] == books[1] == books[2] and bool(books[0])
-            agreed = agreed and same
-            sums = [sum(row[index] for row in books[0].values()) for index in range(len(AMOUNTS))]
-            counts = "/".join(str(len(book)) for book in books)
-            table.add_row(
-                name, counts, *(yuan(amount) for amount in sums), "[green]一致[/]" if same else "[red]不一致[/]"
-            )
-        self.console.print(table)
-        for key in sorted({*institutions, *gateway, *platform}):
-            rows = (institutions.get(key), gateway.get(key), platform.get(key))
-            if not rows[0] == rows[1] == rows[2]:
-                self.console.print(f"[red]{key[0]} {key[1]}[/] 机构 {rows[0]} 网关 {rows[1]} 平台 {rows[2]}")
+        books = {"机构": self._institution_ledgers(), "网关": self._gateway_ledger(), "平台": self._platform_ledger()}
+        found = list(agreement.differences(books))
+        self.console.print(three_ledgers(books, found))
+        for one in found:
+            self.console.print(f"[red]{one.key[0]} {one.key[1]}[/] {one.what}")
         self._translations()
         self.console.print("冲正处理：后续版本提供；省内异地与参保地对账：后续版本提供。")
+        agreed = not found and all(bookings_of(books["机构"], code) for code in NAMES)
         self.console.print("[green]三方账本一致[/]" if agreed else "[red]三方账本不一致[/]")
         return agreed
 
-    def _platform_ledger(self) -> Iterator[tuple[Key, Amounts]]:
+    def _platform_ledger(self) -> Ledger:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/sim/ledger", timeout=10) as answer:
-            rows = json.load(answer)["rows"]
-        for row in rows:
-            yield (row["fixmedins_code"], row["msgid"]), tuple(row[_PLATFORM_COLUMN[name]] for name in AMOUNTS)
+            return agreement.of_platform(json.load(answer)["rows"])
 
-    def _gateway_ledger(self) -> Iterator[tuple[Key, Amounts]]:
+    def _gateway_ledger(self) -> Ledger:
         told = self._tool(
             "gateway", "journal", "list", str(self.config), "--state", "ACKED", "--limit", "1000000", "--full", "--json"
         )
-        for row in json.loads(told)["rows"]:
-            if "medfee_sumamt" in row["settled"]:
-                yield (row["fixmedins_code"], row["msgid"]), tuple(row["settled"].get(name, 0) for name in AMOUNTS)
+        return agreement.of_gateway(json.loads(told)["rows"])
 
-    def _institution_ledger(self, code: str) -> Iterator[tuple[Key, Amounts]]:
-        with (self.folder / f"{code}.csv").open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                yield (code, row["msgid"]), tuple(fen(row[name]) for name in AMOUNTS)
+    def _institution_ledgers(self) -> Ledger:
+        found: Ledger = {}
+        for code in NAMES:
+            with (self.folder / f"{code}.csv").open(encoding="utf-8-sig", newline="") as file:
+                found |= agreement.of_csv(csv.DictReader(file))
+        return found
 
     def _translations(self) -> None:
         """Show a few codes as proof: what the hospital wrote, what the platform got."""
@@ -271,9 +247,24 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
                 process.kill()
 
 
-def own(book: dict[Key, Amounts], code: str) -> dict[Key, Amounts]:
-    """Return one institution's part of a ledger."""
-    return {key: row for key, row in book.items() if key[0] == code}
+def bookings_of(ledger: Ledger, code: str) -> list[Amounts]:
+    """Return everything one institution's part of a ledger holds."""
+    return [amounts for key, bookings in ledger.items() if key[0] == code for amounts in bookings]
+
+
+def three_ledgers(books: Mapping[str, Ledger], found: Sequence[Difference]) -> Table:
+    """Draw a line an institution: how many bookings each party has, the institution's sums, and whether all agree."""
+    table = Table(title="三方账本", title_justify="left")
+    for name in ("机构", f"笔数 {'/'.join(books)}", *(one.title for one in COMPONENTS), "结论"):
+        table.add_column(name, justify="left" if name in ("机构", "结论") else "right")
+    unequal = {one.key[0] for one in found}
+    for code, name in NAMES.items():
+        own = bookings_of(books["机构"], code)
+        sums = [yuan(sum(amounts[number] for amounts in own)) for number in range(len(COMPONENTS))]
+        counts = "/".join(str(len(bookings_of(ledger, code))) for ledger in books.values())
+        good = own and code not in unequal
+        table.add_row(name, counts, *(f"{one:,}" for one in sums), "[green]一致[/]" if good else "[red]不一致[/]")
+    return table
 
 
 def free_port() -> int:
@@ -294,17 +285,6 @@ def wait_for(url: str, name: str) -> None:
         except OSError:
             time.sleep(0.1)
     raise DemoFailed(f"{name}没有在{READY_S:.0f}秒内就绪")
-
-
-def fen(text: str) -> int:
-    """Turn a ledger's yuan text into fen."""
-    sign = -1 if text.startswith("-") else 1
-    whole, _, cents = text.lstrip("-").partition(".")
-    return sign * (int(whole) * 100 + int(cents.ljust(2, "0")[:2] or 0))
-
-
-def yuan(amount: int) -> str:
-    return f"{'-' if amount < 0 else ''}{abs(amount) // 100:,}.{abs(amount) % 100:02d}"
 
 
 def arguments_of(options: dict[str, Any]) -> Demo:
