@@ -16,19 +16,28 @@ from simulators.wording import Json
 
 @attrs.frozen
 class Component:
-    """One amount all parties hold. column: its name in the platform simulator's ledger; title: in Chinese."""
+    """One amount all parties hold. column: its name in the platform simulator's ledger; title: in Chinese.
+
+    shown: a column of the demo's table has it; compared are all.
+    """
 
     name: str
     column: str
     title: str
+    shown: bool = False
 
 
 COMPONENTS = (
-    Component("medfee_sumamt", "medfee_fen", "医疗费总额"),
-    Component("fund_pay_sumamt", "fund_fen", "基金支付"),
-    Component("acct_pay", "acct_fen", "个人账户"),
-    Component("psn_cash_pay", "cash_fen", "个人现金"),
-    Component("hosp_part_amt", "hosp_fen", "机构负担"),
+    Component("medfee_sumamt", "medfee_fen", "医疗费总额", shown=True),
+    Component("fund_pay_sumamt", "fund_fen", "基金支付", shown=True),
+    Component("acct_pay", "acct_fen", "个人账户", shown=True),
+    Component("psn_cash_pay", "cash_fen", "个人现金", shown=True),
+    Component("psn_part_amt", "person_fen", "个人负担"),
+    Component("hosp_part_amt", "hosp_fen", "医院负担"),
+    Component("hifp_pay", "hifp_fen", "统筹基金"),
+    Component("cvlserv_pay", "cvlserv_fen", "公务员补助"),
+    Component("hifes_pay", "hifes_fen", "补充保险"),
+    Component("maf_pay", "maf_fen", "医疗救助"),
 )
 Key = tuple[str, str]
 """(institution, msgid)"""

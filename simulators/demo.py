@@ -255,12 +255,13 @@ def bookings_of(ledger: Ledger, code: str) -> list[Amounts]:
 def three_ledgers(books: Mapping[str, Ledger], found: Sequence[Difference]) -> Table:
     """Draw a line an institution: how many bookings each party has, the institution's sums, and whether all agree."""
     table = Table(title="三方账本", title_justify="left")
-    for name in ("机构", f"笔数 {'/'.join(books)}", *(one.title for one in COMPONENTS), "结论"):
+    for name in ("机构", f"笔数 {'/'.join(books)}", *(one.title for one in COMPONENTS if one.shown), "结论"):
         table.add_column(name, justify="left" if name in ("机构", "结论") else "right")
     unequal = {one.key[0] for one in found}
     for code, name in NAMES.items():
         own = bookings_of(books["机构"], code)
-        sums = [yuan(sum(amounts[number] for amounts in own)) for number in range(len(COMPONENTS))]
+        shown = [number for number, one in enumerate(COMPONENTS) if one.shown]
+        sums = [yuan(sum(amounts[number] for amounts in own)) for number in shown]
         counts = "/".join(str(len(bookings_of(ledger, code))) for ledger in books.values())
         good = own and code not in unequal
         table.add_row(name, counts, *(f"{one:,}" for one in sums), "[green]一致[/]" if good else "[red]不一致[/]")

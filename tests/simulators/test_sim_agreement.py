@@ -18,7 +18,7 @@ from simulators.people import person
 from simulators.pharmacy import Pharmacy
 
 SHOP = "P51080200101"
-ONE, OTHER = (1000, 600, 300, 100, 0), (1000, 600, 299, 101, 0)
+ONE, OTHER = (1000, 600, 300, 100, 400, 0, 600, 0, 0, 0), (1000, 600, 299, 101, 400, 0, 600, 0, 0, 0)
 
 
 def books(*bookings: list[agreement.Amounts], msgid: str = "M1") -> dict[str, Ledger]:
