@@ -13,11 +13,12 @@ from typing import Any
 import click
 from rich.console import Console
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
-from simulators import access, accounts, errands, secure
+from simulators import access, accounts, arguments, errands
+from simulators.arguments import Wrong
 from simulators.city_command import city, city_long
 from simulators.day import day_of
 from simulators.drive import Pool, run_all
@@ -25,9 +26,10 @@ from simulators.his import Institution
 from simulators.hospital import Hospital
 from simulators.load import Tally
 from simulators.mixture import MIXES
+from simulators.people import PERSONS_MAX
 from simulators.pharmacy import Pharmacy
 from simulators.platform import Platform
-from simulators.trial import Trial, crowd
+from simulators.trial import TooFew, Trial, crowd
 from simulators.wire import PlatformFactory
 
 reactor: Any = _reactor
@@ -39,28 +41,30 @@ def main() -> None:
     pass
 
 
-def _run(started: Callable[[], "Deferred[Any] | None"]) -> int:
-    """Run the reactor until what was started ends (or for ever); 1 when it failed."""
+def _run(started: Callable[[], "Deferred[Any]"]) -> int:
+    """Run the reactor until what was started ends; 1 when it failed, 2 when an argument was to blame."""
     status = [0]
 
     def failed(why: Failure) -> None:
-        status[0] = 1
-        click.echo(f"失败：{why.getErrorMessage()}", err=True)
+        wrong = isinstance(why.value, Wrong)
+        status[0] = Wrong.exit_code if wrong else 1
+        click.echo(f"{'' if wrong else '失败：'}{why.getErrorMessage()}", err=True)
 
     def begin() -> None:
-        done = started()
-        if done is not None:
-            done.addErrback(failed).addBoth(lambda _: reactor.stop())
+        maybeDeferred(started).addErrback(failed).addBoth(lambda _: reactor.stop())
 
     reactor.callWhenRunning(begin)
     reactor.run()
     return status[0]
 
 
+_SOME, _MANY = click.IntRange(1), click.IntRange(1, PERSONS_MAX)
+
+
 @main.command(help="医保平台：收报文、结算、记账。账本：GET /sim/ledger，统计：GET /sim/stats。")
 @click.option("--listen", default="tcp:9000:interface=127.0.0.1", show_default=True, help="Twisted端点")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--persons", type=int, default=2000, show_default=True, help="参保人数")
+@click.option("--persons", type=_MANY, default=2000, show_default=True, help="参保人数")
 @click.option("--verify-signature", type=click.Choice(["none", "tif", "csb"]), default="none", show_default=True)
 @click.option("--account", default="", help="tif的paasid或csb的access_key")
 @click.option("--secret-file", type=_FILE, help="签名密钥文件")
@@ -83,18 +87,19 @@ def platform(
     gate: access.Gatekeeper = access.open_gate
     if verify_signature != "none":
         if secret_file is None or not account:
-            raise click.UsageError("验签需要 --account 和 --secret-file")
+            raise Wrong("验签需要--account和--secret-file")
         secret = secret_file.read_bytes().rstrip(b"\r\n")
         gate = access.tif_gate(account, secret) if verify_signature == "tif" else access.csb_gate(account, secret)
     dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
     one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in)
-    plain = PlatformFactory(one, reactor)
-    factory = secure.tls_server(plain, cert=cert, key=key, ca=ca) if cert and key else plain
+    endpoint = arguments.server_endpoint(reactor, listen)
+    factory = arguments.tls(PlatformFactory(one, reactor), cert, key, ca)
 
-    def start() -> "Deferred[Any] | None":
-        listening = serverFromString(reactor, listen).listen(factory)  # type: ignore[no-untyped-call]
+    def start() -> "Deferred[Any]":
         forever: Deferred[Any] = Deferred()
-        listening.addCallbacks(lambda port: click.echo(f"平台已在 {port.getHost()} 监听", err=True), forever.errback)
+        arguments.listening(endpoint, factory, listen).addCallbacks(
+            lambda port: click.echo(f"平台已在 {port.getHost()} 监听", err=True), forever.errback
+        )
         return forever
 
     sys.exit(_run(start))
@@ -113,9 +118,15 @@ def _client_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _institution_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--patients", type=int, default=10, show_default=True, help="人次"),
-        click.option("--first-person", type=int, default=0, show_default=True, help="从第几号参保人开始"),
-        click.option("--at-once", type=int, default=4, show_default=True, help="同时办理的窗口数"),
+        click.option("--patients", type=_MANY, default=10, show_default=True, help="人次"),
+        click.option(
+            "--first-person",
+            type=click.IntRange(0, PERSONS_MAX - 1),
+            default=0,
+            show_default=True,
+            help="从第几号参保人开始",
+        ),
+        click.option("--at-once", type=_SOME, default=4, show_default=True, help="同时办理的窗口数"),
         click.option("--seed", type=int, default=1, show_default=True),
         click.option("--evening", is_flag=True, help="结束后与平台对账（3201、3202）"),
         click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="账本CSV输出文件"),
@@ -124,14 +135,17 @@ def _institution_options(command: Callable[..., None]) -> Callable[..., None]:
     return _client_options(command)
 
 
+def _gateway(options: dict[str, Any]) -> tuple[IStreamClientEndpoint, str]:
+    return arguments.client_endpoint(reactor, options["gateway"], options["ca"], options["cert"], options["key"])
+
+
 def _business(institution: Institution, options: dict[str, Any]) -> int:
     """Sign in, play the day, show the books; 0 when they are consistent and something was settled."""
     console = Console()
+    endpoint, host = _gateway(options)
+    arguments.writable("--ledger", options["ledger"])
 
     def start() -> "Deferred[Any]":
-        endpoint, host = secure.client_endpoint(
-            reactor, options["gateway"], ca=options["ca"], cert=options["cert"], key=options["key"]
-        )
         pool = Pool(reactor, endpoint, host, options["at_once"])
         day = day_of(institution, options["patients"], options["first_person"])
         done = run_all(reactor, pool, [institution.sign_in()], 1)
@@ -183,11 +197,11 @@ _CODES = ("H51080200001", "H51080200002", "P51080200101", "P51080200102", "P5108
 
 
 @main.command(help="压力机：按固定速率发送（开环），报告时延和失败。先经网关准备好就诊和费用。")
-@click.option("--rate", type=click.IntRange(1), default=100, show_default=True, help="每秒请求数")
-@click.option("--seconds", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--rate", type=_SOME, default=100, show_default=True, help="每秒请求数")
+@click.option("--seconds", type=_SOME, default=10, show_default=True)
 @click.option("--mix", type=click.Choice(sorted(MIXES)), default="default", show_default=True)
-@click.option("--connections", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--persons", type=int, default=2000, show_default=True, help="平台的参保人数")
+@click.option("--connections", type=_SOME, default=64, show_default=True)
+@click.option("--persons", type=_MANY, default=2000, show_default=True, help="平台的参保人数")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--institution", "codes", multiple=True, default=_CODES, show_default=True, help="机构编号，可多个")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="结果JSON文件")
@@ -196,13 +210,15 @@ def load(**options: Any) -> None:
     console = Console()
     dice = random.Random(options["seed"])  # noqa: S311 - chance of a simulator, no secret
     result: list[Tally] = []
+    endpoint, host = _gateway(options)
+    arguments.writable("--json", options["json_file"])
+    try:
+        mixture = crowd(reactor.seconds, dice, options["codes"], options["persons"])
+    except TooFew as cause:
+        raise Wrong(f"--institution不够：{cause}") from cause
 
     def start() -> "Deferred[Any]":
-        endpoint, host = secure.client_endpoint(
-            reactor, options["gateway"], ca=options["ca"], cert=options["cert"], key=options["key"]
-        )
         pool = Pool(reactor, endpoint, host, options["connections"])
-        mixture = crowd(reactor.seconds, dice, options["codes"], options["persons"])
         trial = Trial(reactor, pool, host, mixture, options["connections"])
         done = trial.run(options["mix"], options["rate"], options["seconds"], lambda text: click.echo(text, err=True))
 
@@ -228,7 +244,7 @@ def load(**options: Any) -> None:
 @main.command(help="演示：小城市的一个营业日，三方账本核对到分。")
 @click.option("--once", is_flag=True, help="结束后退出，账平返回0")
 @click.option("--seed", type=int, default=7, show_default=True)
-@click.option("--patients", type=click.IntRange(1), default=14, show_default=True, help="每家机构的人次")
+@click.option("--patients", type=_SOME, default=14, show_default=True, help="每家机构的人次")
 @click.option("--data", type=click.Path(file_okay=False), default="var/demo", show_default=True, help="数据目录")
 def demo(**options: Any) -> None:
     from simulators.demo import arguments_of

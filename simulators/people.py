@@ -3,6 +3,7 @@
 import attrs
 
 AREA = "510800"
+PERSONS_MAX = 1_000_000
 _SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
