@@ -56,7 +56,10 @@ def listening(endpoint: IStreamServerEndpoint, factory: IProtocolFactory, listen
 
 def tls(factory: Factory, cert: Path | None, key: Path | None, ca: Path | None) -> IProtocolFactory:
     """factory under TLS when there is a certificate, else as it is. Raises Wrong."""
+    _pair(cert, key)
     if cert is None or key is None:
+        if ca is not None:
+            raise Wrong("平台只给--ca而没有--cert和--key，就不是TLS，也不会查验客户端证书")
         return factory
     try:
         return secure.tls_server(factory, cert=cert, key=key, ca=ca)
@@ -68,8 +71,11 @@ def client_endpoint(
     reactor: Any, gateway: str, ca: Path | None, cert: Path | None, key: Path | None
 ) -> tuple[IStreamClientEndpoint, str]:
     """(endpoint, value of the Host header) of a gateway's origin. Raises Wrong."""
+    _pair(cert, key)
     if not _is_origin(gateway):
         raise Wrong(f"--gateway应为http或https地址，例如http://127.0.0.1:8080，而不是{gateway}")
+    if urlsplit(gateway).scheme == "http" and (ca or cert):
+        raise Wrong("--ca、--cert、--key只用于https的网关地址，http地址不会用到")
     try:
         return secure.client_endpoint(reactor, gateway, ca=ca, cert=cert, key=key)
     except Exception as cause:  # OpenSSL's and idna's own errors have no common parent
@@ -84,6 +90,11 @@ def writable(option: str, path: Path | None) -> None:
         path.open("a").close()
     except OSError as cause:
         raise Wrong(f"{option}不能写入：{path}") from cause
+
+
+def _pair(cert: Path | None, key: Path | None) -> None:
+    if (cert is None) != (key is None):
+        raise Wrong("--cert和--key必须一起给出")
 
 
 def _is_origin(url: str) -> bool:

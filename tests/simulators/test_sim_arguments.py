@@ -96,3 +96,18 @@ def test_an_error_at_the_very_start_ends_the_process() -> None:
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == ["失败：division by zero"]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("given", ["--cert", "--key"])
+@pytest.mark.parametrize(
+    "command", [("platform", "--listen", "tcp:0:interface=127.0.0.1"), ("pharmacy", "--gateway", "https://127.0.0.1:1")]
+)
+def test_half_a_certificate_is_not_silently_none(command: tuple[str, ...], given: str) -> None:
+    refused(run(*command, given, __file__), "--cert和--key")
+
+
+@pytest.mark.processes
+def test_a_ca_without_tls_is_not_silently_ignored() -> None:
+    refused(run("platform", "--listen", "tcp:0:interface=127.0.0.1", "--ca", __file__), "就不是TLS")
+    refused(run("pharmacy", "--gateway", "http://127.0.0.1:1", "--ca", __file__), "只用于https")
