@@ -25,12 +25,14 @@ from rich.table import Table
 
 from simulators import agreement, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
+from simulators.arguments import Wrong
 from simulators.money import yuan
 
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
 READY_S = 30.0
+MARKER = ".liangding-demo"  # lies in every folder a demo has made
 
 
 class DemoFailed(Exception):
@@ -71,8 +73,7 @@ class Demo:
     # --- morning ---
 
     def _open_city(self) -> int:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        claim(self.folder)
         self.console.rule("两定网关演示：示例市的一个营业日")
         self._say("生成一次性证书（城市PKI）")
         codes = [part for code in NAMES for part in ("--institution", code)]
@@ -245,6 +246,23 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
                 process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def claim(folder: Path) -> None:
+    """Make the folder ours and empty. Raises Wrong when it holds anything and no demo has made it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = [path for path in folder.iterdir() if path.name != MARKER]
+        if found and not (folder / MARKER).is_file():
+            raise Wrong(f"--data不是演示目录，不会清空：{folder}（非空且没有{MARKER}；请换一个目录，或自行删除其内容）")
+        (folder / MARKER).write_text("演示目录：每次演示开始时清空\n", "utf-8")
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as cause:
+        raise Wrong(f"--data不能使用：{folder}") from cause
 
 
 def bookings_of(ledger: Ledger, code: str) -> list[Amounts]:
