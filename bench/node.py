@@ -12,6 +12,7 @@ from bench import procs
 from bench.bodies import HOSPITAL, PHARMACY
 from bench.procs import DidNotStart, Running
 from simulators import mapping
+from simulators.processes import free_port
 
 SECRET = "bench-secret-not-a-real-one"
 IMPORT_S = 120
@@ -92,7 +93,7 @@ def write_config(folder: Path, target: int, certificates: Certificates | None) -
     secret = folder / "secret"
     secret.write_text(SECRET)
     secret.chmod(0o600)
-    port, admin = procs.free_port(), procs.free_port()
+    port, admin = free_port(), free_port()
     listen, tls, link_tls = f"tcp:{port}:interface=127.0.0.1", "", ""
     url, source = f"http://127.0.0.1:{target}", 'allow_from = ["127.0.0.1/32"]'
     if certificates is not None:

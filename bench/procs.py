@@ -13,6 +13,7 @@ from typing import IO, Any
 import attrs
 
 from bench import cpu
+from simulators.processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTEN_S = 20.0
@@ -40,11 +41,6 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def start(

@@ -10,10 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,21 +18,19 @@ from typing import Any
 import attrs
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from simulators import agreement, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
 from simulators.arguments import Wrong
 from simulators.money import yuan
+from simulators.processes import Failed, Processes, free_port
 
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
-READY_S = 30.0
+DAY_S = 600.0
 MARKER = ".liangding-demo"  # lies in every folder a demo has made
-
-
-class DemoFailed(Exception):
-    """Something in the day went wrong; the text says what, in Chinese."""
 
 
 @attrs.define
@@ -47,28 +41,34 @@ class Demo:
     seed: int
     patients: int
     console: Console
-    running: list[subprocess.Popen[bytes]] = attrs.Factory(list)
+    processes: Processes
     ports: tuple[int, int, int] = (0, 0, 0)  # platform, institutions over TLS, institutions on loopback
     config: Path = Path()
 
     def play(self, once: bool) -> int:
-        """Play the day; return the exit code."""
+        """Play the day; return the exit code: 0 the books agree, 1 it failed or was cut short, 3 they do not agree."""
+        code = 1
         try:
             admin = self._open_city()
             self._business()
-            agreed = self._evening()
+            code = 0 if self._evening() else 3
             self.console.print(f"控制台：http://127.0.0.1:{admin}/ ，指标：http://127.0.0.1:{admin}/metrics")
             if not once:
                 self.console.print("网关与平台仍在运行，按 Ctrl-C 结束。")
                 signal.pause()
-            return 0 if agreed else 3
         except KeyboardInterrupt:
-            return 0
-        except DemoFailed as cause:
-            self.console.print(f"[red]演示失败：{cause}[/]")
-            return 1
+            return code
+        except Failed as cause:
+            return self._failed(str(cause))
+        except OSError as cause:
+            return self._failed(f"{cause.filename or ''} {cause.strerror or cause}".strip())
         finally:
-            self._close()
+            self.processes.close()
+        return code
+
+    def _failed(self, why: str) -> int:
+        self.console.print(Text(f"演示失败：{why}", style="red"), soft_wrap=True)
+        return 1
 
     # --- morning ---
 
@@ -77,7 +77,7 @@ class Demo:
         self.console.rule("两定网关演示：示例市的一个营业日")
         self._say("生成一次性证书（城市PKI）")
         codes = [part for code in NAMES for part in ("--institution", code)]
-        made = self._tool("certs", "city", str(self.folder / "pki"), *codes, "--json")
+        made = self.processes.tool("certs", "city", str(self.folder / "pki"), *codes, "--json")
         prints = {one["name"]: one["sha256"] for one in json.loads(made)["certificates"]}
         platform, inst, plain, admin = (free_port() for _ in range(4))
         self.ports = (platform, inst, plain)
@@ -89,14 +89,14 @@ class Demo:
         self._say("导入国家标准编码目录与各机构对码（双人：制单员、复核员）")
         self._import(config)
         self._say("启动医保平台模拟器与网关")
-        self._start(
+        self.processes.start(
             "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
             "--seed", str(self.seed), "--verify-signature", "tif", "--account", "demo",
             "--secret-file", str(self.folder / "tif.secret"),
         )  # fmt: skip
-        self._start("gateway", "gateway", "run", str(config))
-        wait_for(f"http://127.0.0.1:{platform}/sim/stats", "医保平台模拟器")
-        wait_for(f"http://127.0.0.1:{admin}/readyz", "网关")
+        self.processes.start("gateway", "gateway", "run", str(config))
+        self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
+        self.processes.wait_ready("gateway", "网关", f"http://127.0.0.1:{admin}/readyz")
         return admin
 
     def _config(self, platform: int, inst: int, plain: int, admin: int, prints: dict[str, str]) -> str:
@@ -132,22 +132,20 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
 
     def _import(self, config: Path) -> None:
         for system, file in mapping.write_libraries(self.folder / "library").items():
-            self._tool("gateway", "codes", "import", str(config), system, str(file))
+            self.processes.tool("gateway", "codes", "import", str(config), system, str(file))
         files = mapping.write_mappings(self.folder / "mapping")
         for code in NAMES:
             for system, file in files.items():
                 people = ("--maker", "制单员", "--reviewer", "复核员")
-                self._tool("gateway", "codes", "map", "import", str(config), code, system, str(file), *people)
+                self.processes.tool("gateway", "codes", "map", "import", str(config), code, system, str(file), *people)
 
     # --- the day ---
 
     def _business(self) -> None:
         self._say("开门：两家医院、三家药店同时办理业务（均使用本院编码）")
         _, inst, plain = self.ports
-        playing = {}
         for number, (code, name) in enumerate(NAMES.items()):
             hospital = code in HOSPITALS
-            log = (self.folder / f"{code}.log").open("wb")
             arguments = [
                 "hospital" if hospital else "pharmacy", "--code", code, "--name", name, "--seed",
                 str(self.seed + number), "--patients", str(self.patients), "--first-person", str(100 * number),
@@ -159,13 +157,9 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
                 arguments += ["--cert", str(pki / f"{code}.pem"), "--key", str(pki / f"{code}.key")]
             else:
                 arguments += ["--gateway", f"http://127.0.0.1:{plain}"]
-            command = [sys.executable, "-m", "simulators", *arguments]
-            playing[code] = subprocess.Popen(command, stdout=log, stderr=log)
-            self.running.append(playing[code])
-        for code, process in playing.items():
-            if process.wait(timeout=600) != 0:
-                tail = (self.folder / f"{code}.log").read_text("utf-8", errors="replace")[-1500:]
-                raise DemoFailed(f"{NAMES[code]}的一天没有正常结束：\n{tail}")
+            self.processes.start(code, "simulators", *arguments)
+        for code, name in NAMES.items():
+            self.processes.wait_ended(code, f"{name}的一天", DAY_S)
 
     # --- the evening ---
 
@@ -177,32 +171,39 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
         for one in found:
             self.console.print(f"[red]{one.key[0]} {one.key[1]}[/] {one.what}")
         self._translations()
-        self.console.print("冲正处理：后续版本提供；省内异地与参保地对账：后续版本提供。")
+        self.console.print("网关自动冲正：后续版本提供；省内异地与参保地对账：后续版本提供。")
         agreed = not found and all(bookings_of(books["机构"], code) for code in NAMES)
         self.console.print("[green]三方账本一致[/]" if agreed else "[red]三方账本不一致[/]")
         return agreed
 
     def _platform_ledger(self) -> Ledger:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/sim/ledger", timeout=10) as answer:
-            return agreement.of_platform(json.load(answer)["rows"])
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/sim/ledger", timeout=10) as answer:
+                return agreement.of_platform(json.load(answer)["rows"])
+        except (OSError, ValueError) as cause:
+            raise Failed(f"平台的账本取不到：{cause}") from cause
 
     def _gateway_ledger(self) -> Ledger:
-        told = self._tool(
-            "gateway", "journal", "list", str(self.config), "--state", "ACKED", "--limit", "1000000", "--full", "--json"
+        settled = [part for state in ("ACKED", "CONFIRMED") for part in ("--state", state)]
+        told = self.processes.tool(
+            "gateway", "journal", "list", str(self.config), *settled, "--limit", "1000000", "--full", "--json"
         )
         return agreement.of_gateway(json.loads(told)["rows"])
 
     def _institution_ledgers(self) -> Ledger:
         found: Ledger = {}
-        for code in NAMES:
-            with (self.folder / f"{code}.csv").open(encoding="utf-8-sig", newline="") as file:
-                found |= agreement.of_csv(csv.DictReader(file))
+        for code, name in NAMES.items():
+            try:
+                with (self.folder / f"{code}.csv").open(encoding="utf-8-sig", newline="") as file:
+                    found |= agreement.of_csv(csv.DictReader(file))
+            except (OSError, ValueError, KeyError) as cause:
+                raise Failed(f"{name}的账本读不出：{cause}") from cause
         return found
 
     def _translations(self) -> None:
         """Show a few codes as proof: what the hospital wrote, what the platform got."""
         code = next(iter(HOSPITALS))
-        told = self._tool(
+        told = self.processes.tool(
             "gateway", "journal", "list", str(self.config), "--institution", code, "--limit", "400", "--json"
         )
         table = Table(title="编码翻译示例（凭据留存于日志）", title_justify="left")
@@ -212,7 +213,9 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
         for row in json.loads(told)["rows"]:
             if row["infno"] not in ("2203", "2204", "2301", "2401"):
                 continue
-            story = json.loads(self._tool("gateway", "journal", "show", str(self.config), row["msgid"], "--json"))
+            story = json.loads(
+                self.processes.tool("gateway", "journal", "show", str(self.config), row["msgid"], "--json")
+            )
             for one in story["rows"][0]["evidence"]:
                 if one["system"] not in shown and not one["system"].endswith(":name"):
                     shown.add(one["system"])
@@ -221,31 +224,8 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
                 break
         self.console.print(table)
 
-    # --- processes ---
-
     def _say(self, line: str) -> None:
         self.console.print(f"· {line}")
-
-    def _tool(self, module: str, *arguments: str) -> str:
-        """Run one command of ours to its end and return what it printed."""
-        done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, timeout=300)
-        if done.returncode != 0:
-            raise DemoFailed(f"{module} {' '.join(arguments)}：\n{done.stderr.decode('utf-8', 'replace')[-2000:]}")
-        return done.stdout.decode("utf-8")
-
-    def _start(self, name: str, module: str, *arguments: str) -> None:
-        log = (self.folder / f"{name}.log").open("wb")
-        self.running.append(subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=log, stderr=log))
-
-    def _close(self) -> None:
-        for process in self.running:
-            if process.poll() is None:
-                process.terminate()
-        for process in self.running:
-            try:
-                process.wait(timeout=40)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def claim(folder: Path) -> None:
@@ -286,28 +266,8 @@ def three_ledgers(books: Mapping[str, Ledger], found: Sequence[Difference]) -> T
     return table
 
 
-def free_port() -> int:
-    """Return a port nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, name: str) -> None:
-    """Wait until a page answers 200."""
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # our own loopback address
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise DemoFailed(f"{name}没有在{READY_S:.0f}秒内就绪")
-
-
 def arguments_of(options: dict[str, Any]) -> Demo:
     """Make the demo of command-line options."""
-    return Demo(
-        Path(options["data"]).absolute(), options["seed"], options["patients"], Console(width=max(118, Console().width))
-    )
+    folder = Path(options["data"]).absolute()
+    console = Console(width=max(118, Console().width))
+    return Demo(folder, options["seed"], options["patients"], console, Processes(folder))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is 
 
 from bench import answers, bodies, client, cpu, farend, journal, openloop, procs, proxying, report, rounds
 from bench.rounds import Measured, Table
+from simulators.processes import free_port
 
 AGENT, GATEWAY, NGINX = ("agent", "2207"), ("gateway", "2207"), ("nginx", "2207")
 
@@ -257,4 +258,4 @@ def test_tables_name_the_missing_program(table: Table) -> None:
 def test_a_process_that_does_not_listen_is_told_with_its_last_words(tmp_path: Path) -> None:
     command = [procs.python("x")[0], "-c", "raise SystemExit('端口被占用')"]
     with pytest.raises(procs.DidNotStart, match="端口被占用"):
-        procs.start("stub", command, procs.free_port(), {next(iter(cpu.cores()[0]))}, tmp_path)
+        procs.start("stub", command, free_port(), {next(iter(cpu.cores()[0]))}, tmp_path)

@@ -1,13 +1,23 @@
 """The demo around its day: whose folder it empties, how it fails, what it says."""
 
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import attrs
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from simulators.__main__ import main
+from simulators.accounts import COLUMNS
+from simulators.agreement import COMPONENTS
 from simulators.arguments import Wrong
-from simulators.demo import MARKER, claim
+from simulators.demo import MARKER, NAMES, Demo, claim
+from simulators.processes import Failed, Processes, free_port
 
 
 def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
@@ -37,3 +47,116 @@ def test_an_empty_folder_may_be_used_and_a_file_may_not(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Wrong, match="--data不能使用"):
         claim(tmp_path / "file" / "below")
+
+
+@attrs.define
+class Broken(Processes):
+    """Processes of which the first one brings bad luck."""
+
+    luck: BaseException = attrs.field(kw_only=True)
+
+    def tool(self, module: str, *arguments: str) -> str:
+        raise self.luck
+
+
+def played(folder: Path, luck: BaseException) -> tuple[int, list[str]]:
+    console = Console(record=True, width=120, file=io.StringIO())
+    code = Demo(folder, 7, 3, console, Broken(folder, luck=luck)).play(once=True)
+    return code, [line for line in console.export_text().splitlines() if "演示失败" in line]
+
+
+@pytest.mark.parametrize(
+    ("luck", "words"),
+    [
+        (Failed("网关在30秒内没有结束"), "网关在30秒内没有结束"),
+        (Failed("日志里有[/red]和[x]"), "日志里有[/red]和[x]"),
+        (OSError(28, "No space left on device", "a.csv"), "a.csv No space left on device"),
+        (ConnectionResetError("gone"), "gone"),
+    ],
+)
+def test_a_day_that_fails_says_so_in_a_sentence(tmp_path: Path, luck: BaseException, words: str) -> None:
+    assert played(tmp_path / "demo", luck) == (1, [f"演示失败：{words}"])
+
+
+def test_a_day_that_is_cut_short_has_not_agreed(tmp_path: Path) -> None:
+    assert played(tmp_path / "demo", KeyboardInterrupt()) == (1, [])
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    found = Processes(tmp_path)
+    yield found
+    found.close()
+    assert all(process.returncode is not None for process in found.running.values())
+
+
+@pytest.mark.processes
+def test_a_command_that_does_not_end_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="simulators --help在0秒内没有结束"):
+        Processes(tmp_path, tool_s=0.0).tool("simulators", "--help")
+    with pytest.raises(Failed, match="no_such_module没有成功"):
+        Processes(tmp_path).tool("no_such_module")
+
+
+@pytest.mark.processes
+def test_a_day_that_does_not_end_is_told(processes: Processes) -> None:
+    processes.start("shop", "simulators", "platform", "--persons", "1", "--listen", "tcp:0:interface=127.0.0.1")
+    with pytest.raises(Failed, match="某药店的一天在0秒内没有结束"):
+        processes.wait_ended("shop", "某药店的一天", 0.0)
+
+
+@pytest.mark.processes
+def test_a_process_that_ends_is_not_waited_for(processes: Processes) -> None:
+    processes.start("platform", "simulators", "platform", "--listen", "nowhere")
+    with pytest.raises(Failed, match="平台没有启动：--listen不是可用的端点"):
+        processes.wait_ready("platform", "平台", f"http://127.0.0.1:{free_port()}/")
+    with pytest.raises(Failed, match="平台没有正常结束：--listen"):
+        processes.wait_ended("platform", "平台", 30.0)
+
+
+def test_a_process_without_room_for_its_log_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="网关不能启动"):
+        Processes(tmp_path / "nowhere").start("网关", "simulators")
+
+
+# --- the evening's ledgers
+
+
+class _Ledger(BaseHTTPRequestHandler):
+    """A platform that shows its ledger: one row that holds and one that was reversed."""
+
+    def do_GET(self) -> None:  # the standard library's name
+        amounts = {one.column: 100 for one in COMPONENTS}
+        rows = [{"fixmedins_code": "P1", "msgid": msgid, "reversed": msgid == "M2"} | amounts for msgid in ("M1", "M2")]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"rows": rows}).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+def evening(folder: Path, port: int) -> Demo:
+    folder.mkdir(exist_ok=True)
+    return Demo(folder, 7, 3, Console(file=io.StringIO()), Processes(folder), (port, 0, 0))
+
+
+def test_the_platforms_ledger_leaves_out_what_was_reversed(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Ledger) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        found = evening(tmp_path, server.server_port)._platform_ledger()
+    assert list(found) == [("P1", "M1")]
+
+
+def test_a_platform_that_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="平台的账本取不到"):
+        evening(tmp_path, free_port())._platform_ledger()
+
+
+@pytest.mark.parametrize("text", [None, "fixmedins_code,msgid\nP1,M1\n", ",".join(COLUMNS) + "\n" + "x," * 23 + "x\n"])
+def test_a_ledger_file_that_cannot_be_read_is_told(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        for code in NAMES:
+            (tmp_path / f"{code}.csv").write_text(text, "utf-8")
+    with pytest.raises(Failed, match="示例市第一医院的账本读不出"):
+        evening(tmp_path, 1)._institution_ledgers()
