@@ -17,11 +17,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
-from simulators import access, accounts, arguments, errands
+from simulators import access, accounts, arguments
 from simulators.arguments import Wrong
+from simulators.day import day_of, play_day
+from simulators.drive import Pool
 from simulators.city_command import city, city_long
-from simulators.day import day_of
-from simulators.drive import Pool, run_all
 from simulators.his import Institution
 from simulators.hospital import Hospital
 from simulators.load import Tally
@@ -140,35 +140,27 @@ def _gateway(options: dict[str, Any]) -> tuple[IStreamClientEndpoint, str]:
 
 
 def _business(institution: Institution, options: dict[str, Any]) -> int:
-    """Sign in, play the day, show the books; 0 when they are consistent and something was settled."""
+    """Play the day, show and write the books; return the exit code."""
     console = Console()
     endpoint, host = _gateway(options)
     arguments.writable("--ledger", options["ledger"])
+    reasons: list[str] = []
 
-    def start() -> "Deferred[Any]":
+    async def play() -> None:
         pool = Pool(reactor, endpoint, host, options["at_once"])
-        day = day_of(institution, options["patients"], options["first_person"])
-        done = run_all(reactor, pool, [institution.sign_in()], 1)
-
-        def open_counters(_: None) -> "Deferred[None]":
-            scripts = day if institution.sign_no else []  # nothing is sold before the sign-in
-            return run_all(reactor, pool, scripts, options["at_once"])
-
-        def close_counters(_: None) -> "Deferred[None]":
-            last = [errands.evening(institution)] if options["evening"] else []
-            return run_all(reactor, pool, last, 1)
-
-        def close(result: Any) -> Any:
+        try:
+            day = day_of(institution, options["patients"], options["first_person"])
+            reasons.extend(
+                await play_day(reactor, pool, institution, day, options["at_once"], evening=options["evening"])
+            )
+        finally:
             pool.close()
-            return result
 
-        return done.addCallback(open_counters).addCallback(close_counters).addBoth(close)
-
-    failed = _run(start)
-    accounts.show(institution, console)
+    failed = _run(lambda: Deferred.fromCoroutine(play()))
+    accounts.show(institution, reasons, console)
     if options["ledger"]:
         accounts.write_ledger(institution, options["ledger"])
-    return 1 if failed or institution.problems() or not institution.ledger else 0
+    return failed or accounts.exit_code(institution, reasons)
 
 
 def _identified(make: type[Institution], code: str, name: str, seed: int) -> Institution:

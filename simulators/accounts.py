@@ -56,8 +56,13 @@ def _write(code: str, ledger: Sequence[Booked], file: TextIO) -> None:
         )
 
 
-def show(institution: Institution, console: Console) -> None:
-    """Print what was done and what was taken."""
+def exit_code(institution: Institution, reasons: Sequence[str]) -> int:
+    """0 when something was settled, the books are consistent and no script gave up (reasons), else 1."""
+    return 0 if institution.ledger and not institution.problems() and not reasons else 1
+
+
+def show(institution: Institution, reasons: Sequence[str], console: Console) -> None:
+    """Print what was done, what was taken, and what was not done (reasons: why scripts gave up)."""
     work = Table("交易", "笔数", title=f"{institution.code} {institution.name}")
     for name, count in sorted(institution.counts.items()):
         work.add_row(name, str(count))
@@ -70,6 +75,9 @@ def show(institution: Institution, console: Console) -> None:
     console.print(money)
     for infno, text in institution.refused[:20]:
         console.print(f"未成功 {infno}：{text}", markup=False, soft_wrap=True)
+    for reason in reasons:
+        if reason not in {f"{infno} {text}" for infno, text in institution.refused}:
+            console.print(f"没有办成：{reason}", markup=False, soft_wrap=True)
     for problem in institution.problems():
         console.print(f"账本有误：{problem}", markup=False, soft_wrap=True)
 

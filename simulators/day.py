@@ -1,8 +1,9 @@
-"""What comes to an institution's counters in a day: a list of scripts, the same for the same dice."""
+"""What comes to an institution's counters in a day, a list of scripts (the same for the same dice), and its playing."""
 
 from collections.abc import Iterator
 
 from simulators import errands
+from simulators.drive import Road, Waits, run_all
 from simulators.his import Institution, Script
 from simulators.hospital import Hospital
 from simulators.people import person
@@ -16,6 +17,21 @@ def day_of(institution: Institution, patients: int, first_person: int) -> list[S
     """Scripts for so many patients, persons numbered from first_person; beside them the day's errands."""
     patient = _hospital_patients if isinstance(institution, Hospital) else _customers
     return [*patient(institution, patients, first_person), *_errands(institution, patients, first_person)]
+
+
+async def play_day(
+    clock: Waits, road: Road, institution: Institution, scripts: list[Script], at_once: int, evening: bool
+) -> list[str]:
+    """Sign in, play the day and, if wanted, reconcile with the platform; return why scripts gave up.
+
+    Nothing is sold without a sign-in.
+    """
+    reasons = await run_all(clock, road, [institution.sign_in()], 1)
+    if institution.sign_no:
+        reasons += await run_all(clock, road, scripts, at_once)
+        if evening:
+            reasons += await run_all(clock, road, [errands.evening(institution)], 1)
+    return reasons
 
 
 def _hospital_patients(institution: Institution, patients: int, first_person: int) -> Iterator[Script]:

@@ -126,10 +126,11 @@ def _advance(clock: Waits, pool: Road, script: Script, done: Deferred[str], give
     pool.post(step.path, step.body, answered)
 
 
-def run_all(clock: Waits, pool: Road, scripts: list[Script], at_once: int) -> Deferred[None]:
-    """Play scripts, some side by side. Fires after the last, fails with the first error; refusals are no errors."""
-    done: Deferred[None] = Deferred()
+def run_all(clock: Waits, pool: Road, scripts: list[Script], at_once: int) -> Deferred[list[str]]:
+    """Play scripts, some side by side. Fires after the last with why scripts gave up; fails with the first error."""
+    done: Deferred[list[str]] = Deferred()
     waiting = deque(scripts)
+    reasons: list[str] = []
     running = 0
 
     def start() -> None:
@@ -138,11 +139,13 @@ def run_all(clock: Waits, pool: Road, scripts: list[Script], at_once: int) -> De
             running += 1
             run_script(clock, pool, waiting.popleft()).addCallbacks(finished, failed)
         if not waiting and not running and not done.called:
-            done.callback(None)
+            done.callback(reasons)
 
     def finished(reason: str) -> None:
         nonlocal running
         running -= 1
+        if reason:
+            reasons.append(reason)
         clock.callLater(0, start)
 
     def failed(why: Failure) -> None:

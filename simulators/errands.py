@@ -5,6 +5,7 @@ from collections.abc import Generator
 from decimal import Decimal
 
 from simulators import archives, tables
+from simulators.booking import Booked
 from simulators.his import FILE_DOWN_PATH, FILE_UP_PATH, Answer, GaveUp, Institution, Script, Step
 from simulators.ledger import Refusal
 from simulators.money import yuan
@@ -79,7 +80,7 @@ def evening(home: Institution) -> Script:
     groups = sorted({(row.insutype, row.clr_type) for row in home.ledger if row.insutype})
     for insutype, clr_type in groups:
         rows = [row for row in home.ledger if (row.insutype, row.clr_type) == (insutype, clr_type)]
-        facts = _statement(home, clr_type, rows_sum(home, insutype, clr_type), len(rows))
+        facts = _statement(home, clr_type, rows_sum(home, insutype, clr_type), rows)
         found = yield from home.ask("3201", {"data": facts | {"insutype": insutype}})
         if found.output["stmtinfo"]["stmt_rslt"] != "0":
             differences = yield from _details(home, clr_type)
@@ -93,17 +94,17 @@ def rows_sum(home: Institution, insutype: str, clr_type: str) -> Json:
     return {name: yuan(sum(row.amounts[name] for row in rows)) for name in names}
 
 
-def _statement(home: Institution, clr_type: str, sums: Json, count: int) -> Json:
-    today = home.now()[:10]
+def _statement(home: Institution, clr_type: str, sums: Json, rows: list[Booked]) -> Json:
+    """Of the days on which the rows were settled: a day's work may end after midnight."""
     return {
         "clr_type": clr_type,
         "setl_optins": AREA,
-        "stmt_begndate": today,
-        "stmt_enddate": today,
+        "stmt_begndate": min(row.setl_time for row in rows)[:10],
+        "stmt_enddate": max(row.setl_time for row in rows)[:10],
         "medfee_sumamt": sums["medfee_sumamt"],
         "fund_pay_sumamt": sums["fund_pay_sumamt"],
         "acct_pay": sums["acct_pay"],
-        "fixmedins_setl_cnt": Decimal(count),
+        "fixmedins_setl_cnt": Decimal(len(rows)),
         "refd_setl_flag": "0",
         "fixmedins_refd_setl_flag": "0",
     }
@@ -121,7 +122,7 @@ def _details(home: Institution, clr_type: str) -> Generator[Step, Answer | None,
     stem = f"dz_{home.code}_{home.now()[:10].replace('-', '')}_{AREA}_{clr_type}_1"
     number = yield from upload(home, f"{stem}.zip", archives.zipped(f"{stem}.txt", text))
     sums = rows_sum(home, "", clr_type)
-    facts = _statement(home, clr_type, sums, len(rows)) | {"file_qury_no": number, "cash_payamt": sums["psn_cash_pay"]}
+    facts = _statement(home, clr_type, sums, rows) | {"file_qury_no": number, "cash_payamt": sums["psn_cash_pay"]}
     del facts["acct_pay"]
     found = yield from home.ask("3202", {"data": facts})
     named = found.output["fileinfo"]

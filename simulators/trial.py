@@ -55,10 +55,16 @@ class Trial:
         say(f"准备：{len(first)} 组就诊、住院和售药")
         done = run_all(self._clock, self._pool, first, self._at_once)
 
-        def second(_: None) -> Deferred[None]:
+        def gave_up(reasons: list[str]) -> None:
+            if reasons:
+                say(f"准备中有 {len(reasons)} 组没有办成，例如：{reasons[0]}")
+
+        def second(reasons: list[str]) -> Deferred[list[str]]:
+            gave_up(reasons)
             return run_all(self._clock, self._pool, self._mixture.finish(plan), self._at_once)
 
-        def third(_: None) -> Deferred[Tally]:
+        def third(reasons: list[str]) -> Deferred[Tally]:
+            gave_up(reasons)
             requests = self._requests(plan)
             say(f"开始：{len(requests)} 个请求，每秒 {rate_per_s} 个")
             gc.collect()

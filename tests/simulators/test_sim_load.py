@@ -9,9 +9,10 @@ from counter import Counter
 from twisted.internet.task import Clock
 
 from simulators.drive import Pool
+from simulators.faults import Fault
 from simulators.load import OpenLoop, Tally, percentile
 from simulators.mixture import MIXES
-from simulators.trial import TooFew, crowd
+from simulators.trial import TooFew, Trial, crowd
 from simulators.wire import Answered
 
 OK = b'{"infcode":0,"output":{}}'
@@ -129,3 +130,31 @@ def test_a_run_without_stock_says_why() -> None:
         list(mixture.messages(["2207"]))
     with pytest.raises(TooFew, match="一家药店"):
         crowd(counter.clock.seconds, Random(3), CODES[:2], 50)
+
+
+class Road:
+    """Posts go to a platform, whole requests are only kept."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self.sent: list[bytes] = []
+
+    def post(self, path: str, body: bytes, answered: Answered) -> None:
+        found = self.counter.post(path, body)
+        self.counter.clock.callLater(0.1, answered, found.status, found.body)
+
+    def send(self, request: bytes, answered: Answered) -> None:
+        self.sent.append(request)
+
+
+def test_a_preparation_that_failed_is_told() -> None:
+    counter, said = Counter(), list[str]()
+    counter.platform.faults = lambda infno, _: (
+        Fault(business_error="停业", processed=False) if infno == "2201" else None
+    )
+    road = Road(counter)
+    mixture = crowd(counter.clock.seconds, Random(3), CODES, 50)
+    Trial(counter.clock, cast(Pool, road), "h", mixture, 4).run("1101", 10, 1, said.append)
+    counter.clock.pump([0.1] * 60)
+    assert any("1 组没有办成" in line and "停业" in line for line in said)
+    assert len(road.sent) == 10
