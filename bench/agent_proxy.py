@@ -80,13 +80,26 @@ class Bare(Resource):
         request.finish()
 
 
+class Quiet(Site):
+    """A Site that writes no access line: 13 µs a request that no other proxy of the bench spends."""
+
+    def log(self, request: Any) -> None:
+        """Say nothing."""
+
+
+def make_site(agent: Any, target: bytes, **how: Any) -> Quiet:
+    """The proxy as a factory for connections. how: what a Site takes."""
+    made: Any = Quiet
+    site: Quiet = made(Bare(agent, target), **how)
+    return site
+
+
 def main(arguments: list[str]) -> None:
     port, target = int(arguments[0]), int(arguments[1])
     web: Any = client
     pool = web.HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = CONNECTIONS
-    made: Any = Site
-    site = made(Bare(web.Agent(reactor, pool=pool), b"http://127.0.0.1:%d" % target))
+    site = make_site(web.Agent(reactor, pool=pool), b"http://127.0.0.1:%d" % target)
     reactor.listenTCP(port, site, backlog=512, interface="127.0.0.1")
     reactor.run()
 

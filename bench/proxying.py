@@ -16,8 +16,7 @@ from bench.rounds import Cell, Measured, Table
 
 CONNECTIONS = 64
 SETTLE_S = 0.3  # lazy outcomes are committed within 0.25 s and belong to the requests that caused them
-# Requests of a cell and round: about 0.4 to 0.8 s of work each.
-COUNTS: Mapping[str, int] = {"nginx": 8000, "node": 4000, "agent": 1500, "gateway": 3000, "gateway-tls": 2500}
+REQUESTS = 3000  # of every cell and round, whoever the proxy is: what a round costs once is shared out alike
 NAMES: Mapping[str, str] = {
     "nginx": "nginx 裸代理",
     "node": "Node http 裸代理",
@@ -30,7 +29,10 @@ TLS_KIND = "mix"
 
 @attrs.define
 class Bench:
-    """Everything that runs during the rows. skipped: proxy -> why it has no row (Chinese)."""
+    """Everything that runs during the rows.
+
+    skipped: proxy -> why it has no row (Chinese). settle_s: rest after a cell that still counts as its own.
+    """
 
     folder: Path
     proxies: dict[str, Running] = attrs.Factory(dict)
@@ -40,6 +42,7 @@ class Bench:
     admin: int = 0
     certificates: node.Certificates | None = None
     client: Running | None = None
+    settle_s: float = SETTLE_S
 
     def stop(self) -> None:
         for one in (*self.proxies.values(), *self.others):
@@ -65,11 +68,11 @@ class Bench:
         before = cpu.spent(one.pids)
         found = self.ask(
             {
-                "kind": kind, "variant": number, "count": COUNTS[proxy], "port": one.port,
+                "kind": kind, "variant": number, "count": REQUESTS, "port": one.port,
                 "connections": CONNECTIONS, "tls": tls,
             }
         )  # fmt: skip
-        time.sleep(SETTLE_S)
+        time.sleep(self.settle_s)
         used = cpu.spent(one.pids) - before
         return rounds.measured(used.total, used.user, used.system, found["done"], found["seconds"], found["bad"])
 
@@ -91,7 +94,7 @@ def set_up(folder: Path, say: Callable[[str], object], gateway: bool = True) -> 
 def _start(bench: Bench, core: set[int], other: set[int], say: Callable[[str], object], gateway: bool) -> None:
     folder = bench.folder
     say("生成报文")
-    bodies.make_all(folder / "moulds", max(COUNTS["gateway"], COUNTS["gateway-tls"]))
+    bodies.make_all(folder / "moulds", REQUESTS)
     far = procs.start_far_end(folder, other)
     bench.others.append(far)
     command = procs.python("bench.client", folder / "moulds")

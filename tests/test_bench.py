@@ -8,13 +8,24 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import succeed
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is not part of the installed packages
 
-from bench import answers, bodies, client, cpu, farend, journal, openloop, procs, proxying, report, rounds
+from bench import agent_proxy, answers, bodies, client, cpu, farend, journal, openloop, procs, proxying, report, rounds
 from bench.rounds import Measured, Table
 from simulators.processes import free_port
 
@@ -198,6 +209,76 @@ def test_the_far_ends_share_is_read_from_the_exposition() -> None:
     text = 'liangding_platform_seconds_sum{link="a"} 3.0\nliangding_platform_seconds_count{link="a"} 1000\n'
     assert openloop.platform_mean_ms(text) == pytest.approx(3.0)
     assert openloop.platform_mean_ms("") == 0.0
+
+
+# --- the yardstick
+
+
+class Answered:
+    """An answer as Agent gives it, with its body there at once."""
+
+    code, phrase = 200, b"OK"
+    headers = Headers({b"content-type": [b"application/json"]})
+
+    def deliverBody(self, reader: Protocol) -> None:  # Twisted's name
+        reader.dataReceived(b"told")
+        reader.connectionLost(Failure(ResponseDone()))  # type: ignore[no-untyped-call]
+
+
+class Asked:
+    """Agent, for one answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes]] = []
+
+    def request(self, method: bytes, url: bytes, headers: Headers, body: agent_proxy.BytesProducer) -> object:
+        self.asked.append((url, body.body))
+        return succeed(Answered())
+
+
+def test_the_yardstick_forwards_and_writes_no_access_line() -> None:
+    agent, written = Asked(), list[LogEvent]()
+    site = agent_proxy.make_site(agent, b"http://far", reactor=Clock())
+    site.startFactory()
+    talk: Any = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+    wire: Any = StringTransport()  # type: ignore[no-untyped-call]
+    globalLogPublisher.addObserver(written.append)
+    try:
+        talk.makeConnection(wire)
+        talk.dataReceived(b"POST /call HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nasked")
+    finally:
+        globalLogPublisher.removeObserver(written.append)
+        site.stopFactory()
+    assert agent.asked == [(b"http://far/call", b"asked")]
+    assert wire.value().startswith(b"HTTP/1.1 200 OK\r\n") and wire.value().endswith(b"\r\n\r\ntold")
+    assert written == []
+
+
+class Script:
+    """A client's two ends: keeps what it is asked and answers the same each time."""
+
+    def __init__(self) -> None:
+        self.orders: list[dict[str, Any]] = []
+
+    def write(self, line: bytes) -> None:
+        self.orders.append(json.loads(line))
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def readline(self) -> bytes:
+        return b'{"done": 1, "seconds": 1.0, "bad": {}}\n'
+
+
+def test_every_proxy_gets_the_same_number_of_requests(tmp_path: Path) -> None:
+    talk: Any = Script()
+    process: Any = SimpleNamespace(pid=os.getpid(), stdin=talk, stdout=talk)
+    one = procs.Running("x", process, 1, tmp_path / "x.log", [os.getpid()])
+    bench = proxying.Bench(tmp_path, proxies=dict.fromkeys(proxying.NAMES, one), client=one, settle_s=0.0)
+    for cell_ in proxying.cells(bench):
+        bench.measure(cell_, 1)
+    assert {order["count"] for order in talk.orders} == {proxying.REQUESTS}
+    assert len(talk.orders) == 4 * len(bodies.KINDS) + 1
 
 
 # --- journal and report
