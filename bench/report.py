@@ -25,24 +25,25 @@ TITLES: Mapping[str, str] = {
 
 @attrs.frozen
 class Aim:
-    """A number that ought to be at most (or at least) so much."""
+    """A number that ought to be at most (or at least) so much. void: measured with wrong answers, says nothing."""
 
     name: str
     value: float | None
     limit: float
     unit: str = ""
     at_least: bool = False
+    void: bool = False
 
     @property
     def met(self) -> bool | None:
-        """None when it was not measured."""
-        if self.value is None:
+        """None when it was not measured, or is void."""
+        if self.value is None or self.void:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     @property
     def word(self) -> str:
-        return {None: "未测", True: "达到", False: "未达到"}[self.met]
+        return "无效" if self.void else {None: "未测", True: "达到", False: "未达到"}[self.met]
 
 
 def aims(table: Table, other: Mapping[str, Any]) -> list[Aim]:
@@ -50,8 +51,11 @@ def aims(table: Table, other: Mapping[str, Any]) -> list[Aim]:
     found = []
     for kind, limit, nginx in (("2102", 0.45, 6), ("2207", 0.45, 6), ("1101", 0.25, 4), ("mix", 0.30, 5)):
         gateway = ("gateway", kind)
-        found.append(Aim(f"{TITLES[kind]}：对 Agent 裸代理", table.ratio(gateway, ("agent", kind)), limit, "倍"))
-        found.append(Aim(f"{TITLES[kind]}：对 nginx 裸代理", table.ratio(gateway, ("nginx", kind)), nginx, "倍"))
+        for name, proxy, most in (("Agent", "agent", limit), ("nginx", "nginx", nginx)):
+            other_cell = (proxy, kind)
+            void = table.void(gateway) or table.void(other_cell)
+            ratio = table.ratio(gateway, other_cell)
+            found.append(Aim(f"{TITLES[kind]}：对 {name} 裸代理", ratio, most, "倍", void=void))
 
     def at(*path: str) -> float | None:
         here: Any = other
@@ -85,6 +89,9 @@ def proxies(table: Table, names: Mapping[str, str], skipped: Mapping[str, str]) 
         for name in ("CPU µs/请求", "最小", "用户态", "请求/秒", "÷ Agent", "÷ nginx", "÷ Node"):
             one.add_column(name, justify="right")
         for cell in cells:
+            if table.void(cell):
+                one.add_row(names[cell[0]], "[red]无效")
+                continue
             found = table.summed(cell)
             ratios = (_times(table.ratio(cell, (other, kind))) for other in ("agent", "nginx", "node"))
             one.add_row(

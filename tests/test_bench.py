@@ -69,7 +69,7 @@ def test_cost_is_processor_time_by_answers() -> None:
     assert (found.cpu_us, found.per_s) == (150.0, 40.0)
     assert found.user_share == pytest.approx(2 / 3)
     nothing = rounds.measured(5, 0, 0, done=0, seconds=0.0, bad={"x": 1})
-    assert (nothing.cpu_us, nothing.per_s, nothing.user_share) == (0.0, 0.0, 0.0)
+    assert (nothing.cpu_us, nothing.per_s, nothing.user_share, nothing.bad) == (0.0, 0.0, 0.0, {"x": 1})
 
 
 def test_the_first_round_is_thrown_away_and_the_order_moves_on() -> None:
@@ -87,6 +87,34 @@ def test_the_first_round_is_thrown_away_and_the_order_moves_on() -> None:
 def test_a_wrong_answer_is_told_by_cell() -> None:
     found = Table([{GATEWAY: cell(1, bad={"GW-RATE": 2})}, {GATEWAY: cell(1, bad={"GW-RATE": 3})}])
     assert found.bad() == {"gateway 2207 GW-RATE": 5}
+
+
+def test_a_void_cell_meets_no_aim_and_divides_nothing(table: Table) -> None:
+    """A proxy that refuses everything, or answers nothing, is fast; it must not look so."""
+    nothing = rounds.measured(0, 0, 0, done=0, seconds=0.0, bad={})
+    assert nothing.void and nothing.bad
+    for broken in (nothing, cell(1.0, bad={"GW-RATE": 2990}), rounds.measured(0, 0, 0, done=10, seconds=1.0, bad={})):
+        for upper in (True, False):
+            spoilt = GATEWAY if upper else AGENT
+            table.rounds[1][spoilt] = broken
+            assert table.void(spoilt) and table.ratio(GATEWAY, AGENT) is None
+            assert table.ratio_of_minima(GATEWAY, AGENT) is None
+            (aim,) = [aim for aim in report.aims(table, {}) if aim.name == "资金：2207，无明细：对 Agent 裸代理"]
+            assert (aim.value, aim.met, aim.word) == (None, None, "无效")
+            table.rounds[1][spoilt] = cell(200)
+    assert not table.void(GATEWAY) and table.ratio(GATEWAY, AGENT) is not None
+
+
+def test_a_void_cell_is_shown_and_written_as_such(table: Table, tmp_path: Path) -> None:
+    table.rounds[1][GATEWAY] = cell(1.0, bad={"GW-RATE": 2990})
+    console = Console(record=True, width=160, file=io.StringIO())
+    report.show(console, table, {}, proxying.NAMES, {})
+    (line,) = [line for line in console.export_text().splitlines() if line.startswith("│ 两定网关 ")]
+    assert "无效" in line and "2." not in line
+    report.write(tmp_path / "bench.json", table, {}, {})
+    rows = {row["proxy"]: row for row in json.loads((tmp_path / "bench.json").read_text("utf-8"))["rows"]}
+    assert rows["gateway"]["void"] and "cpu_us" not in rows["gateway"] and len(rows["gateway"]["cpu_us_each"]) == 3
+    assert not rows["agent"]["void"] and rows["agent"]["cpu_us"] == 400
 
 
 def test_stat_is_read_past_a_name_with_brackets() -> None:
