@@ -1,12 +1,14 @@
 """Processor time of other processes, by the scheduler's own account, and pinning to a core."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
 PROC = Path("/proc")
+_GONE = (FileNotFoundError, ProcessLookupError)  # a process or thread that ended while it was looked at
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -18,15 +20,19 @@ class Cpu:
     user: int = 0
     system: int = 0
 
+    def __add__(self, other: "Cpu") -> "Cpu":
+        return Cpu(self.total + other.total, self.user + other.user, self.system + other.system)
+
     def __sub__(self, earlier: "Cpu") -> "Cpu":
         return Cpu(self.total - earlier.total, self.user - earlier.user, self.system - earlier.system)
 
 
 def children(pid: int) -> list[int]:
-    """The processes a process has started and that are there now."""
+    """The processes a process has started and that are there now; none when it is gone itself."""
     found = []
     for path in (PROC / str(pid) / "task").glob("*/children"):
-        found += [int(text) for text in path.read_text().split()]
+        with suppress(*_GONE):
+            found += [int(text) for text in path.read_text().split()]
     return found
 
 
@@ -44,15 +50,23 @@ def parse_stat(text: str) -> tuple[int, int]:
     return int(fields[11]) * _TICK_NS, int(fields[12]) * _TICK_NS
 
 
-def spent(pids: Iterable[int]) -> Cpu:
-    """Processor time of these processes so far; threads that ended count only in user and system."""
-    total = user = system = 0
-    for pid in pids:
-        for path in (PROC / str(pid) / "task").glob("*/schedstat"):
-            total += int(path.read_text().split()[0])
-        one = parse_stat((PROC / str(pid) / "stat").read_text())
-        user, system = user + one[0], system + one[1]
-    return Cpu(total, user, system)
+def spent(pid: int) -> dict[int, Cpu]:
+    """Processor time so far of a process and of every descendant it has now, by process.
+
+    Threads that ended count only in user and system.
+    """
+    found = {}
+    for one in family(pid):
+        with suppress(*_GONE):
+            total = sum(int(path.read_text().split()[0]) for path in (PROC / str(one) / "task").glob("*/schedstat"))
+            user, system = parse_stat((PROC / str(one) / "stat").read_text())
+            found[one] = Cpu(total, user, system)
+    return found
+
+
+def between(earlier: Mapping[int, Cpu], later: Mapping[int, Cpu]) -> Cpu:
+    """What a family spent between two looks; one that came meanwhile counts whole, one that went not at all."""
+    return sum((cpu - earlier.get(pid, Cpu()) for pid, cpu in later.items()), Cpu())
 
 
 def memory_kb(pid: int, field: str = "VmRSS") -> int:

@@ -52,7 +52,7 @@ def start_and_weigh(folder: Path, core: set[int], target: int, say: Callable[[st
         procs.wait_listening(one, READY_S)
         _wait_ready(admin, began)
         ready = time.perf_counter() - began
-        used = cpu.spent(cpu.family(one.process.pid)).total / 1e9
+        used = cpu.between({}, one.spent()).total / 1e9
         time.sleep(3)
         found = {
             "mappings": MAPPINGS, "import_s": imported, "start_s": ready, "start_cpu_s": used,

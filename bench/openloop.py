@@ -35,7 +35,7 @@ def run(gateway: Running, admin: int, folder: Path, core: set[int], seconds: int
         "--connections", 64, "--persons", PERSONS, "--institution", HOSPITAL, "--institution", PHARMACY,
         "--json", report,
     )  # fmt: skip
-    before = cpu.spent(gateway.pids)
+    before = gateway.spent()
     load = procs.start("load", command, 0, core, folder)
     try:
         load.process.wait(seconds + 120)
@@ -45,7 +45,7 @@ def run(gateway: Running, admin: int, folder: Path, core: set[int], seconds: int
         load.stop()
     if load.process.returncode != 0 or not report.exists():
         raise procs.DidNotStart(f"压力机失败：{load.log.read_text('utf-8', 'replace')[-400:]}")
-    used = cpu.spent(gateway.pids) - before
+    used = cpu.between(before, gateway.spent())
     found: dict[str, Any] = json.loads(report.read_text("utf-8"))
     with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=5) as answer:
         found["platform_mean_ms"] = platform_mean_ms(answer.read().decode())

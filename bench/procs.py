@@ -13,6 +13,7 @@ from typing import IO, Any
 import attrs
 
 from bench import cpu
+from bench.cpu import Cpu
 from simulators.processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,13 +26,16 @@ class DidNotStart(Exception):
 
 @attrs.define
 class Running:
-    """A started process. pids: it and its children, once it listens."""
+    """A started process."""
 
     name: str
     process: "subprocess.Popen[bytes]"
     port: int
     log: Path
-    pids: list[int] = attrs.Factory(list)
+
+    def spent(self) -> dict[int, Cpu]:
+        """Processor time so far, by process; its children are those it has now, not those it began with."""
+        return cpu.spent(self.process.pid)
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -41,6 +45,9 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def start(
@@ -61,7 +68,6 @@ def start(
     found = Running(name, process, port, log)
     if port:
         wait_listening(found)
-    found.pids = cpu.family(process.pid)
     return found
 
 

@@ -65,7 +65,7 @@ class Bench:
         proxy, kind = cell
         one = self.proxies[proxy]
         tls = self.certificates.client if proxy == "gateway-tls" and self.certificates else []
-        before = cpu.spent(one.pids)
+        before = one.spent()
         found = self.ask(
             {
                 "kind": kind, "variant": number, "count": REQUESTS, "port": one.port,
@@ -73,7 +73,7 @@ class Bench:
             }
         )  # fmt: skip
         time.sleep(self.settle_s)
-        used = cpu.spent(one.pids) - before
+        used = cpu.between(before, one.spent())
         return rounds.measured(used.total, used.user, used.system, found["done"], found["seconds"], found["bad"])
 
 

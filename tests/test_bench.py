@@ -4,7 +4,9 @@ import io
 import json
 import os
 import re
+import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -124,12 +126,40 @@ def test_stat_is_read_past_a_name_with_brackets() -> None:
 
 
 def test_own_processor_time_grows() -> None:
-    before = cpu.spent([os.getpid()])
+    before = cpu.spent(os.getpid())
     # The scheduler's account lags by a tick or two; a thousand rounds of work are far more.
-    grew = (sum(range(100_000)) and cpu.spent([os.getpid()]).total > before.total for _ in range(1000))
+    grew = (sum(range(100_000)) and cpu.spent(os.getpid()).total > before.total for _ in range(1000))
     assert any(grew)
     assert os.getpid() in cpu.family(os.getpid())
     assert cpu.memory_kb(os.getpid()) > 1000
+
+
+def test_who_came_meanwhile_counts_whole_and_who_went_not_at_all() -> None:
+    earlier = {1: cpu.Cpu(100, 10, 20), 2: cpu.Cpu(900, 90, 90)}
+    later = {1: cpu.Cpu(150, 15, 30), 3: cpu.Cpu(7, 1, 2)}
+    assert cpu.between(earlier, later) == cpu.Cpu(57, 6, 12)
+
+
+@pytest.mark.processes
+def test_a_child_that_comes_later_is_looked_at(tmp_path: Path) -> None:
+    """A proxy's workers may be there only after it listens."""
+    text = "import subprocess, sys; sys.stdin.readline(); subprocess.run(['sleep', '60'])"
+    command = [sys.executable, "-c", text]
+    pipe = subprocess.PIPE
+    one = procs.start("parent", command, 0, cpu.cores()[0], tmp_path, stdin=pipe, stdout=pipe)
+    try:
+        before = one.spent()
+        assert list(before) == [one.process.pid]
+        to_parent, _ = procs.pipe_of(one)
+        to_parent.write(b"go\n")
+        to_parent.flush()
+        while len(one.spent()) == 1:
+            pass
+        (child,) = set(one.spent()) - set(before)
+        os.kill(child, signal.SIGTERM)
+    finally:
+        one.stop()
+    assert cpu.spent(one.process.pid) == {}
 
 
 # --- moulds
@@ -301,7 +331,7 @@ class Script:
 def test_every_proxy_gets_the_same_number_of_requests(tmp_path: Path) -> None:
     talk: Any = Script()
     process: Any = SimpleNamespace(pid=os.getpid(), stdin=talk, stdout=talk)
-    one = procs.Running("x", process, 1, tmp_path / "x.log", [os.getpid()])
+    one = procs.Running("x", process, 1, tmp_path / "x.log")
     bench = proxying.Bench(tmp_path, proxies=dict.fromkeys(proxying.NAMES, one), client=one, settle_s=0.0)
     for cell_ in proxying.cells(bench):
         bench.measure(cell_, 1)
