@@ -71,9 +71,11 @@ class Run:
                     self.table = proxying.run(bench, self.size.rounds, status.update)
                 if "openloop" in parts:
                     status.update("开环")
-                    self.other["openloop"] = openloop.run(
+                    found = openloop.run(
                         bench.proxies["gateway"], bench.admin, self.folder, cpu.cores()[1], self.size.openloop_s
                     )
+                    self.other["openloop"] = found
+                    self.failed += ["openloop"] if found["void"] else []
             finally:
                 bench.stop()
 

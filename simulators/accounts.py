@@ -88,8 +88,8 @@ _SHOWN = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
 def show_load(report: Json, console: Console) -> None:
     """Print what a load run measured."""
     table = Table("指标", "值", title="开环压力")
-    for name in ("sent", "done", "seconds", "done_per_s", "p50_ms", "p99_ms", "p999_ms", "max_ms"):
-        table.add_row(_LOAD_TITLES[name], str(report[name]))
+    for name, title in _LOAD_TITLES.items():
+        table.add_row(title, "无（没有回答）" if report[name] is None else str(report[name]))
     console.print(table)
     for kind, count in report["failed"].items():
         console.print(f"未成功 {kind}：{count} 次 {report['texts'].get(kind, '')}", markup=False, soft_wrap=True)
@@ -98,6 +98,7 @@ def show_load(report: Json, console: Console) -> None:
 _LOAD_TITLES = {
     "sent": "发出",
     "done": "成功",
+    "dropped": "断开或没有回答",
     "seconds": "历时（秒）",
     "done_per_s": "每秒成功",
     "p50_ms": "p50（毫秒）",

@@ -264,9 +264,64 @@ def test_laps_take_the_next_variant() -> None:
 
 
 def test_the_far_ends_share_is_read_from_the_exposition() -> None:
-    text = 'liangding_platform_seconds_sum{link="a"} 3.0\nliangding_platform_seconds_count{link="a"} 1000\n'
-    assert openloop.platform_mean_ms(text) == pytest.approx(3.0)
-    assert openloop.platform_mean_ms("") == 0.0
+    """Of the loop alone: what the gateway had exchanged before, in another part of the run, is not in it."""
+
+    def look(seconds: float, count: int) -> openloop.Totals:
+        lines = (
+            f'sum{{link="a"}} {seconds}', f'count{{link="a"}} {count}', 'sum{link="b"} 1.0', 'count{link="b"} 500',
+            'bucket{link="a",le="+Inf"} 7',
+        )  # fmt: skip
+        return openloop.platform_totals("\n".join(f"liangding_platform_seconds_{line}" for line in lines))
+
+    assert look(3.0, 1000) == (4.0, 1500.0)
+    assert openloop.mean_ms(look(30.0, 1000), look(33.0, 2000)) == pytest.approx(3.0)
+    assert openloop.mean_ms(look(3.0, 1000), look(3.0, 1000)) is None
+    assert openloop.platform_totals("") == (0.0, 0.0)
+
+
+OPENLOOP = {
+    "rate": 1000, "sent": 4000, "done": 4000, "dropped": 0, "failed": {}, "void": False, "p50_ms": 3.0, "p99_ms": 9.0,
+    "p999_ms": 12.0, "platform_mean_ms": 2.0, "gateway_cpu_us": 250.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "word", "words"),
+    [
+        ({}, "达到", ("4000 / 4000", "3.0 / 9.0 / 12.0", "平台往返")),
+        ({"p99_ms": 26.0}, "未达到", ("3.0 / 26.0 / 12.0",)),
+        ({"done": 3999, "void": True, "failed": {"1101 GW-BUSY": 1}}, "无效", ("3999 / 4000，无效", "1101 GW-BUSY")),
+        ({"done": 3000, "void": True, "p99_ms": None, "p999_ms": None}, "无效", ("3.0 / — / —",)),
+    ],
+)
+def test_an_open_loop_with_failures_meets_no_aim(change: dict[str, Any], word: str, words: tuple[str, ...]) -> None:
+    other = {"openloop": OPENLOOP | change}
+    (aim,) = [aim for aim in report.aims(Table(), other) if aim.name.startswith("开环")]
+    assert aim.word == word
+    console = Console(record=True, width=160, file=io.StringIO())
+    console.print(report.others_table(other))
+    text = console.export_text()
+    assert all(one in text for one in words), text
+
+
+@pytest.mark.processes
+def test_the_loop_is_looked_at_when_it_begins(tmp_path: Path) -> None:
+    def started(text: str) -> procs.Running:
+        return procs.start("load", [sys.executable, "-c", text], 0, cpu.cores()[0], tmp_path)
+
+    one = started(
+        "import time; print('准备', flush=True); time.sleep(0.2); print('开始：5', flush=True); time.sleep(60)"
+    )
+    openloop.wait_begun(one)
+    assert "开始：5" in one.log.read_text("utf-8") and one.process.poll() is None
+    one.stop()
+    over = started("pass")
+    openloop.wait_begun(over)
+    assert over.process.poll() == 0
+    slow = started("import time; time.sleep(60)")
+    with pytest.raises(procs.DidNotStart, match="没有准备好"):
+        openloop.wait_begun(slow, 0.0)
+    slow.stop()
 
 
 # --- the yardstick

@@ -1,13 +1,16 @@
 """The load generator: its schedule, its mix, and that what it sends succeeds."""
 
+import io
 from collections import Counter as Count
 from random import Random  # noqa: TID251 - seeded dice of a test
 from typing import cast
 
 import pytest
 from counter import Counter
+from rich.console import Console
 from twisted.internet.task import Clock
 
+from simulators.accounts import show_load
 from simulators.drive import Pool
 from simulators.faults import Fault
 from simulators.load import OpenLoop, Tally, percentile
@@ -80,6 +83,23 @@ def test_percentiles_are_nearest_rank() -> None:
     ordered = [float(number) for number in range(1, 1001)]
     assert [percentile(ordered, share) for share in (500, 990, 999, 1000)] == [500.0, 990.0, 999.0, 1000.0]
     assert percentile([], 500) == 0.0 and percentile([7.0], 990) == 7.0
+
+
+def test_what_was_dropped_is_later_than_everything() -> None:
+    ordered = [float(number) for number in range(1, 991)]
+    assert [percentile(ordered, share, 10) for share in (500, 990, 991, 1000)] == [500.0, 990.0, None, None]
+    assert percentile([], 500, 1) is None
+
+
+@pytest.mark.parametrize(("status", "delay_s"), [(0, 0.1), (200, None)])
+def test_a_run_of_drops_has_no_latency(status: int, delay_s: float | None) -> None:
+    """A connection that breaks at once is no fast answer, and an answer that never comes is not left out."""
+    _, ends = run(delay_s, b"", status)
+    report = ends[0].report()
+    assert report["dropped"] == 100 and report["p50_ms"] is None and report["by_infno"]["1101"]["p99_ms"] is None
+    console = Console(record=True, width=100, file=io.StringIO())
+    show_load(report, console)
+    assert console.export_text().count("没有回答") >= 4
 
 
 def test_the_default_mix_is_the_agreed_one() -> None:
