@@ -124,7 +124,7 @@ def main(quick: bool, only: tuple[str, ...], rounds: int | None, out: Path) -> N
             path.unlink()
         run.part("journal", "日志", lambda: child("bench.journal", folder, size.journal_s))
     if "lookups" in parts:
-        run.part("lookups", "对码查询", lambda: child("bench.idle"))
+        run.part("lookups", "对码查询", lambda: child("bench.lookups"))
     if "bigbody" in parts:
         run.part("bigbody", "2 MB报文", lambda: child("bench.bigbody"))
     if "idle" in parts:

@@ -158,7 +158,7 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
     lookups = other.get("lookups")
     if lookups:
         lines += [
-            ("对码查询/秒（编译后的计划）", f"{lookups['in_plan_per_s']:,.0f}"),
+            ("明细行翻译/秒（计划本身的代码：查、换、留凭据）", f"{lookups['plan_lines_per_s']:,.0f}"),
             ("对码查询/秒（完整规则）", f"{lookups['look_up_per_s']:,.0f}"),
         ]
     load = other.get("openloop")

@@ -1,5 +1,6 @@
 """The bench's own arithmetic, moulds, far end and report; nothing here looks at a clock."""
 
+import gc
 import io
 import json
 import os
@@ -9,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,8 +30,25 @@ from twisted.web.http_headers import Headers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is not part of the installed packages
 
-from bench import agent_proxy, answers, bodies, client, cpu, farend, journal, openloop, procs, proxying, report, rounds
+from bench import (
+    agent_proxy,
+    answers,
+    bodies,
+    client,
+    cpu,
+    farend,
+    idle,
+    journal,
+    lookups,
+    openloop,
+    procs,
+    proxying,
+    report,
+    rounds,
+)
 from bench.rounds import Measured, Table
+from gateway.core.checks import Work
+from gateway.core.codes import NO_LIBRARIES, Row, build_snapshot
 from simulators.processes import free_port
 
 AGENT, GATEWAY, NGINX = ("agent", "2207"), ("gateway", "2207"), ("nginx", "2207")
@@ -394,6 +414,65 @@ def test_every_proxy_gets_the_same_number_of_requests(tmp_path: Path) -> None:
     assert len(talk.orders) == 4 * len(bodies.KINDS) + 1
 
 
+# --- look-ups and the idle node
+
+
+def test_the_look_up_row_times_the_products_own_plan() -> None:
+    """The check is the plan's: it replaces the code in the line, with evidence, and stops at what is unmapped."""
+    row = Row("drug", "YP0000001", idle.national(1), "2024-01-01", "", "m1")
+    work = Work(build_snapshot([row], NO_LIBRARIES), lookups.DAY, bodies.HOSPITAL)
+    check = lookups.line_check()
+    line, other = lookups._lines(["YP0000001", "YP0000002"])
+    assert check(line, work, "p", lookups.DAY) == 2
+    assert line["med_list_codg"] == idle.national(1)
+    assert work.evidence == [("p.med_list_codg", "drug", "YP0000001", idle.national(1), "m1", lookups.DAY)]
+    assert check(other, work, "p", lookups.DAY) == -1
+
+
+def test_look_ups_are_counted() -> None:
+    found = lookups.lookups(mappings=50, how_many=100)
+    gc.unfreeze()
+    assert set(found) == {"look_up_per_s", "plan_lines_per_s"}
+    with pytest.raises(ValueError, match="0/100"):
+        lookups._timed(100, lambda: 0)
+
+
+class _Admin(BaseHTTPRequestHandler):
+    """A node's admin that has some mapping."""
+
+    code = b""
+
+    def do_GET(self) -> None:  # the standard library's name
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.code)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_node_without_the_mappings_is_not_weighed(loaded: bool) -> None:
+    code = idle.national(idle.MAPPINGS - 1).encode() if loaded else b"{}"
+    with HTTPServer(("127.0.0.1", 0), type("_", (_Admin,), {"code": code})) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with nullcontext() if loaded else pytest.raises(procs.DidNotStart, match="没有装入"):
+            idle.check_in_force(server.server_port)
+
+
+def test_the_idle_node_begins_in_a_new_folder(tmp_path: Path) -> None:
+    old = tmp_path / "idle" / "journal-codes.sqlite"
+    old.parent.mkdir()
+    old.write_text("of an earlier run")
+    with pytest.raises(RuntimeError, match="enough"):
+        idle.start_and_weigh(old.parent, cpu.cores()[0], 1, _enough)
+    assert not old.exists()
+
+
+def _enough(text: str) -> None:
+    raise RuntimeError("enough")
+
+
 # --- journal and report
 
 
@@ -440,7 +519,7 @@ def test_tables_name_the_missing_program(table: Table) -> None:
     journal_found = {"per_s": 1.0, "cpu_us": 2.0, "batch": 3.0}
     other = {
         "journal": {"group": journal_found, "pairs": journal_found, "single": journal_found, "fsync_us": 80.0},
-        "lookups": {"in_plan_per_s": 1e6, "look_up_per_s": 5e5},
+        "lookups": {"plan_lines_per_s": 1e6, "look_up_per_s": 5e5},
         "skipped": {"开环": "失败：压力机超时"},
     }
     report.show(console, table, other, proxying.NAMES, {"node": "没有安装 node，跳过此行"})
