@@ -82,6 +82,55 @@ def test_a_day_that_is_cut_short_has_not_agreed(tmp_path: Path) -> None:
     assert played(tmp_path / "demo", KeyboardInterrupt()) == (1, [])
 
 
+@attrs.define
+class Shops(Processes):
+    """Institutions of which some leave something undone; what is begun and awaited is written down."""
+
+    undone: tuple[str, ...] = attrs.field(kw_only=True)
+    seen: list[tuple[str, str]] = attrs.Factory(list)
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        self.seen.append(("begun", name))
+        assert "--evening" in arguments
+
+    def wait_ended(self, name: str, title: str, seconds: float) -> None:
+        self.seen.append(("awaited", name))
+        if name in self.undone:
+            raise Failed(f"{title}没有正常结束：没有办成：3201 [结算笔数]不符")
+
+
+def test_an_institution_that_left_something_undone_does_not_hide_the_others(tmp_path: Path) -> None:
+    second = list(NAMES)[1]
+    shops = Shops(tmp_path, undone=(second,))
+    console = Console(record=True, width=120, file=io.StringIO())
+    assert Demo(tmp_path, 7, 3, console, shops)._business() == 1
+    assert shops.seen == [("begun", code) for code in NAMES] + [("awaited", code) for code in NAMES]
+    assert f"{NAMES[second]}的一天没有正常结束：没有办成：3201 [结算笔数]不符" in console.export_text()
+
+
+@attrs.define
+class Told(Demo):
+    """A day of which only the end is left."""
+
+    undone: int = 0
+    agreed: bool = True
+
+    def _open_city(self) -> int:
+        return 1
+
+    def _business(self) -> int:
+        return self.undone
+
+    def _evening(self) -> bool:
+        return self.agreed
+
+
+@pytest.mark.parametrize(("undone", "agreed", "code"), [(0, True, 0), (1, True, 1), (0, False, 3), (1, False, 3)])
+def test_the_exit_code_of_a_day(tmp_path: Path, undone: int, agreed: bool, code: int) -> None:
+    day = Told(tmp_path, 7, 3, Console(file=io.StringIO()), Processes(tmp_path), undone=undone, agreed=agreed)
+    assert day.play(once=True) == code
+
+
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     found = Processes(tmp_path)
