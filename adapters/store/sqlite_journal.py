@@ -16,6 +16,8 @@ from adapters.crypto.vault import Vault, VaultError
 from adapters.store.sqlite_batch import HEAD, LIVE_SAF, SELECT, Batch, NotTogether, bound_to, entry_of, saf_of
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
 
+BUSY_MS = 5000  # how long a statement waits for somebody else's lock
+
 
 class WrongKey(Exception):
     """The key file is not the one this journal's answers were sealed with. The operator's fault; exit 2."""
@@ -73,7 +75,7 @@ class SqliteJournal:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA cache_size = -65536")
             migrate(connection, scripts)
@@ -96,6 +98,18 @@ class SqliteJournal:
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.connection.close()
         os.close(self.lock)
+
+    def truncate_log(self) -> bool:
+        """Move the rest of the log into the file and start it anew at length 0; False when a reader stands in the way.
+
+        Runs where `commit` runs, never inside it. Raises sqlite3.Error; what was committed is safe all the same.
+        """
+        self.connection.execute("PRAGMA busy_timeout = 0")  # to wait for a reader would stop every settlement
+        try:
+            busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        return not busy
 
     def open_entries(self) -> list[Entry]:
         """Return every row that is not at its end, oldest first."""

@@ -14,14 +14,13 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
 import schemas
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
 from adapters.crypto.vault import Vault
-from adapters.store.checkpoint import checkpoint
+from adapters.store.checkpoint import Checkpoints
 from adapters.store.codes_reader import CodesStore
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
@@ -92,6 +91,7 @@ class Node:
     links: dict[str, Link] = attrs.field(init=False)
     _log: Log = attrs.field(init=False)
     _writer: WriterThread = attrs.field(init=False)
+    _helper: WriterThread = attrs.field(init=False)
     _watcher: CodesWatcher = attrs.field(init=False)
     _tls: dict[str, Any] = attrs.Factory(dict)
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
@@ -140,7 +140,7 @@ class Node:
         gc.freeze()
         # Nearly everything a request makes dies by itself; looking for cycles every 700 objects is work for nothing.
         gc.set_threshold(GC_OBJECTS, 20, 50)
-        self._every(CHECKPOINT_S, self._checkpoint)
+        self._keep_log_short()
         return self._listen()
 
     def _link(self, name: str, region: Any) -> Link:
@@ -295,8 +295,16 @@ class Node:
     def _loop_failed(self, failure: Failure) -> None:
         self._log.failure("loop_failed", failure.value or RuntimeError())
 
-    def _checkpoint(self) -> Deferred[int]:
-        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), checkpoint, self.config.journal)
+    def _keep_log_short(self) -> None:
+        self._helper = WriterThread(self.reactor.callFromThread, "checkpoint")
+        checkpoints = Checkpoints(
+            path=self.config.journal,
+            truncate=self.store.truncate_log,
+            helper=self._helper,
+            writer=self._writer,
+            report=lambda cause: self._log.failure("checkpoint_failed", cause),
+        )
+        self._every(CHECKPOINT_S, checkpoints.look)
 
     def reload_tls(self) -> None:
         """Re-read certificates, keys and revocations; a broken file leaves what was in force."""
@@ -331,6 +339,7 @@ class Node:
         await idle
         for pool in self._pools.values():
             await pool.close()
+        self._helper.stop()
         self._writer.stop()
         self.store.close()
         for port in self._ports[len(self._factories) :]:  # the admin side last: /readyz says 503 to the end
