@@ -13,9 +13,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner
-from twisted.python.failure import Failure
 
 import schemas
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
@@ -48,6 +46,7 @@ from gateway.app.assemble import (
 from gateway.app.config import Config
 from gateway.app.facts import code_forms, read_files
 from gateway.app.frontdoor import FrontDoor
+from gateway.app.rounds import Rounds
 from gateway.app.watching import Watcher
 from gateway.codes.loading import CodesWatcher
 from gateway.core.answers import refusal
@@ -97,7 +96,7 @@ class Node:
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
     _ports: list[Any] = attrs.Factory(list)
     _factories: list[HttpServerFactory] = attrs.Factory(list)
-    _loops: list[LoopingCall] = attrs.Factory(list)
+    _rounds: Rounds = attrs.field(init=False)
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
@@ -107,6 +106,7 @@ class Node:
         globalLogBeginner.beginLoggingTo(
             [TwistedObserver(log, self.reactor.callFromThread)], redirectStandardIO=False, discardBuffer=True
         )
+        self._rounds = Rounds(self.reactor, lambda cause: log.failure("loop_failed", cause))
         files = read_files()
         regions = regions_of(config, files)
         infnos = {infno for region in regions.values() for infno in region.transactions}
@@ -251,7 +251,7 @@ class Node:
             site = admin_site(self.metrics, self.health, self._status, lookup)
             opened.append(listen_endpoint(self.reactor, config.listen.admin, context).listen(site))
         if self._tls:
-            self._every(RELOAD_S, self.reload_tls)
+            self._rounds.every(RELOAD_S, self.reload_tls)
         return gatherResults(opened, consumeErrors=True).addCallback(self._opened)
 
     def _snapshot(self, institution: str) -> Any:
@@ -286,15 +286,6 @@ class Node:
 
     # --- while it runs ---
 
-    def _every(self, seconds: float, call: Callable[[], object]) -> None:
-        loop = LoopingCall(call)
-        loop.clock = self.reactor
-        loop.start(seconds, now=False).addErrback(self._loop_failed)
-        self._loops.append(loop)
-
-    def _loop_failed(self, failure: Failure) -> None:
-        self._log.failure("loop_failed", failure.value or RuntimeError())
-
     def _keep_log_short(self) -> None:
         self._helper = WriterThread(self.reactor.callFromThread, "checkpoint")
         checkpoints = Checkpoints(
@@ -304,7 +295,7 @@ class Node:
             writer=self._writer,
             report=lambda cause: self._log.failure("checkpoint_failed", cause),
         )
-        self._every(CHECKPOINT_S, checkpoints.look)
+        self._rounds.every(CHECKPOINT_S, checkpoints.look)
 
     def reload_tls(self) -> None:
         """Re-read certificates, keys and revocations; a broken file leaves what was in force."""
@@ -331,8 +322,7 @@ class Node:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
-        for loop in self._loops:
-            loop.stop()
+        self._rounds.stop()
         self._watcher.stop()
         idle: Deferred[None] = Deferred()
         self.room.queue.when_idle(lambda: idle.callback(None))
