@@ -9,6 +9,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.core.oswords import words_of
+
 KEY_BYTES = 32
 _SECRET_BYTES_MAX = 64 * 1024
 
@@ -26,7 +28,7 @@ def read_private(path: Path, size_max: int = _SECRET_BYTES_MAX) -> bytes:
         # O_NONBLOCK: opening a FIFO by mistake must not hang the start.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as cause:
-        raise KeyFileError(f"密钥文件无法打开：{path}（{cause.strerror}）") from cause
+        raise KeyFileError(f"密钥文件无法打开：{path}（{words_of(cause)}）") from cause
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
@@ -63,7 +65,7 @@ def load_or_make_key(path: Path, entropy: Callable[[int], bytes]) -> bytes:
         except FileExistsError:
             pass  # another process was first: its key is the key
         except OSError as cause:
-            raise KeyFileError(f"密钥文件无法创建：{path}（{cause.strerror}）") from cause
+            raise KeyFileError(f"密钥文件无法创建：{path}（{words_of(cause)}）") from cause
     return load_key(path)
 
 

@@ -7,8 +7,6 @@ changes nothing and is reported. Twisted's own `ssl:` endpoint cannot ask for a 
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -36,6 +34,18 @@ from twisted.internet.ssl import trustRootFromCertificates as trust_root_from_ce
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from adapters.transport.pem import TlsConfigError, certificates_of, crls_of, key_of, read_file, read_key, usable
+
+__all__ = [
+    "ClientTls",
+    "ClientTlsContext",
+    "ServerTls",
+    "ServerTlsContext",
+    "TlsConfigError",
+    "link_endpoint",
+    "listen_endpoint",
+]
+
 _VERSIONS = {"1.2": (SSL.TLS1_2_VERSION, TLSVersion.TLSv1_2), "1.3": (SSL.TLS1_3_VERSION, TLSVersion.TLSv1_3)}
 # TLS 1.2 with forward secrecy and AEAD only (security §3, "TLS"); TLS 1.3 has nothing else.
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -43,20 +53,6 @@ _HANDSHAKE_S = 5.0
 _BACKLOG = 512
 # Resumed sessions are not verified again, so they must not outlive a revocation for long.
 _SESSION_S = 300
-
-
-class TlsConfigError(Exception):
-    """A TLS setting or file is wrong. The operator's fault: correct it; what was in force stays in force.
-
-    setting: name inside `[tls]` or `tls = {...}`; path: the file, "" when the setting itself is wrong; problem: in
-    Chinese.
-    """
-
-    def __init__(self, setting: str, path: str, problem: str) -> None:
-        super().__init__(f"{setting}：{path}：{problem}" if path else f"{setting}：{problem}")
-        self.setting = setting
-        self.path = path
-        self.problem = problem
 
 
 @attrs.frozen(kw_only=True)
@@ -79,60 +75,6 @@ class ClientTls:
     key_file: str = ""
     server_name: str = ""
     min_version: str = "1.2"
-
-
-# -- reading files ----------------------------------------------------------------------------------------------------
-
-
-def _read(setting: str, path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as cause:
-        raise TlsConfigError(setting, path, f"文件无法读取（{cause.strerror}）") from cause
-
-
-def _read_key(setting: str, path: str) -> bytes:
-    """Read a private key that only its owner may read (0600 or stricter)."""
-    raw = _read(setting, path)
-    mode = stat.S_IMODE(os.stat(path).st_mode)
-    if mode & 0o077:
-        raise TlsConfigError(setting, path, f"私钥文件权限为{mode:04o}，应为0600")
-    return raw
-
-
-def _certificates(setting: str, path: str, raw: bytes) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(raw)
-    except ValueError as cause:
-        raise TlsConfigError(setting, path, "不是PEM格式的证书") from cause
-
-
-def _key(setting: str, path: str, raw: bytes, certificate: x509.Certificate) -> PrivateKeyTypes:
-    try:
-        key = load_pem_private_key(raw, None)
-    except (ValueError, TypeError) as cause:
-        raise TlsConfigError(setting, path, "不是未加密的PEM格式私钥") from cause
-    shape = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_key().public_bytes(*shape) != certificate.public_key().public_bytes(*shape):
-        raise TlsConfigError(setting, path, "私钥与证书不匹配")
-    return key
-
-
-def _crls(path: str, raw: bytes, authorities: list[x509.Certificate]) -> list[x509.CertificateRevocationList]:
-    ending = b"-----END X509 CRL-----"
-    blocks = [block + ending for block in raw.split(ending)[:-1]]
-    try:
-        crls = [x509.load_pem_x509_crl(block) for block in blocks]
-    except ValueError as cause:
-        raise TlsConfigError("crl_file", path, "不是PEM格式的吊销列表") from cause
-    if not crls:
-        raise TlsConfigError("crl_file", path, "不是PEM格式的吊销列表")
-    for crl in crls:
-        issuers = [authority for authority in authorities if authority.subject == crl.issuer]
-        if not any(crl.is_signature_valid(issuer.public_key()) for issuer in issuers):  # type: ignore[arg-type]
-            raise TlsConfigError("crl_file", path, "吊销列表不是client_ca_file中的CA签发的")
-    return crls
 
 
 def _version(settings: ServerTls | ClientTls) -> tuple[int, Any]:
@@ -163,14 +105,15 @@ class ServerTlsContext:
     def reload(self) -> bool:
         """Read the files again; True when a new context is in force. Raises TlsConfigError and keeps the old one."""
         settings = self._settings
-        certificate = _read("certificate_file", settings.certificate_file)
-        key = _read_key("key_file", settings.key_file)
-        authority = _read("client_ca_file", settings.client_ca_file) if settings.client_ca_file else b""
-        crl = _read("crl_file", settings.crl_file) if settings.crl_file else b""
+        certificate = read_file("certificate_file", settings.certificate_file)
+        key = read_key("key_file", settings.key_file)
+        authority = read_file("client_ca_file", settings.client_ca_file) if settings.client_ca_file else b""
+        crl = read_file("crl_file", settings.crl_file) if settings.crl_file else b""
         files = (certificate, key, authority, crl)
         if files == self._files:
             return False  # a new context would forget the session tickets for nothing
-        chain = _certificates("certificate_file", settings.certificate_file, certificate)
+        chain = certificates_of("certificate_file", settings.certificate_file, certificate)
+        own_key = key_of("key_file", settings.key_file, key, chain[0])
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(_version(settings)[0])
         context.set_cipher_list(_CIPHERS)
@@ -178,10 +121,11 @@ class ServerTlsContext:
         # Without an id OpenSSL refuses to resume a session that had a client certificate.
         context.set_session_id(b"liangding")
         context.set_timeout(_SESSION_S)
-        context.use_certificate(chain[0])
-        for intermediate in chain[1:]:
-            context.add_extra_chain_cert(intermediate)
-        context.use_privatekey(_key("key_file", settings.key_file, key, chain[0]))  # type: ignore[arg-type]
+        with usable("certificate_file", settings.certificate_file):
+            context.use_certificate(chain[0])
+            for intermediate in chain[1:]:
+                context.add_extra_chain_cert(intermediate)
+            context.use_privatekey(own_key)  # type: ignore[arg-type]
         crls = self._trust(context, authority, crl)
         self._context = context
         self._files = files
@@ -198,16 +142,18 @@ class ServerTlsContext:
             return []
         store = context.get_cert_store()
         assert store is not None
-        authorities = _certificates("client_ca_file", settings.client_ca_file, authority)
-        for one in authorities:
-            store.add_cert(X509.from_cryptography(one))
-            context.add_client_ca(one)
+        authorities = certificates_of("client_ca_file", settings.client_ca_file, authority)
+        with usable("client_ca_file", settings.client_ca_file):
+            for one in authorities:
+                store.add_cert(X509.from_cryptography(one))
+                context.add_client_ca(one)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
         if not settings.crl_file:
             return []
-        crls = _crls(settings.crl_file, crl, authorities)
-        for item in crls:
-            store.add_crl(item)
+        crls = crls_of(settings.crl_file, crl, authorities)
+        with usable("crl_file", settings.crl_file):
+            for item in crls:
+                store.add_crl(item)
         store.set_flags(X509StoreFlags.CRL_CHECK)
         return crls
 
@@ -238,29 +184,42 @@ class ClientTlsContext:
     def reload(self) -> bool:
         """Read the files again; True when something changed. Raises TlsConfigError and keeps what was in force."""
         settings = self._settings
-        authority = _read("ca_file", settings.ca_file)
+        authority = read_file("ca_file", settings.ca_file)
         if bool(settings.certificate_file) != bool(settings.key_file):
             raise TlsConfigError("certificate_file", settings.certificate_file, "证书和私钥必须同时配置")
-        certificate = _read("certificate_file", settings.certificate_file) if settings.certificate_file else b""
-        key = _read_key("key_file", settings.key_file) if settings.key_file else b""
+        certificate = read_file("certificate_file", settings.certificate_file) if settings.certificate_file else b""
+        key = read_key("key_file", settings.key_file) if settings.key_file else b""
         files = (authority, certificate, key)
         if files == self._files:
             return False
-        roots = _certificates("ca_file", settings.ca_file, authority)
-        trust = trust_root_from_certificates(
-            [Certificate.loadPEM(one.public_bytes(Encoding.PEM)) for one in roots]  # type: ignore[no-untyped-call]
-        )
-        creator = optionsForClientTLS(
-            self._host, trustRoot=trust, extraCertificateOptions={"raiseMinimumTo": _version(settings)[1]}
-        )
-        self.not_after = None
+        creator = self._trusting(certificates_of("ca_file", settings.ca_file, authority))
+        not_after = None
         if certificate:
-            chain = _certificates("certificate_file", settings.certificate_file, certificate)
-            creator = _WithCertificate(creator, chain, _key("key_file", settings.key_file, key, chain[0]))
-            self.not_after = chain[0].not_valid_after_utc
+            chain = certificates_of("certificate_file", settings.certificate_file, certificate)
+            own_key = key_of("key_file", settings.key_file, key, chain[0])
+            with usable("certificate_file", settings.certificate_file):
+                _show(SSL.Context(SSL.TLS_CLIENT_METHOD), chain[0], own_key)  # now, not at the first connection
+            creator = _WithCertificate(creator, chain, own_key)
+            not_after = chain[0].not_valid_after_utc
+        self.not_after = not_after
         self.creator = creator
         self._files = files
         return True
+
+    def _trusting(self, roots: list[x509.Certificate]) -> IOpenSSLClientConnectionCreator:
+        """Make what begins connections that believe nobody else and only this host's name."""
+        version = _version(self._settings)[1]
+        with usable("ca_file", self._settings.ca_file):
+            trust = trust_root_from_certificates(
+                [Certificate.loadPEM(one.public_bytes(Encoding.PEM)) for one in roots]  # type: ignore[no-untyped-call]
+            )
+        with usable("server_name", ""):
+            return optionsForClientTLS(self._host, trustRoot=trust, extraCertificateOptions={"raiseMinimumTo": version})
+
+
+def _show(to: SSL.Context | SSL.Connection, certificate: x509.Certificate, key: PrivateKeyTypes) -> None:
+    to.use_certificate(certificate)
+    to.use_privatekey(key)  # type: ignore[arg-type]
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -281,8 +240,7 @@ class _WithCertificate:
         context = connection.get_context()
         while self._intermediates:  # the context is one for all connections
             context.add_extra_chain_cert(self._intermediates.pop(0))
-        connection.use_certificate(self._certificate)
-        connection.use_privatekey(self._key)  # type: ignore[arg-type]
+        _show(connection, self._certificate, self._key)
         return connection
 
 

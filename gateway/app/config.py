@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.core.oswords import words_of
+
 
 class ConfigError(Exception):
     """The configuration is wrong. The operator's fault; exit 2. problems: `path: sentence`, Chinese."""
@@ -143,7 +145,7 @@ def read_config(path: Path) -> Config:
     try:
         plain = tomllib.loads(path.read_text("utf-8"))
     except OSError as cause:
-        raise ConfigError([f"{path}: 无法读取（{cause.strerror}）"]) from cause
+        raise ConfigError([f"{path}: 无法读取（{words_of(cause)}）"]) from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise ConfigError([f"{path}: 不是合法的TOML：{cause}"]) from cause
     problems = list(_shape(plain, Config, "$"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -91,6 +95,56 @@ def test_missing_and_broken_files_are_located(files: Files, setting: str) -> Non
 def test_a_key_of_another_certificate_is_refused(files: Files) -> None:
     other = files.authority.issue("other")
     assert files.complaint(key_file=other.key_file).problem == "私钥与证书不匹配"
+
+
+def test_a_key_that_openssl_does_not_take_is_a_configuration_error(files: Files) -> None:
+    """Found at start and at reload, not as a crash or at the first connection."""
+    weak = files.authority.issue("weak", key=rsa.generate_private_key(65537, 1024))
+    complaint = files.complaint(certificate_file=weak.certificate_file, key_file=weak.key_file)
+    assert (complaint.setting, complaint.path) == ("certificate_file", weak.certificate_file)
+    assert "key too small" in complaint.problem
+    context = ClientTlsContext(files.client, "localhost")
+    for own, other in ((files.client.certificate_file, weak.certificate_file), (files.client.key_file, weak.key_file)):
+        shutil.copy(other, own)
+    with pytest.raises(TlsConfigError, match="key too small"):
+        context.reload()
+    assert context.not_after == FAR_AHEAD
+
+
+def test_a_certificate_of_an_algorithm_tls_lacks_is_a_configuration_error(files: Files) -> None:
+    key, certificate = files.folder / "sm2.key", files.folder / "sm2.pem"
+    for command in (
+        ["openssl", "genpkey", "-algorithm", "SM2", "-out", str(key)],
+        ["openssl", "req", "-new", "-x509", "-key", str(key), "-sm3", "-subj", "/CN=x", "-out", str(certificate)],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    key.chmod(0o600)
+    complaint = files.complaint(certificate_file=str(certificate), key_file=str(key))
+    assert "算法不受支持" in complaint.problem
+
+
+def test_the_mode_that_counts_is_that_of_the_file_that_was_read(files: Files) -> None:
+    """The name may be gone, or mean another file, by the time the content has been read."""
+    raw = Path(files.server.key_file).read_bytes()
+    pipe = files.folder / "pipe"
+    os.mkfifo(pipe, 0o600)
+
+    def write() -> None:
+        with pipe.open("wb") as file:
+            pipe.unlink()
+            file.write(raw)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    context = ServerTlsContext(Clock(), attrs.evolve(files.server, key_file=str(pipe)))
+    writer.join()
+    assert context.not_after == FAR_AHEAD
+
+
+def test_what_the_system_refuses_is_said_in_chinese(files: Files) -> None:
+    assert "是目录" in files.complaint(certificate_file=str(files.folder)).problem
+    assert "不存在" in files.complaint(key_file=str(files.folder / "absent")).problem
+    assert "路径" in files.complaint(key_file=files.server.key_file + "/x").problem
 
 
 def test_a_revocation_list_must_come_from_the_client_ca(files: Files) -> None:

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -48,8 +49,10 @@ class Authority:
         path.chmod(0o600)
         return str(path)
 
-    def issue(self, title: str, until: datetime.datetime = FAR_AHEAD, host: str = "localhost") -> Issued:
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(
+        self, title: str, until: datetime.datetime = FAR_AHEAD, host: str = "localhost", key: Any = None
+    ) -> Issued:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name(title))
