@@ -9,14 +9,14 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
 import attrs
 
-from adapters.store.codes_reader import CodesReader, CodesStore
-from adapters.store.sqlite_journal import migrate
+from adapters.store.codes_reader import CodesReader, CodesStore, OtherVersion
+from adapters.store.sqlite_journal import NewerStore, migrate
 
 ROWS_MAX = 2000  # of one transaction, annex X35
 
@@ -62,25 +62,28 @@ class CodesWriter:
     def open(cls, path: Path, scripts: Iterable[tuple[str, bytes]]) -> "CodesWriter":
         """Open or make the store, migrate it, sweep what a dead command left. Waits for another writer to finish.
 
-        Raises OSError, sqlite3.Error.
+        Raises OtherVersion, OSError, sqlite3.Error; then nothing stays open.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
+        with ExitStack() as opened:
+            lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             connection = sqlite3.connect(path, isolation_level=None)
+            opened.callback(connection.close)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # KiB; a big library arrives in no order of its codes
-            migrate(connection, scripts)
+            try:
+                migrate(connection, scripts)
+            except NewerStore as cause:
+                raise OtherVersion(f"编码库{cause}") from cause
             os.chmod(path, 0o600)
-        except BaseException:
-            os.close(lock)
-            raise
-        writer = cls(connection, lock)
-        writer._sweep()
+            writer = cls(connection, lock)
+            writer._sweep()
+            opened.pop_all()
         return writer
 
     def close(self) -> None:

@@ -8,13 +8,16 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import attrs
 
 from adapters.crypto.vault import Vault, VaultError
 from adapters.store.sqlite_batch import HEAD, LIVE_SAF, SELECT, Batch, NotTogether, bound_to, entry_of, saf_of
+from adapters.store.sqlite_words import primary, sqlite_words
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
+from gateway.core.oswords import words_of
 
 BUSY_MS = 5000  # how long a statement waits for somebody else's lock
 
@@ -27,9 +30,16 @@ class StoreLocked(Exception):
     """Another live node works on this store (annex X27). The operator's fault; exit 2."""
 
 
+class NewerStore(Exception):
+    """A later version of the gateway made this store; this one does not know what its rows mean. str: Chinese."""
+
+
 def migrate(connection: sqlite3.Connection, scripts: Iterable[tuple[str, bytes]]) -> None:
-    """Bring a database to the newest version; every script is one step, counted by user_version."""
+    """Bring a database to the newest version; every script is one step, counted by user_version. Raises NewerStore."""
+    scripts = list(scripts)
     done = connection.execute("PRAGMA user_version").fetchone()[0]
+    if done > len(scripts):
+        raise NewerStore(f"由更新的程序建立（库版本{done}，本程序支持到{len(scripts)}），请升级程序")
     for number, (_, script) in enumerate(scripts, start=1):
         if number > done:
             connection.executescript(f"BEGIN IMMEDIATE; {script.decode()}; PRAGMA user_version = {number}; COMMIT;")
@@ -43,6 +53,40 @@ def _try_key(connection: sqlite3.Connection, vault: Vault) -> None:
     ).fetchone()
     if row is not None:
         vault.open(row[0], bound_to(row[1], row[2]))
+
+
+def _lock(path: Path, opened: ExitStack) -> int:
+    """Take the store's lock, held until `opened` is closed; raise StoreLocked when another process has it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    opened.callback(os.close, lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        if cause.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StoreLocked(str(path)) from cause
+        raise
+    return lock
+
+
+def _connect(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    """Connect to the file, made if need be, until `opened` is closed."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    opened.callback(connection.close)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA cache_size = -65536")
+    return connection
+
+
+def _said(path: Path, cause: sqlite3.Error) -> StoreFull | StoreBroken:
+    """Return what a failure at start is to the node."""
+    if primary(cause) == sqlite3.SQLITE_FULL:
+        return StoreFull()
+    return StoreBroken(f"{path}：{sqlite_words(cause)}")
 
 
 @attrs.define(eq=False)
@@ -60,44 +104,41 @@ class SqliteJournal:
 
     @classmethod
     def open(cls, path: Path, vault: Vault, scripts: Iterable[tuple[str, bytes]]) -> "SqliteJournal":
-        """Open or make the journal, take its lock, migrate it. Raises StoreLocked, StoreBroken."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            os.close(lock)
-            if cause.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise StoreLocked(str(path)) from cause
-            raise
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
-        try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute("PRAGMA cache_size = -65536")
-            migrate(connection, scripts)
-            # Whoever opens last owns the journal: an earlier owner that still lives cannot commit any more (§9).
-            connection.execute("UPDATE chain_head SET owner = owner + 1")
-            number, chain, owner = connection.execute("SELECT number, chain, owner FROM chain_head").fetchone()
-            last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
-        except sqlite3.Error as cause:
-            os.close(lock)
-            raise StoreBroken(f"{path}: {type(cause).__name__} {getattr(cause, 'sqlite_errorname', '')}") from cause
-        try:
-            _try_key(connection, vault)
-        except VaultError as cause:
-            os.close(lock)
-            raise WrongKey(str(path)) from cause
+        """Open or make the journal, take its lock, migrate it.
+
+        Raises StoreLocked, WrongKey, StoreFull, StoreBroken; whatever is raised, nothing stays open.
+        """
+        with ExitStack() as opened:
+            try:
+                lock = _lock(path, opened)
+                connection = _connect(path, opened)
+                migrate(connection, scripts)
+                # Whoever opens last owns the journal: an earlier owner that still lives cannot commit any more (§9).
+                connection.execute("UPDATE chain_head SET owner = owner + 1")
+                head = connection.execute("SELECT number, chain, owner FROM chain_head").fetchone()
+                last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
+                _try_key(connection, vault)
+            except VaultError as cause:
+                raise WrongKey(str(path)) from cause
+            except NewerStore as cause:
+                raise StoreBroken(f"{path}：{cause}") from cause
+            except OSError as cause:
+                raise StoreBroken(f"{path}：{words_of(cause)}") from cause
+            except sqlite3.Error as cause:
+                raise _said(path, cause) from cause
+            if head is None:
+                raise StoreBroken(f"{path}：链头记录不见了，请从备份恢复")
+            number, chain, owner = head
+            opened.pop_all()
         return cls(path, connection, vault, lock, number, chain, last, owner)
 
     def close(self) -> None:
-        """Checkpoint, close and let go of the lock."""
-        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.connection.close()
-        os.close(self.lock)
+        """Checkpoint, close and let go of the lock. A log that cannot be moved now is read at the next opening."""
+        with ExitStack() as opened:
+            opened.callback(os.close, self.lock)
+            opened.callback(self.connection.close)
+            with suppress(sqlite3.Error):
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def truncate_log(self) -> bool:
         """Move the rest of the log into the file and start it anew at length 0; False when a reader stands in the way.
@@ -112,9 +153,12 @@ class SqliteJournal:
         return not busy
 
     def open_entries(self) -> list[Entry]:
-        """Return every row that is not at its end, oldest first."""
+        """Return every row that is not at its end, oldest first. Raises StoreBroken when they cannot be read."""
         where = "state IN ('JOURNALED', 'SENT', 'IN_DOUBT', 'REVERSING', 'MANUAL')"
-        return [entry_of(row) for row in self.connection.execute(f"{SELECT} WHERE {where} ORDER BY id")]
+        try:
+            return [entry_of(row) for row in self.connection.execute(f"{SELECT} WHERE {where} ORDER BY id")]
+        except sqlite3.Error as cause:
+            raise _said(self.path, cause) from cause
 
     def unfinished(self) -> list[Unfinished]:
         """Return every live reversal with the record that ends with it and its original."""
