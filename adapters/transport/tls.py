@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 from cryptography import x509
@@ -20,7 +19,13 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, serverFromString
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.interfaces import (
     IListeningPort,
     IOpenSSLClientConnectionCreator,
@@ -34,6 +39,7 @@ from twisted.internet.ssl import trustRootFromCertificates as trust_root_from_ce
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from adapters.transport.addresses import read_link, read_listen
 from adapters.transport.pem import TlsConfigError, certificates_of, crls_of, key_of, read_file, read_key, usable
 
 __all__ = [
@@ -276,25 +282,14 @@ class ListenEndpoint:
 def listen_endpoint(reactor: Any, description: str, tls: ServerTlsContext | None = None) -> ListenEndpoint:
     """Read `tcp:PORT:interface=ADDRESS` or `tls:PORT:interface=ADDRESS` (X36).
 
-    Raises ValueError with a Chinese sentence for anything else: `ssl:` cannot ask for a client certificate, a listener
-    without an address would bind them all, and `tls:` needs a context.
+    Raises ValueError with a Chinese sentence for anything else, and for `tls:` without a context.
     """
-    kind, _, rest = description.partition(":")
-    if kind == "ssl":
-        raise ValueError("ssl:端点不能要求客户端证书，请使用tls:端口:interface=地址")
-    if kind not in ("tcp", "tls"):
-        raise ValueError("监听地址只能是tcp:端口:interface=地址或tls:端口:interface=地址")
-    port, *options = rest.replace("\\:", "\0").split(":")
-    named = dict(option.partition("=")[::2] for option in options)
-    interface = named.get("interface", "").replace("\0", ":")
-    if not port.isdecimal() or int(port) > 65535 or not interface or set(named) - {"interface", "backlog"}:
-        raise ValueError("监听地址只能是tcp:端口:interface=地址或tls:端口:interface=地址")
-    if not (isIPAddress(interface) or isIPv6Address(interface)):
-        raise ValueError("interface必须是IP地址")
-    if kind == "tls" and tls is None:
+    address = read_listen(description)
+    if address.secure and tls is None:
         raise ValueError("tls:监听需要[tls]配置")
-    backlog = "" if "backlog" in named else f":backlog={_BACKLOG}"
-    return ListenEndpoint(reactor, f"tcp:{rest}{backlog}", interface, tls if kind == "tls" else None)
+    interface = quoteStringArgument(address.interface)  # type: ignore[no-untyped-call]
+    tcp = f"tcp:{address.port}:interface={interface}:backlog={address.backlog or _BACKLOG}"
+    return ListenEndpoint(reactor, tcp, address.interface, tls if address.secure else None)
 
 
 @implementer(IStreamClientEndpoint)
@@ -314,18 +309,13 @@ def link_endpoint(
 ) -> tuple[Callable[[], IStreamClientEndpoint], bytes, bytes]:
     """Read an http or https URL: (maker of endpoints, Host header, path).
 
-    An address is connected to without any resolver. Raises ValueError with a Chinese sentence for another scheme, a
-    URL with user, query or fragment, and for https without a context.
+    An IP address is connected to without any resolver. Raises ValueError with a Chinese sentence for a URL that
+    `read_link` does not take, and for https without a context.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("平台地址必须以http://或https://开头")
-    if parts.username is not None or parts.query or parts.fragment or not url.isascii() or len(url.split()) != 1:
-        raise ValueError("平台地址不能包含用户名、查询参数、片段、空白或非ASCII字符")
-    secure = parts.scheme == "https"
-    if secure and tls is None:
+    address = read_link(url)
+    if address.secure and tls is None:
         raise ValueError("https地址需要tls配置（ca_file）")
-    host, port = parts.hostname, parts.port or (443 if secure else 80)
+    host, port = address.host, address.port
     tcp: IStreamClientEndpoint
     if isIPAddress(host):
         tcp = TCP4ClientEndpoint(reactor, host, port, timeout=connect_s)
@@ -333,8 +323,7 @@ def link_endpoint(
         tcp = TCP6ClientEndpoint(reactor, host, port, timeout=connect_s)  # type: ignore[no-untyped-call]
     else:
         tcp = HostnameEndpoint(reactor, host.encode("ascii"), port, timeout=connect_s)
-    path = (parts.path or "/").encode("ascii")
-    if secure and tls is not None:
+    if address.secure and tls is not None:
         context = tls
-        return (lambda: _TlsClientEndpoint(reactor, tcp, context.creator)), parts.netloc.encode("ascii"), path
-    return (lambda: tcp), parts.netloc.encode("ascii"), path
+        return (lambda: _TlsClientEndpoint(reactor, tcp, context.creator)), address.header, address.path
+    return (lambda: tcp), address.header, address.path

@@ -1,11 +1,11 @@
 """What the values of a configuration mean together; every line is one thing wrong: `path: sentence` (contract §3)."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
-from urllib.parse import urlsplit
+from ipaddress import ip_network
 
 import schemas
-from gateway.app.config import Config, InstitutionConfig, Platform
+from adapters.transport.addresses import AddressError, ListenAddress, read_link, read_listen
+from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
 
 
 def meaning(config: Config) -> Iterator[str]:
@@ -17,54 +17,61 @@ def meaning(config: Config) -> Iterator[str]:
         if not getattr(config.node, label):
             yield f"$.node.{label}: 不能为空"
     yield from _tls(config)
-    for index, text in enumerate(config.institution_endpoints):
-        yield from _endpoint(config, text, f"$.listen.institutions[{index}]", plain_loopback_only=True)
-    if config.listen.feedback:
-        yield from _endpoint(config, config.listen.feedback, "$.listen.feedback", plain_loopback_only=True)
-    if config.listen.admin:
-        yield from _endpoint(config, config.listen.admin, "$.listen.admin", plain_loopback_only=False)
+    yield from _listeners(config)
     for name, link in config.platform.items():
         yield from _link(config, name, link)
     yield from _institutions(config)
 
 
 def _tls(config: Config) -> Iterator[str]:
-    for label in ("certificate_file", "key_file", "client_ca_file", "crl_file") if config.tls is not None else ():
-        file = getattr(config.tls, label)
+    if config.tls is not None:
+        yield from _files(config, "$.tls", config.tls, required=("certificate_file", "key_file"))
+
+
+def _files(config: Config, path: str, table: Tls | LinkTls, required: tuple[str, ...]) -> Iterator[str]:
+    """Yield the files of a TLS table that are not there."""
+    for label in (name for name in table.__struct_fields__ if name.endswith("_file")):
+        file = getattr(table, label)
+        if not file and label in required:
+            yield f"{path}.{label}: 不能为空"
         if file and not config.path(file).is_file():
-            yield f"$.tls.{label}: 文件不存在：{file}"
+            yield f"{path}.{label}: 文件不存在：{file}"
 
 
-def _endpoint(config: Config, text: str, path: str, plain_loopback_only: bool) -> Iterator[str]:
-    kind, _, rest = text.partition(":")
-    if kind == "ssl":
-        yield f"{path}: ssl:端点不能要求客户端证书，请使用tls:端口:interface=地址"
-        return
-    if kind not in ("tcp", "tls"):
-        yield f"{path}: 应为tcp:端口:interface=地址或tls:端口:interface=地址"
-        return
-    interface = rest.replace("\\:", ":").partition("interface=")[2]
-    try:
-        loopback = ip_address(interface).is_loopback
-    except ValueError:
-        yield f"{path}: 缺少interface=IP地址"
-        return
-    port = rest.partition(":")[0]
-    if not port.isdecimal() or not 0 <= int(port) <= 65535:
-        yield f"{path}: 端口应为0到65535的数字"
-    if kind == "tls" and config.tls is None:
-        yield f"{path}: tls:监听需要[tls]配置"
-    if kind == "tcp" and plain_loopback_only and not loopback:
-        yield f"{path}: 明文监听只允许在本机回环地址，其他地址请使用tls:"
+def _listeners(config: Config) -> Iterator[str]:
+    listen = config.listen
+    texts = {f"$.listen.institutions[{index}]": text for index, text in enumerate(config.institution_endpoints)}
+    texts |= {f"$.listen.{name}": getattr(listen, name) for name in ("feedback", "admin") if getattr(listen, name)}
+    opened: dict[str, ListenAddress] = {}
+    for path, text in texts.items():
+        try:
+            address = read_listen(text)
+        except AddressError as cause:
+            yield f"{path}: {cause}"
+            continue
+        if address.secure and config.tls is None:
+            yield f"{path}: tls:监听需要[tls]配置"
+        if not address.secure and not address.loopback and path != "$.listen.admin":
+            yield f"{path}: 明文监听只允许在本机回环地址，其他地址请使用tls:"
+        for other, taken in opened.items():
+            if address.collides(taken):
+                yield f"{path}: 与{other}占用同一地址和端口"
+        opened[path] = address
 
 
 def _link(config: Config, name: str, link: Platform) -> Iterator[str]:
     path = f"$.platform.{name}"
-    parts = urlsplit(link.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        yield f"{path}.url: 平台地址必须以http://或https://开头"
-    if parts.scheme == "https" and link.tls is None:
+    try:
+        secure = read_link(link.url).secure
+    except AddressError as cause:
+        secure = False
+        yield f"{path}.url: {cause}"
+    if secure and link.tls is None:
         yield f"{path}.tls: https地址需要tls配置（ca_file）"
+    if link.tls is not None:
+        yield from _files(config, f"{path}.tls", link.tls, required=("ca_file",))
+        if bool(link.tls.certificate_file) != bool(link.tls.key_file):
+            yield f"{path}.tls: certificate_file和key_file必须同时配置"
     if not (schemas.ROOT / "regions" / f"{link.region}.toml").is_file():
         yield f"{path}.region: 没有名为{link.region}的区域"
     yield from _signing(config, path, link)

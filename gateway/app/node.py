@@ -22,6 +22,7 @@ from adapters.store.checkpoint import Checkpoints
 from adapters.store.codes_reader import CodesStore
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
+from adapters.transport.addresses import read_link
 from adapters.transport.client import LinkLimits, LinkPool
 from adapters.transport.server import HttpServerFactory
 from adapters.transport.tls import (
@@ -156,8 +157,7 @@ class Node:
                     ("key_file", tls.key_file),
                 )
             }
-            host = settings.url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
-            context = ClientTlsContext(ClientTls(**paths, server_name=tls.server_name), host)
+            context = ClientTlsContext(ClientTls(**paths, server_name=tls.server_name), read_link(settings.url).host)
             self._tls[name] = context
         endpoint, host_header, path = link_endpoint(self.reactor, settings.url, context)
         pool = LinkPool(self.reactor, endpoint, host_header, _limits(settings.connections_max))

@@ -60,6 +60,7 @@ def changed(*pairs: tuple[str, str]) -> str:
 
 
 LINK = 'url = "http://127.0.0.1:9000/fsi/api/call"'
+LISTEN = "tcp:8443:interface=127.0.0.1"
 WHO = 'allow_from = ["127.0.0.1/32"]'
 
 
@@ -80,6 +81,16 @@ WHO = 'allow_from = ["127.0.0.1/32"]'
         ("tcp:8443:interface=127.0.0.1", "tcp:99999:interface=127.0.0.1", "$.listen.institutions[0]", "端口"),
         ("tcp:8443:interface=127.0.0.1", "tcp:8443:interface=0.0.0.0", "$.listen.institutions[0]", "本机回环"),
         ("tcp:8443:interface=127.0.0.1", "tls:8443:interface=0.0.0.0", "$.listen.institutions[0]", "需要[tls]"),
+        (LISTEN, "tcp:8443:interface=127.0.0.1:backlog=0", "$.listen.institutions[0]", "backlog"),
+        (LINK, 'url = "http://h:99999/"', "$.platform.national.url", "端口"),
+        (LINK, 'url = "http://h/x?a=1"', "$.platform.national.url", "查询参数"),
+        (LINK, 'url = "http://[x/"', "$.platform.national.url", "方括号"),
+        (LINK, LINK + '\ntls = {ca_file = "gone"}', "$.platform.national.tls.ca_file", "文件不存在：gone"),
+        (LINK, LINK + '\ntls = {ca_file = ""}', "$.platform.national.tls.ca_file", "不能为空"),
+        (LINK, LINK + '\ntls = {ca_file = "gateway.toml", key_file = "gateway.toml"}',
+         "$.platform.national.tls", "同时配置"),
+        (LINK, LINK + '\ntls = {ca_file = "gateway.toml", key_file = "gateway.toml", certificate_file = "gone"}',
+         "$.platform.national.tls.certificate_file", "文件不存在：gone"),
         (LINK, 'url = "ftp://x"', "$.platform.national.url", "http://"),
         (LINK, 'url = "https://x/"', "$.platform.national.tls", "ca_file"),
         (LINK, LINK + '\nregion = "atlantis"', "$.platform.national.region", "atlantis"),
@@ -136,6 +147,24 @@ def test_a_wrong_value_hides_nothing_that_is_wrong_elsewhere(tmp_path: Path) -> 
         "$.institution[0].zzz",
         "$.institution[0].link",
     }
+
+
+@pytest.mark.parametrize(
+    ("institutions", "admin", "expected"),
+    [
+        (["tcp:80:interface=127.0.0.1", "tcp:81:interface=127.0.0.1"], "tcp:82:interface=127.0.0.1", ""),
+        (["tcp:80:interface=127.0.0.1:backlog=5"], "tcp:80:interface=127.0.0.2", ""),
+        (["tcp:80:interface=127.0.0.1", "tcp:80:interface=127.0.0.1"], "", "$.listen.institutions[1]"),
+        (["tcp:80:interface=127.0.0.1"], "tcp:80:interface=0.0.0.0", "$.listen.admin"),
+    ],
+)
+def test_a_port_is_listened_on_once(tmp_path: Path, institutions: list[str], admin: str, expected: str) -> None:
+    text = changed((f'institutions = "{LISTEN}"', f'institutions = {institutions}\nadmin = "{admin}"'))
+    if expected:
+        (found,) = faults(tmp_path, text)
+        assert found == f"{expected}: 与$.listen.institutions[0]占用同一地址和端口"
+    else:
+        assert read(tmp_path, text).institution_endpoints == institutions
 
 
 TLS = '[tls]\ncertificate_file = "gone.pem"\nkey_file = "gone.key"\n%s\n[store]'
