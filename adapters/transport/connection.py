@@ -44,6 +44,7 @@ class Connection(Protocol):
         self._chunks: Chunks | None = None
         self._parts: list[bytes] = []
         self._received = 0
+        self._blank_lines = 0  # since the last head
         self._body_since = 0.0
         self._turned_away = ""
         self._admitted = False
@@ -78,8 +79,9 @@ class Connection(Protocol):
         if gate is not None:
             self._turned_away = gate.opened(self.peer)
             self._admitted = not self._turned_away
-        # A new client has to say something soon (security T6); one that has already asked may rest for idle_s.
-        self._wait(IDLE, self._limits.head_s)
+        # A new client has to say something soon (security T6); one that has already asked may rest for idle_s. Who is
+        # turned away gets just the time to send what is refused: its slot is somebody else's.
+        self._wait(IDLE, self._limits.linger_s if self._turned_away else self._limits.head_s)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Forget everything; a request still in flight learns it by `alive` and by the result of `respond`."""
@@ -110,8 +112,8 @@ class Connection(Protocol):
 
     def expire(self, now: float) -> None:
         """A deadline has passed."""
-        if self._phase == CLOSING or self._stalled or self._phase == HANDSHAKE:
-            self._abort()
+        if self._phase == CLOSING or self._stalled or self._phase == HANDSHAKE or self._turned_away:
+            self._abort()  # at once: a farewell under TLS waits for the client's
         elif self._phase == IDLE:
             self._close()
         elif self._phase == BODY:
@@ -182,9 +184,9 @@ class Connection(Protocol):
 
     def _take_head(self) -> bool:
         """Move a head from the buffer to `_head`; False when it is not whole yet, or was refused."""
+        if self._buffer[:2] == b"\r\n" and not self._skip_blank_lines():
+            return False
         buffer = self._buffer
-        while buffer[:2] == b"\r\n":  # RFC 9112 2.2: old clients send an empty line after a body
-            self._buffer = buffer = buffer[2:]
         end = buffer.find(END_OF_HEAD)
         if end < 0:
             return self._await_head(buffer)
@@ -198,7 +200,24 @@ class Connection(Protocol):
             self._refuse(refused.code)
             return False
         self._buffer = buffer[end + 4 :]
+        self._blank_lines = 0
         return self._accept(head)
+
+    def _skip_blank_lines(self) -> bool:
+        """Drop empty lines before a request (RFC 9112 2.2: old clients send one after a body); refuse a stream of them.
+
+        All at once: a megabyte of them, dropped one by one, would be copied half a million times.
+        """
+        buffer, room = self._buffer, self._limits.blank_lines_max - self._blank_lines
+        lines = 0
+        while lines <= room and buffer.startswith(b"\r\n", 2 * lines):
+            lines += 1
+        if lines > room:
+            self._refuse("GW-HTTP")
+            return False
+        self._blank_lines += lines
+        self._buffer = buffer[2 * lines :]
+        return True
 
     def _await_head(self, buffer: bytes) -> bool:
         if len(buffer) >= self._limits.head_bytes_max or (buffer != b"\r" and hopeless(buffer)):

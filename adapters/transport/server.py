@@ -33,11 +33,13 @@ class ServerLimits:
     """Bounds of the institutions' listener (contract-annex X23, X25; security T5-T7).
 
     upload_body_bytes_max: path -> its own body limit. Body deadline: body_s + 1 s per body_bytes_per_s received.
-    linger_s: how long the rest of a refused request is read and dropped, so that the refusal can be read.
+    linger_s: how long the rest of a refused request is read and dropped, so that the refusal can be read; and how long
+    a connection that is turned away may wait before it says something. blank_lines_max: before one request.
     """
 
     head_bytes_max: int = 16 * 1024
     headers_max: int = 100
+    blank_lines_max: int = 4
     target_bytes_max: int = 2 * 1024
     body_bytes_max: int = 2 * 1024 * 1024
     upload_body_bytes_max: Mapping[bytes, int] = attrs.field(factory=lambda: {UPLOAD_PATH: 32 * 1024 * 1024})

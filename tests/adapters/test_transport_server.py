@@ -129,6 +129,31 @@ def test_an_empty_line_before_a_request_is_forgiven() -> None:
     assert [request.body for request in side.requests] == [b"1"]
 
 
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_a_few_empty_lines_are_forgiven_before_each_request_and_no_more(step: int) -> None:
+    side = Side()
+    side.send((b"\r\n" * 4 + post(b"1")) * 3, step)
+    assert len(side.requests) == 3 and not side.closed
+    side.send(b"\r\n" * 5 + post(b"2"), step)
+    assert side.refused_with(400, b"GW-HTTP") and len(side.requests) == 3
+
+
+def test_a_stream_of_empty_lines_is_refused_with_the_fifth() -> None:
+    side = Side()
+    for _ in range(4):
+        assert side.send(b"\r\n") == b"" and not side.closed
+    side.send(b"\r\n")
+    assert side.refused_with(400, b"GW-HTTP")
+
+
+def test_empty_lines_behind_a_request_in_flight_wait_like_requests() -> None:
+    side = Side(answer=None)
+    side.send(post(b"1") + b"\r\n" * 100_000)
+    side.requests[0].respond(200, b"one")
+    first, _, second = side.wire.value().partition(b"one")
+    assert first.startswith(b"HTTP/1.1 200") and second.startswith(b"HTTP/1.1 400") and side.closed
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -288,6 +313,17 @@ def test_a_connection_turned_away_is_told_at_its_first_bytes() -> None:
     assert side.refused_with(429, b"GW-RATE") and not side.requests
     side.hang_up()
     assert [what for what, _ in door.log] == ["opened"]
+
+
+def test_a_connection_turned_away_that_says_nothing_gives_its_slot_back_soon() -> None:
+    side = Side(gate=Door("GW-RATE"), limits=ServerLimits(linger_s=2.0, head_s=10.0))
+    side.clock.advance(1.9)
+    assert not side.closed
+    side.clock.advance(0.2)
+    assert side.wire.aborted and side.wire.value() == b""
+    side = Side(gate=Door(), limits=ServerLimits(linger_s=2.0, head_s=10.0))
+    side.clock.advance(9.9)
+    assert not side.closed
 
 
 def test_connections_are_bounded() -> None:
