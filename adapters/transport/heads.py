@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-Refusal = Literal["GW-HTTP", "GW-ENCODING"]
+Refusal = Literal["GW-HTTP", "GW-ENCODING", "GW-SIZE"]
 
 END_OF_HEAD = b"\r\n\r\n"
 _VERSIONS = (b" HTTP/1.1", b" HTTP/1.0")
@@ -83,7 +83,8 @@ def hopeless(start: bytes) -> bool:
 def parse_head(raw: bytes, headers_max: int, target_bytes_max: int) -> Head:
     """Read one whole head, ending in an empty line.
 
-    Raises HeadRefused: `GW-HTTP` for framing (X25), `GW-ENCODING` for what X22 does not take.
+    Raises HeadRefused: `GW-HTTP` for framing (X25), `GW-ENCODING` for what X22 does not take, `GW-SIZE` for a length
+    beyond counting.
     """
     first = raw.index(b"\r\n")
     if raw[first - 9 : first] not in _VERSIONS or raw.count(b" ", 0, first) != 2:
@@ -99,7 +100,8 @@ def parse_head(raw: bytes, headers_max: int, target_bytes_max: int) -> Head:
     except HttpParserUpgrade:
         pass  # h2c is declined by answering in HTTP/1.1; the fields and the length have all been read
     except HttpParserError as cause:
-        raise HeadRefused("GW-HTTP", "unreadable head") from cause
+        too_long = str(cause) == "Content-Length overflow"  # digits only, of a number beyond 64 bits
+        raise HeadRefused("GW-SIZE" if too_long else "GW-HTTP", "unreadable head") from cause
     fields = reading.fields
     old = raw[first - 1] == 0x30
     if b"host" not in fields and not old:
@@ -130,7 +132,8 @@ def _length(method: bytes, fields: dict[bytes, bytes], old: bool) -> int:
             raise HeadRefused("GW-HTTP", "transfer coding")
         return -1
     if announced is not None:
-        return int(announced)  # llhttp let digits and trailing blanks pass, nothing else
+        # llhttp let digits and trailing blanks pass, nothing else; Python reads no number of thousands of zeros.
+        return int(announced.strip().lstrip(b"0") or b"0")
     if method == b"POST":
         raise HeadRefused("GW-HTTP", "POST without length")
     return 0

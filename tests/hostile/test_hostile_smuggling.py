@@ -88,6 +88,7 @@ HEADS: dict[str, bytes] = {
     "chunk extension without end": POST + HOST + TE + b"\r\n5;" + b"a" * 300 + b"\r\nhello\r\n0\r\n\r\n",
     "trailers without end": POST + HOST + TE + b"\r\n0\r\n" + b"X: a\r\n" * 3000,
 }  # fmt: skip
+TOO_LARGE = {"CL beyond 64 bits"}  # a length that is read and is too long, not one that cannot be read (X23)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -97,7 +98,7 @@ def test_bad_framing_is_refused_once_and_the_connection_closes(rig: Rig, name: s
         wire.send(HEADS[name] + post(raw(question(VICTIM))))
         heard = wire.hear()
         assert wire.ended()
-    assert (heard.status, heard.gw_code) == (400, "GW-HTTP")
+    assert (heard.status, heard.gw_code) == ((413, "GW-SIZE") if name in TOO_LARGE else (400, "GW-HTTP"))
     assert heard.fields["connection"] == "close"
     assert rig.liar.count() == before
     found = question(VICTIM)
