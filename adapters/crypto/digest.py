@@ -90,19 +90,6 @@ def derive(key: bytes, purpose: str, length: int = DIGEST_BYTES) -> bytes:
     return hmac_sm3(key, purpose.encode() + b"\x01")[:length]
 
 
-def day_secret(key: bytes, day: str) -> bytes:
-    """Return the secret of one day (`2026-11-21`) under which vouchers of that day may be marked."""
-    return derive(key, f"liangding voucher {day}")
-
-
-def voucher_mark(secret: bytes, voucher: str) -> str:
-    """Return the hex mark by which the same voucher is recognised within a day, and by nobody without the secret.
-
-    This is the only trace a voucher may leave (security.md §6): HMAC-SM3 under the secret of the day.
-    """
-    return hmac_sm3(secret, voucher.encode()).hex()
-
-
 _SM4_KEY = bytes.fromhex("0123456789abcdeffedcba9876543210")  # GB/T 32907 annex A: key and plain text alike
 _SM4_MILLION = 1_000_000
 _CHUNK_BLOCKS = 4_000

@@ -2,6 +2,7 @@
 
 from twisted.internet.error import CannotListenError
 
+from adapters.crypto.digest import SelfTestError
 from adapters.crypto.keyfile import KeyFileError
 from adapters.platform.signing import SigningError
 from adapters.store.sqlite_journal import StoreLocked, WrongKey
@@ -11,7 +12,7 @@ from gateway.core.catalogue import CatalogueError
 from gateway.core.model import StoreBroken, StoreFull
 from gateway.core.oswords import words_of
 
-_WRONG_SETUP = (KeyFileError, SigningError, TlsConfigError, CatalogueError, ValueError)
+_WRONG_SETUP = (SelfTestError, KeyFileError, SigningError, TlsConfigError, CatalogueError, ValueError)
 
 
 def explain(cause: BaseException) -> tuple[int, str]:

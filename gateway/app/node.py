@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import globalLogBeginner
 
 import schemas
+from adapters.crypto.digest import self_test
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
 from adapters.crypto.vault import Vault
 from adapters.store.checkpoint import Checkpoints
@@ -101,6 +102,7 @@ class Node:
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
+        self_test()
         config = self.config
         log = make_logger(sys.stdout.buffer, self.reactor)
         self._log = log

@@ -1,0 +1,28 @@
+"""A node that must not start says why in one sentence, with the exit code of the contract, and has done nothing yet."""
+
+import subprocess
+import sys
+
+import pytest
+from town import ROOT, Town
+
+pytestmark = pytest.mark.processes
+
+# A machine whose SM3 is another digest: OpenSSL built or patched wrongly, a processor that lies.
+WRONG_SM3 = """
+import hashlib
+honest = hashlib.new
+hashlib.new = lambda name, *rest, **more: honest("sha256" if name == "sm3" else name, *rest, **more)
+from gateway.__main__ import main
+main()
+"""
+
+
+def test_a_machine_that_computes_wrongly_is_not_trusted_with_money(town: Town) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WRONG_SM3, "run", str(town.config)],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "密码算法自检失败：SM3 abc 结果与标准不符\n"
+    assert not (town.folder / "node").exists()
