@@ -6,22 +6,37 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import msgspec
+from twisted.logger import Logger
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from gateway.core.codes import SLOT_OF, Hit, Snapshot
 from gateway.core.dates import day_of
 from gateway.core.ports import Clock
+from monitoring.exposition import Snapshot as Numbers
 from monitoring.health import CONTENT_TYPE as HEALTH_TYPE
 from monitoring.health import Health, Verdict
 from monitoring.metrics import CONTENT_TYPE, Metrics
 
+Offload = Callable[[Callable[[], bytes], Callable[[bytes], None], Callable[[Exception], None]], None]
 _JSON = "application/json; charset=utf-8"
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
 )
+
+
+_log = Logger()
+
+
+def _headed(request: Any, status: int, content_type: str, body: bytes) -> bytes:
+    """Set everything of an answer but its body; return the body."""
+    request.setResponseCode(status)
+    request.setHeader("Content-Type", content_type)
+    for name, value in _HEADERS:
+        request.setHeader(name, value)
+    return body
 
 
 class _Page(Resource):
@@ -34,18 +49,59 @@ class _Page(Resource):
         self._make = make
 
     def render_GET(self, request: Any) -> bytes:  # twisted.web's name
-        status, content_type, body = self._make(request)
-        request.setResponseCode(status)
-        request.setHeader("Content-Type", content_type)
-        for name, value in _HEADERS:
-            request.setHeader(name, value)
-        return body
+        return _headed(request, *self._make(request))
+
+
+class MetricsPage(Resource):
+    """`/metrics`. The numbers are copied here and now; the text is written elsewhere: 36,000 series take 0.35 s.
+
+    offload(call, done, failed): runs call on another thread and brings the result back on the reactor's. One text is
+    written at a time, and all who ask meanwhile get it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, snapshot: Callable[[], Numbers], offload: Offload) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._snapshot = snapshot
+        self._offload = offload
+        self._waiting: list[Any] = []
+        self._busy = False
+
+    def render_GET(self, request: Any) -> int:  # twisted.web's name
+        self._waiting.append(request)
+        request.notifyFinish().addErrback(lambda _: self._left(request))
+        if not self._busy:
+            self._busy = True
+            self._offload(self._snapshot().render, self._written, self._failed)
+        return NOT_DONE_YET
+
+    def _left(self, request: Any) -> None:
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+    def _written(self, body: bytes) -> None:
+        self._answer(200, CONTENT_TYPE, body)
+
+    def _failed(self, cause: Exception) -> None:
+        _log.error("metrics not written: {kind}", kind=type(cause).__name__)
+        self._answer(500, "text/plain; charset=utf-8", "指标无法生成，请查看日志\n".encode())
+
+    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+        waiting, self._waiting, self._busy = self._waiting, [], False
+        for request in waiting:
+            request.write(_headed(request, status, content_type, body))
+            request.finish()
 
 
 def admin_site(
-    metrics: Metrics, health: Health, status: Callable[[], list[tuple[str, str]]], codes: "CodeLookup"
+    metrics: Metrics,
+    health: Health,
+    status: Callable[[], list[tuple[str, str]]],
+    codes: "CodeLookup",
+    offload: Offload,
 ) -> Site:
-    """Return the admin site. status: rows of the status page (Chinese label, value)."""
+    """Return the admin site. status: rows of the status page (Chinese label, value). offload: see MetricsPage."""
 
     def judged(verdict: Callable[[], Verdict]) -> Callable[[Request], tuple[int, str, bytes]]:
         def make(request: Request) -> tuple[int, str, bytes]:
@@ -56,7 +112,7 @@ def admin_site(
 
     root: Any = Resource()  # type: ignore[no-untyped-call]  # twisted.web is half annotated
     root.putChild(b"", _Page(lambda request: (200, "text/html; charset=utf-8", status_page(status()))))
-    root.putChild(b"metrics", _Page(lambda request: (200, CONTENT_TYPE, metrics.exposition())))
+    root.putChild(b"metrics", MetricsPage(metrics.snapshot, offload))
     root.putChild(b"healthz", _Page(judged(health.healthz)))
     root.putChild(b"readyz", _Page(judged(health.readyz)))
     api: Any = Resource()  # type: ignore[no-untyped-call]

@@ -250,7 +250,8 @@ class Node:
             self._factories.append(factory)
             opened.append(listen_endpoint(self.reactor, text, context).listen(factory))
         if config.listen.admin:
-            site = admin_site(self.metrics, self.health, self._status, lookup)
+            texts = WriterThread(self.reactor.callFromThread, "metrics")
+            site = admin_site(self.metrics, self.health, self._status, lookup, texts.run)
             opened.append(listen_endpoint(self.reactor, config.listen.admin, context).listen(site))
         if self._tls:
             self._rounds.every(RELOAD_S, self.reload_tls)
