@@ -7,7 +7,6 @@ from gateway.app.admin import CodeLookup
 from gateway.app.assemble import Room
 from gateway.core.answers import refusal
 from gateway.core.model import Source
-from gateway.core.ports import Clock
 from gateway.exchange.desk import PREFIX, ROUTES
 
 CODES = b"/api/v1/codes/"
@@ -20,7 +19,6 @@ class FrontDoor:
 
     room: Room
     codes: CodeLookup
-    clock: Clock
     _open: dict[str, int] = attrs.Factory(dict)
 
     def handle(self, request: HttpRequest) -> None:

@@ -243,7 +243,7 @@ class Node:
             )
             self._tls["listen"] = context
         lookup = CodeLookup(self.reactor, self._snapshot)
-        front = FrontDoor(self.room, lookup, self.reactor)
+        front = FrontDoor(self.room, lookup)
         opened = []
         for text in config.institution_endpoints:
             factory = HttpServerFactory(self.reactor, front.handle, refusal, gate=front)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import attrs
+import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -158,3 +159,44 @@ async def test_a_text_that_cannot_be_written_is_500_and_the_next_is_tried(side: 
     await side.until(lambda: bool(side.held.jobs))
     side.held.work()
     assert (await scrape)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api", "/api/", "/api/v1", "/api/v1/nothing/at/all", "/healthy"])
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_there_is_refused_in_our_words(side: Side, path: str) -> None:
+    await side.open()
+    status, headers, body = await side.ask(path)
+    assert (status, headers["Content-Type"]) == (404, "application/json; charset=utf-8")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    told = json.loads(body)
+    assert told["gw_code"] == "GW-PATH" and "管理端没有这个页面" in told["err_msg"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "FOO"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/readyz", "/api/v1/codes/drug/X"])
+@pytest_twisted.ensureDeferred
+async def test_pages_are_only_read(side: Side, method: str, path: str) -> None:
+    await side.open()
+    status, headers, body = await side.ask(path, method)
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+    assert json.loads(body)["gw_code"] == "GW-METHOD"
+    assert not side.held.jobs
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_pages_are_there(side: Side) -> None:
+    await side.open()
+    assert [(await side.ask(path))[0] for path in ("/", "/healthz", "/readyz")] == [200] * 3
+    assert (await side.ask("/healthz", "HEAD"))[::2] == (200, b"")
+
+
+@pytest.mark.parametrize("date", ["2026-02-31", "2026-13-01", "2026-2-1", "20260201", "0000-00-00", "yesterday"])
+@pytest.mark.parametrize("place", ["$translate?code=YP1&", "YP1?"])
+@pytest_twisted.ensureDeferred
+async def test_a_day_that_never_was_is_no_day_of_service(side: Side, place: str, date: str) -> None:
+    await side.open()
+    status, _, body = await side.ask(f"/api/v1/codes/drug/{place}date={date}")
+    told = json.loads(body)
+    assert (status, told["gw_code"]) == (400, "GW-HTTP") and "date" in told["err_msg"]
+    status, _, body = await side.ask(f"/api/v1/codes/drug/{place}date=2026-02-28")
+    assert (status, json.loads(body)["gw_code"]) == (404, "GW-PATH")
