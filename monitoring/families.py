@@ -84,6 +84,11 @@ _TABLE = (
     Family("liangding_breaker_state", "gauge", "Breaker of a link: 0 closed, 1 half-open, 2 open.", ("link",)),
     Family("liangding_ready", "gauge", "1 while the node may take money, else 0."),
     Family("liangding_connections", "gauge", "Open connections, by listener or link.", ("side",)),
+    Family(
+        "liangding_tls_handshake_failures_total",
+        "counter",
+        "TLS handshakes with institutions that did not come about.",
+    ),
     Family("liangding_in_flight", "gauge", "Requests being worked on."),
     Family("liangding_journal_free_bytes", "gauge", "Free space where the journal lies."),
     Family(

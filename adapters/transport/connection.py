@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from adapters.transport.chunks import Chunks, ChunksRefused
 from adapters.transport.direct import send_now
+from adapters.transport.handshakes import note_timeout, why_failed
 from adapters.transport.heads import END_OF_HEAD, Head, HeadRefused, hopeless, parse_head
 from adapters.transport.request import JSON, HttpRequest, Peer, answer_bytes
 
@@ -38,6 +39,7 @@ class Connection(Protocol):
         self._limits = factory.limits
         self._wire: Any = None
         self._secure = False
+        self._greeted = False  # the TLS handshake is complete
         self._phase = IDLE
         self._buffer = b""
         self._head: Head | None = None
@@ -70,6 +72,7 @@ class Connection(Protocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is up: learn who it is."""
+        self._greeted = True
         certificate = self._wire.getPeerCertificate()
         self._enter("" if certificate is None else certificate.digest("sha256").decode().replace(":", "").lower())
 
@@ -85,6 +88,9 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Forget everything; a request still in flight learns it by `alive` and by the result of `respond`."""
+        if self._secure and not self._greeted and not self._factory.draining:
+            why = why_failed(reason.value if reason is not None else None, self._wire.getHandle())
+            self._factory.on_handshake_failed(getattr(self._wire.getPeer(), "host", ""), why)
         self._phase = CLOSING
         self.request = None
         self._buffer = b""
@@ -112,6 +118,8 @@ class Connection(Protocol):
 
     def expire(self, now: float) -> None:
         """A deadline has passed."""
+        if self._phase == HANDSHAKE:
+            note_timeout(self._wire.getHandle())
         if self._phase == CLOSING or self._stalled or self._phase == HANDSHAKE or self._turned_away:
             self._abort()  # at once: a farewell under TLS waits for the client's
         elif self._phase == IDLE:

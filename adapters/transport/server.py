@@ -72,6 +72,7 @@ class HttpServerFactory(Factory):
     is cut without an answer, because nobody knows what had been done.
     refuse: gateway code -> (HTTP status, JSON body) for what the transport refuses by itself: GW-HTTP, GW-SIZE,
     GW-DEADLINE, GW-ENCODING, and what the gate says.
+    on_handshake_failed: is told (address, why in one English word) of each client that did not come through TLS.
     """
 
     noisy = False
@@ -83,12 +84,14 @@ class HttpServerFactory(Factory):
         refuse: Callable[[str], tuple[int, bytes]],
         limits: ServerLimits | None = None,
         gate: Gate | None = None,
+        on_handshake_failed: Callable[[str, str], object] = lambda address, why: None,
     ) -> None:
         self.clock = clock
         self.handler = handler
         self.refuse = refuse
         self.limits = limits or ServerLimits()
         self.gate = gate
+        self.on_handshake_failed = on_handshake_failed
         self.deadlines = Deadlines(clock)
         self.draining = False
         self._connections: dict[Connection, None] = {}

@@ -40,6 +40,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from adapters.transport.addresses import read_link, read_listen
+from adapters.transport.handshakes import note_refusal, note_timeout
 from adapters.transport.pem import TlsConfigError, certificates_of, crls_of, key_of, read_file, read_key, usable
 
 __all__ = [
@@ -153,7 +154,7 @@ class ServerTlsContext:
             for one in authorities:
                 store.add_cert(X509.from_cryptography(one))
                 context.add_client_ca(one)
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, note_refusal)
         if not settings.crl_file:
             return []
         crls = crls_of(settings.crl_file, crl, authorities)
@@ -170,6 +171,7 @@ class ServerTlsContext:
         def too_slow() -> None:
             # The client's Finished message is the end of every handshake, resumed ones too.
             if tlsProtocol.connected and connection.get_peer_finished() is None:
+                note_timeout(connection)
                 tlsProtocol.abortConnection()  # type: ignore[no-untyped-call]
 
         self._clock.callLater(self._handshake_s, too_slow)

@@ -49,7 +49,7 @@ from gateway.app.config import Config
 from gateway.app.facts import code_forms, read_files
 from gateway.app.frontdoor import FrontDoor
 from gateway.app.rounds import Rounds
-from gateway.app.watching import Watcher
+from gateway.app.watching import Handshakes, Watcher
 from gateway.codes.loading import CodesWatcher
 from gateway.core.answers import refusal
 from gateway.core.ports import Dice
@@ -242,11 +242,15 @@ class Node:
                 ),
             )
             self._tls["listen"] = context
+        handshakes = Handshakes(self.reactor, self._log)
+        self.metrics.watch("liangding_tls_handshake_failures_total", lambda: float(handshakes.failures))
         lookup = CodeLookup(self.reactor, self._snapshot)
         front = FrontDoor(self.room, lookup)
         opened = []
         for text in config.institution_endpoints:
-            factory = HttpServerFactory(self.reactor, front.handle, refusal, gate=front)
+            factory = HttpServerFactory(
+                self.reactor, front.handle, refusal, gate=front, on_handshake_failed=handshakes.failed
+            )
             self._factories.append(factory)
             opened.append(listen_endpoint(self.reactor, text, context).listen(factory))
         if config.listen.admin:

@@ -1,8 +1,11 @@
-"""Brings what the exchange tells to metrics and log. The exchange knows neither."""
+"""Brings what the exchange and the listeners tell to metrics and log. They know neither."""
+
+from math import inf
 
 import attrs
 
 from gateway.core.model import MONEY
+from gateway.core.ports import Clock
 from monitoring.logs import Log
 from monitoring.metrics import Metrics
 
@@ -47,3 +50,29 @@ class Watcher:
 
     def reversal(self, result: str) -> None:
         self.metrics.reversal(result)
+
+
+HANDSHAKE_LINES_S = 5.0
+
+
+@attrs.define(eq=False)
+class Handshakes:
+    """TLS handshakes of institutions that failed: every one is counted, one line in 5 s is logged.
+
+    A scanner knocks a thousand times a second; it must fill no disk. A line says how many failures it stands for.
+    """
+
+    clock: Clock
+    log: Log
+    failures: int = 0
+    _told: int = 0
+    _told_at: float = -inf
+
+    def failed(self, address: str, why: str) -> None:
+        """Take one failure; why: a word of ours or of OpenSSL's."""
+        self.failures += 1
+        now = self.clock.seconds()
+        if 0 <= now - self._told_at < HANDSHAKE_LINES_S:  # a clock that was set back must not silence the log
+            return
+        self.log.event("tls_handshake_failed", peer=address, reason=why, count=self.failures - self._told)
+        self._told, self._told_at = self.failures, now

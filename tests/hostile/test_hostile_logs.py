@@ -17,7 +17,7 @@ pytestmark = pytest.mark.processes
 # Written down here a second time on purpose: a new field must be thought about twice.
 ALLOWED = {
     "ts", "event", "infno", "klass", "institution", "result", "seconds", "msgid", "gw_code", "reason", "node", "pid",
-    "namespace", "level", "template", "error", "place",
+    "namespace", "level", "template", "error", "place", "peer", "count",
 }  # fmt: skip
 SHAPES = {
     "ts": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
@@ -26,7 +26,8 @@ SHAPES = {
     "institution": r"[HP]\d{11}",
     "msgid": r"[0-9A-Za-z_.-]{1,30}",
     "gw_code": r"GW-[A-Z-]+",
-    "reason": r"[a-z_]{1,40}",
+    "reason": r"[a-z][a-z0-9_]{0,39}",
+    "peer": r"127\.0\.0\.[0-9]{1,3}",
 }
 INJECTED = 'x"}\r\n{"ts":"2026-01-01T00:00:00.000Z","event":"forged"}\r\n\x1b[2J'
 
@@ -58,6 +59,16 @@ def lines(rig: Rig) -> list[bytes]:
             wire.hear()
     rig.log_lines()  # waits until they are written
     return rig.gateway.out.read_bytes().splitlines(keepends=True)
+
+
+def test_failed_handshakes_are_counted_and_logged_with_their_reason(rig: Rig, lines: list[bytes]) -> None:
+    told = [line for line in map(json.loads, lines) if line["event"] == "tls_handshake_failed"]
+    assert told
+    assert all({"peer", "reason", "count"} <= line.keys() for line in told)
+    page = fetch(f"http://127.0.0.1:{rig.admin}/metrics").decode()
+    counted = re.search(r"^liangding_tls_handshake_failures_total ([0-9.]+)$", page, re.MULTILINE)
+    assert counted is not None
+    assert float(counted[1]) >= max(2, sum(line["count"] for line in told))
 
 
 def test_every_line_is_one_json_object(lines: list[bytes]) -> None:

@@ -159,6 +159,61 @@ async def test_a_bad_client_certificate_fails_the_handshake(town: Town, kind: st
     assert await town.ask(town.client(town.hospital)) == ANSWERED
 
 
+WHY = {
+    "none": "peer_did_not_return_a_certificate",
+    "expired": "certificate_expired",
+    "revoked": "certificate_revoked",
+    "foreign": "unknown_ca",
+    "forged": "signature_invalid",
+}
+
+
+@pytest.mark.parametrize("kind", WHY)
+@pytest_twisted.ensureDeferred
+async def test_a_failed_handshake_is_told_with_its_reason(town: Town, kind: str, tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    town.factory.on_handshake_failed = lambda address, why: told.append((address, why))
+    await town.open()
+    (tmp_path / "foreign").mkdir()
+    await town.ask(town.client(bad_certificate(town, kind, tmp_path / "foreign")))
+    while not told:
+        await deferLater(town.reactor, 0.01, lambda: None)
+    assert told == [("127.0.0.1", WHY[kind])]
+    assert await town.ask(town.client(town.hospital)) == ANSWERED
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "why"), [(b"", "closed"), (b"GET / HTTP/1.1\r\n\r\n", "http_request"), (b"\x16\x03\x01", "closed")]
+)
+@pytest_twisted.ensureDeferred
+async def test_who_never_meant_tls_is_told_too(town: Town, says: bytes, why: str) -> None:
+    told: list[tuple[str, str]] = []
+    town.factory.on_handshake_failed = lambda address, why: told.append((address, why))
+    await town.open()
+
+    def knock() -> None:
+        with socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10) as tcp:
+            tcp.sendall(says)
+
+    await deferToThread(knock)
+    while not told:
+        await deferLater(town.reactor, 0.01, lambda: None)
+    assert told == [("127.0.0.1", why)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_revocation_list_that_has_ended_is_told_as_such(town: Town) -> None:
+    told: list[str] = []
+    town.factory.on_handshake_failed = lambda address, why: told.append(why)
+    town.authority.revoke(until=LONG_AGO + datetime.timedelta(days=1))
+    await town.open()
+    assert await town.ask(town.client(town.hospital)) != ANSWERED
+    while not told:
+        await deferLater(town.reactor, 0.01, lambda: None)
+    assert told == ["crl_expired"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_platform_that_cannot_prove_itself_is_sent_nothing(town: Town, tmp_path: Path) -> None:
     await town.open()
@@ -285,8 +340,11 @@ async def test_old_versions_and_weak_ciphers_are_refused(town: Town) -> None:
         await deferToThread(dial, town, town.hospital, cbc)
 
 
+@pytest.mark.parametrize("whose", ["context", "connection"])
 @pytest_twisted.ensureDeferred
-async def test_a_handshake_that_never_comes_is_cut_and_a_finished_one_is_not(town: Town, reactor: Any) -> None:
+async def test_a_handshake_that_never_comes_is_cut_and_a_finished_one_is_not(
+    town: Town, reactor: Any, whose: str
+) -> None:
     opened: list[Peer] = []
 
     class Door:
@@ -298,7 +356,9 @@ async def test_a_handshake_that_never_comes_is_cut_and_a_finished_one_is_not(tow
             opened.append(peer)
 
     town.factory.gate = Door()
-    await town.open(handshake_s=0.3)
+    if whose == "connection":
+        town.factory.limits = ServerLimits(handshake_s=0.3)
+    await town.open(handshake_s=0.3 if whose == "context" else 60.0)
     pool = town.client(town.hospital)
     assert await town.ask(pool) == ANSWERED
 
@@ -310,10 +370,13 @@ async def test_a_handshake_that_never_comes_is_cut_and_a_finished_one_is_not(tow
             except ConnectionResetError:
                 return b""
 
+    told: list[str] = []
+    town.factory.on_handshake_failed = lambda address, why: told.append(why)
     # Cut before its own 10 s; what OpenSSL may say on leaving is an alert at most.
     assert len(await deferToThread(silent)) < 10
     await deferLater(reactor, 0.2, lambda: None)
     assert await town.ask(pool) == ANSWERED
+    assert told == ["timeout"]
     # One client came in and none has left; the silent one never got as far as the door.
     assert opened == [Peer("127.0.0.1", town.hospital.sha256)]
 
@@ -381,6 +444,11 @@ async def test_draining_a_real_server_ends_every_connection(town: Town) -> None:
     await town.open()
     idle, busy = town.client(town.hospital), town.client(town.hospital)
     assert await town.ask(idle) == ANSWERED
+    told: list[str] = []
+    town.factory.on_handshake_failed = lambda address, why: told.append(why)
+    half = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
+    while town.factory.connections < 2:  # the second has not finished its handshake
+        await deferLater(town.reactor, 0.01, lambda: None)
     town.factory.handler = held.append
     answer = Deferred.fromCoroutine(town.ask(busy))
     while not held:
@@ -392,3 +460,5 @@ async def test_draining_a_real_server_ends_every_connection(town: Town) -> None:
     assert await answer == ANSWERED
     await drained
     assert town.factory.connections == 0
+    assert told == []  # we went, not the client
+    half.close()

@@ -78,12 +78,12 @@ class Authority:
             self._write(title + ".key", raw_key),
         )
 
-    def revoke(self, *revoked: Issued) -> str:
+    def revoke(self, *revoked: Issued, until: datetime.datetime = FAR_AHEAD) -> str:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(LONG_AGO)
-            .next_update(FAR_AHEAD)
+            .next_update(until)
         )
         for one in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number)
