@@ -64,11 +64,12 @@ class CodesWriter:
 
         Raises OtherVersion, OSError, sqlite3.Error; then nothing stays open.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it is the journal's folder, whoever comes first
         with ExitStack() as opened:
             lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             opened.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
             connection = sqlite3.connect(path, isolation_level=None)
             opened.callback(connection.close)
             connection.execute("PRAGMA journal_mode = WAL")

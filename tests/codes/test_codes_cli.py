@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,10 @@ M03900,高血压,2021-06-01,,1,F20260101
 M01600,糖尿病,2021-06-01,,1,F20260101
 M00500,恶性肿瘤,2021-06-01,2025-12-31,1,F20260101
 """
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
 
 
 class Desk:
@@ -91,6 +96,19 @@ def ready(desk: Desk) -> Desk:
     """A desk with the library imported."""
     desk.run("import", desk.config, "chronic_disease", desk.file("lib.csv", LIBRARY))
     return desk
+
+
+def test_what_an_import_makes_is_for_its_owner_only(desk: Desk) -> None:
+    """A first import comes before the first start: the folder it makes is the one that will hold the journal."""
+    before = os.umask(0o022)
+    try:
+        desk.run("import", desk.config, "chronic_disease", desk.file("library.csv", LIBRARY))
+    finally:
+        os.umask(before)
+    found = modes(desk.folder / "var")
+    assert found.pop("var") == 0o700
+    assert found
+    assert set(found.values()) == {0o600}
 
 
 def test_a_library_comes_into_force_with_its_own_version(desk: Desk) -> None:
