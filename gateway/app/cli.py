@@ -51,6 +51,7 @@ def run(outside: Outside, config: str) -> None:
 @cli.command(
     help="演示：小城市的一个营业日",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,  # the options are the simulators', and so is the help on them
 )
 @click.pass_context
 def demo(context: click.Context) -> None:

@@ -48,6 +48,7 @@ class Desk:
 
     folder: Path
     spent: int = 0
+    simulated: list[list[str]] = attrs.Factory(list)
 
     def entropy(self, size: int) -> bytes:
         self.spent += 1
@@ -62,9 +63,11 @@ class Desk:
         return SqliteJournal.open(self.path, vault, list(schemas.read("migrations/journal", ".sql")))
 
     def run(self, *arguments: str) -> Result:
-        outside = Outside(
-            run_node=lambda config: 7, simulate=lambda words: 8, now=lambda: NOW_S + 60, entropy=self.entropy
-        )
+        def simulate(words: list[str]) -> int:
+            self.simulated.append(words)
+            return 8
+
+        outside = Outside(run_node=lambda config: 7, simulate=simulate, now=lambda: NOW_S + 60, entropy=self.entropy)
         words = [str(self.folder / "gateway.toml") if one == "CONFIG" else one for one in arguments]
         return CliRunner().invoke(cli, words, obj=outside)
 
@@ -236,7 +239,9 @@ def test_a_recovery_that_cannot_begin_says_why(desk: Desk, harm: str, code: int,
 
 def test_the_other_commands_hand_over(desk: Desk) -> None:
     assert desk.run("run", "CONFIG").exit_code == 7
-    assert desk.run("demo", "--once").exit_code == 8
+    assert desk.run("demo", "--once", "--seed", "3").exit_code == 8
+    assert desk.run("demo", "--help").exit_code == 8
+    assert desk.simulated == [["demo", "--once", "--seed", "3"], ["demo", "--help"]]
     found = desk.run("check", "CONFIG")
     assert found.exit_code == 0
     assert "1家机构，2条平台链路" in found.stdout

@@ -26,3 +26,10 @@ def test_a_machine_that_computes_wrongly_is_not_trusted_with_money(town: Town) -
     assert done.returncode == 2, done.stderr
     assert done.stderr == "密码算法自检失败：SM3 abc 结果与标准不符\n"
     assert not (town.folder / "node").exists()
+
+
+def test_help_on_the_demo_names_its_options(town: Town) -> None:
+    told = town.tool("gateway", "demo", "--help")
+    for option in ("--once", "--seed", "--data"):
+        assert option in told
+    assert "demo" in town.tool("gateway", "--help")
