@@ -160,9 +160,7 @@ class CodesWriter:
             connection.execute("INSERT INTO proposal VALUES (?,?,?,?)", (batch, count, digest, deed.at_ms))
             self._audit(deed, "propose", self._place(batch), batch, f"rows={count} sm3={digest}")
 
-    def approve(
-        self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed, what: str = "approve"
-    ) -> int:
+    def approve(self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed) -> int:
         """Bring all rows of a batch into force but the refused ones: the one last row. Return the review's id."""
         values = (batch, deed.who, deed.at_ms)
         review = self._begin("INSERT INTO review (batch, reviewer, begun_ms) VALUES (?,?,?)", values)
@@ -172,7 +170,7 @@ class CodesWriter:
         with self._transaction() as connection:
             connection.execute("INSERT INTO approval VALUES (?,?,?,?)", (review, approved, len(refusals), deed.at_ms))
             detail = f"batch={batch} approved={approved} refused={len(refusals)}"
-            self._audit(deed, what, self._place(batch), review, detail)
+            self._audit(deed, "approve", self._place(batch), review, detail)
         return review
 
     def _place(self, batch: int) -> tuple[str, str]:

@@ -200,11 +200,6 @@ def _mended_table(table: dict[str, Any], kind: Any) -> dict[str, Any]:
     return found
 
 
-def codes_path(path: Path) -> Path:
-    """Return the codes room's file of a configuration."""
-    return read_config(path).room("codes")
-
-
 def _shape(value: Any, kind: Any, path: str) -> Iterator[str]:
     """Yield every wrong type, missing and unknown key: msgspec stops at the first, so tables are taken one by one."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -212,7 +207,7 @@ def _shape(value: Any, kind: Any, path: str) -> Iterator[str]:
             yield f"{path}: 应为表"
             return
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind) if field.name != "folder"}
-        for name in value.keys() - fields.keys():
+        for name in sorted(value.keys() - fields.keys()):
             yield f"{path}.{name}: {_UNKNOWN}"
         for name, field in fields.items():
             if name in value:

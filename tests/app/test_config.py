@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.config import Config, ConfigError, codes_path, read_config
+from gateway.app.config import Config, ConfigError, read_config
 
 GOOD = """
 [node]
@@ -46,7 +46,7 @@ def test_a_small_configuration_is_whole(tmp_path: Path) -> None:
     assert found.institution_endpoints == ["tcp:8443:interface=127.0.0.1"]
     assert found.journal == tmp_path / "data/journal.sqlite"
     assert found.key_file == tmp_path / "data/answers.key"
-    assert found.room("codes") == codes_path(tmp_path / "gateway.toml") == tmp_path / "data/journal-codes.sqlite"
+    assert found.room("codes") == tmp_path / "data/journal-codes.sqlite"
     link = found.platform["national"]
     assert (link.timeout_s, link.late_window_s, link.region, link.tls) == (20.0, 3.0, "national", None)
 
@@ -117,6 +117,12 @@ def test_one_fault_is_one_line_with_its_path(tmp_path: Path, old: str, new: str,
     (found,) = faults(tmp_path, changed((old, new)))
     assert found.startswith(f"{path}: ")
     assert words in found
+
+
+def test_unknown_keys_are_told_in_the_same_order_every_time(tmp_path: Path) -> None:
+    names = ["zeta", "alpha", "mu", "beta", "omega", "eta", "theta", "pi"]
+    found = faults(tmp_path, changed(('name = "n1"', 'name = "n1"\n' + "\n".join(f"{name} = 1" for name in names))))
+    assert found == [f"$.node.{name}: 未知的配置项" for name in sorted(names)]
 
 
 def paths(found: list[str]) -> set[str]:
