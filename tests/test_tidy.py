@@ -109,3 +109,12 @@ def test_no_error_is_swallowed() -> None:
 )
 def test_what_counts_as_swallowing(source: str, lines: list[int]) -> None:
     assert swallowed(source) == lines
+
+
+def test_every_target_of_make_that_makes_no_file_is_phony() -> None:
+    """A folder called `setup` must not make `make setup` say that all is done."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+    assert targets == set(phony[1].split())
