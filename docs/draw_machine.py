@@ -9,8 +9,8 @@ from gateway.exchange import machine, resolution
 TARGET = Path(__file__).with_name("machine.md")
 _HEAD = """# The settlement machine
 
-Drawn from `gateway/exchange/machine.py` (a request, until its answer or doubt) and `gateway/exchange/resolution.py` (what
-becomes of a doubt) by `make diagram`; do not edit. An arrow is an input. What is not drawn cannot happen, and is refused.
+Drawn from `gateway/exchange/machine.py` (a request, until its answer or doubt) and `gateway/exchange/resolution.py`
+(what becomes of a doubt) by `make diagram`; do not edit. An arrow is an input. What is not drawn cannot happen.
 """
 _NOTES = {
     "The request": "`sent` and `listening` wait for the platform; `in_doubt` is handed to the second machine.",

@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 
 from simulators import access, accounts, arguments
 from simulators.arguments import Wrong
+from simulators.city_command import city, city_long
 from simulators.day import day_of, play_day
 from simulators.drive import Pool
-from simulators.city_command import city, city_long
 from simulators.his import Institution
 from simulators.hospital import Hospital
 from simulators.load import Tally
