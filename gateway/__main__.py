@@ -17,6 +17,7 @@ def run_node(config: Config) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and patients (security §6)
     from twisted.internet import reactor
 
+    from gateway.app.clock import WallClock, steady
     from gateway.app.entropy import Entropy
     from gateway.app.node import Node
     from gateway.app.running import run
@@ -28,7 +29,9 @@ def run_node(config: Config) -> int:
         print(line, file=sys.stderr, flush=True)
 
     entropy = Entropy(secrets.token_bytes)
-    node = Node(config, reactor, lambda: entropy(16).hex(), entropy, random.SystemRandom(), die, say)
+    steady(reactor, time.monotonic)
+    clock = WallClock(time.time, reactor.callLater)
+    node = Node(config, reactor, clock, lambda: entropy(16).hex(), entropy, random.SystemRandom(), die, say)
     return run(reactor, node)
 
 

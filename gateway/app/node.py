@@ -52,7 +52,7 @@ from gateway.app.rounds import Rounds
 from gateway.app.watching import Handshakes, Watcher
 from gateway.codes.loading import CodesWatcher
 from gateway.core.answers import refusal
-from gateway.core.ports import Dice
+from gateway.core.ports import Clock, Dice
 from gateway.exchange.door import Link
 from gateway.exchange.recovery import recover
 from monitoring.health import Health
@@ -79,7 +79,8 @@ class Node:
     """One running node. `die(code)` ends the process at once; `say` writes one line for the operator on stderr."""
 
     config: Config
-    reactor: Any
+    reactor: Any  # its timers count steady seconds
+    clock: Clock  # stamps and business days are the wall's
     new_id: Callable[[], str]
     entropy: Callable[[int], bytes]
     dice: Dice
@@ -104,7 +105,7 @@ class Node:
         """Do everything up to listening; raises what is wrong before any listener is open."""
         self_test()
         config = self.config
-        log = make_logger(sys.stdout.buffer, self.reactor)
+        log = make_logger(sys.stdout.buffer, self.clock)
         self._log = log
         globalLogBeginner.beginLoggingTo(
             [TwistedObserver(log, self.reactor.callFromThread)], redirectStandardIO=False, discardBuffer=True
@@ -125,7 +126,7 @@ class Node:
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
         self.room = assemble_exchange(
-            clock=self.reactor,
+            clock=self.clock,
             institutions={one.fixmedins_code: make_institution(one, links[one.link]) for one in config.institution},
             links=links,
             store=self.store,
@@ -136,7 +137,7 @@ class Node:
             dice=self.dice,
             linger_s=LINGER_S,
         )
-        recover(self.store, self.room.lanes, self.room.office, self.reactor.seconds())
+        recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
         self._codes(code_forms(files))
         self._watch_readings()
         gc.collect()
@@ -244,7 +245,7 @@ class Node:
             self._tls["listen"] = context
         handshakes = Handshakes(self.reactor, self._log)
         self.metrics.watch("liangding_tls_handshake_failures_total", lambda: float(handshakes.failures))
-        lookup = CodeLookup(self.reactor, self._snapshot)
+        lookup = CodeLookup(self.clock, self._snapshot)
         front = FrontDoor(self.room, lookup)
         opened = []
         for text in config.institution_endpoints:
