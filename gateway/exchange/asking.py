@@ -153,8 +153,13 @@ def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Callable[[Re
     now = office.clock.seconds()
     msgid = own_msgid(original.fixmedins_code, now, office.dice.randrange(TAIL_MAX))
     head = office.heads.get(original.fixmedins_code, {})
-    path, headers = link.codec.request(infno, now)
-    body = own_message(infno, msgid, original, head, now, message)
+    try:
+        path, headers = link.codec.request(infno, now)
+        body = own_message(infno, msgid, original, head, now, message)
+    except Exception:  # boundary: a question that cannot be asked is a question nobody answered
+        office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
+        told(None)
+        return
     link.exchange.send(path, headers, body, _Question(undo, told), link.timeout_s)
 
 

@@ -158,7 +158,8 @@ def policy_of(link: Link, record: Entry, original: Entry) -> Policy:
     """Return how a record's doubt is ended (reversal specification §4.1-4.3)."""
     table = link.region.reversal
     own = record.id == original.id
-    cancels = own and link.plans[original.infno].transaction.kind == "undo"
+    plan = link.plans.get(original.infno)  # a region may have lost a transaction since
+    cancels = own and plan is not None and plan.transaction.kind == "undo"
     asks: tuple[float, ...] = ()
     if own and cancels:
         asks = CANCEL_ASKS_S
