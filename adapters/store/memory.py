@@ -86,8 +86,9 @@ class MemoryJournal:
             self.envelope_heads[op.fixmedins_code] = op.head
             return True
         if isinstance(op, Later):
+            whose = (op.entry.fixmedins_code, op.entry.psn_no)
             return any(
-                other.id > op.entry.id and other.psn_no == op.entry.psn_no and other.klass in ("M", "A")
+                other.id > op.entry.id and (other.fixmedins_code, other.psn_no) == whose and other.klass in ("M", "A")
                 for other in self.rows.values()
                 if self._live(other)
             )

@@ -74,7 +74,8 @@ _SAF_TAKEN = "SELECT 1 FROM saf WHERE original_id = ? AND id <> ? AND state IN (
 LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT') ORDER BY id"  # noqa: S608
 _REMEMBER = "INSERT INTO envelope_head VALUES (?, ?) ON CONFLICT (fixmedins_code) DO UPDATE SET head = excluded.head"
 _LATER = (
-    "SELECT 1 FROM journal WHERE id > ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 AND cancelled = 0 LIMIT 1"
+    "SELECT 1 FROM journal WHERE id > ? AND fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 "
+    "AND cancelled = 0 LIMIT 1"
 )
 _TABLES = {"journal": 19, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _CARRIES_SAF = frozenset({Accept, Advance})
@@ -190,7 +191,9 @@ class Batch:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
             elif type(op) is Later:
-                row = self.connection.execute(_LATER, (op.entry.id, op.entry.psn_no)).fetchone()
+                row = self.connection.execute(
+                    _LATER, (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+                ).fetchone()
                 results[index] = row is not None
 
     # --- new rows ---

@@ -194,4 +194,4 @@ def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[st
 
 def undone_setl_id(business_key: str) -> str:
     """Return the setl_id of the settlement a cancellation undoes, from its business key; '' for any other key."""
-    return business_key.rsplit("|", 1)[1] if business_key.startswith("undo|") else ""
+    return business_key.split("|", 2)[2] if business_key.startswith("undo|") else ""

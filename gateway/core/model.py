@@ -194,7 +194,7 @@ class Remember:
 
 @attrs.frozen(kw_only=True)
 class Later:
-    """Ask whether a later record of the same visit or person and institution depends on this one; result a bool."""
+    """Ask whether the institution has a later record of the same person, that may build on this one; result a bool."""
 
     entry: Entry
 

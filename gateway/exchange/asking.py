@@ -31,7 +31,9 @@ WINDOW_S = 86400.0
 def ask_about(undo: Undo, heard: Heard) -> None:
     """Ask by the link's strategy; `heard` is called once."""
     original = undo.original
-    if undo.policy.cancels:
+    if original.klass == "A":
+        heard("unknown", None)  # 5203 knows settlements, not admissions
+    elif undo.policy.cancels:
         _settlement(
             undo,
             original.mdtrt_id,
@@ -68,6 +70,8 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
             return
         left = [row for row in rows if type(row.get("mdtrt_id")) is str][:VISITS_MAX]
         complete = len(left) == len(rows)
+        if original.mdtrt_id and all(row["mdtrt_id"] != original.mdtrt_id for row in left):
+            left.append({"mdtrt_id": original.mdtrt_id})  # a list without the visit does not prove that it is empty
 
         def following(finding: Finding, found: Mapping[str, Any] | None) -> None:
             nonlocal complete
@@ -107,7 +111,7 @@ def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mappi
     ours = [row for row in rows if row.get("medins_setl_id") == original.msgid]
     if not ours:
         return "nothing", None
-    if len(ours) > 1 or not _fits(ours[0], original) or ours[0].get("refd_setl_flag") == "1":
+    if len(ours) > 1 or not _fits(ours[0], original) or str(ours[0].get("refd_setl_flag")) == "1":
         return "unknown", None  # booked twice, of another, or undone meanwhile: a person's business
     return "found", ours[0]
 

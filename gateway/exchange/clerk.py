@@ -45,6 +45,10 @@ class Clerk:
 
     def take_reversal(self, jobs: list[Job], original: Entry) -> None:
         """Send an institution's own 2601 for a known end, in the lane of its original. One live an original (RV5)."""
+        if (jobs[0].institution.code, jobs[0].msgid) in self.live:
+            for job in jobs:  # meanwhile another request took this msgid
+                self.take(job)
+            return
         key = f"2601|{original.fixmedins_code}|{original.msgid}"
         entry = attrs.evolve(self.entry_of(jobs[0]), lane=original.lane, mdtrt_id="", business_key=key)
         call = Call(self, jobs[0], entry, new_settlement(), original=original)

@@ -23,6 +23,10 @@ def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
     entry, answer = found.entry, found.answer
     if entry.digest != job.digest:
         refuse_reused(job)
+    elif entry.cancelled and not entry.delivered:
+        # The institution reversed what it never heard of: this msgid must not tell it of a success any more.
+        body, code = job.state_answer("REVERSED")
+        job.reply(body, "duplicate", code)
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)

@@ -93,6 +93,8 @@ def recover(store: Past, lanes: Lanes, office: StoreForward, now_s: float) -> Pl
         if entry.klass == "R":
             (answer,) = store.commit([Recall(entry.fixmedins_code, entry.omsgid)])
             original = answer.entry if isinstance(answer, Known) else None
+        if original is None:
+            office.watch.alarm("reversal_without_original", entry.fixmedins_code, entry.msgid)
         if entry.id not in known and original is not None:  # nobody knows when it left: at the latest now
             office.begin(entry, original, int(now_s * 1000))
     return plan

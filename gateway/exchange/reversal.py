@@ -51,38 +51,55 @@ class _Request:
     first: Job
     facts: Facts
     jobs: list[Job] = attrs.Factory(list)
+    undo: Undo | None = None
+    body: bytes = b""  # an answer that is true already and on its way to the journal
     _timer: Any = None
 
     def __attrs_post_init__(self) -> None:
+        """Whatever it waits for, it is answered in time (X6)."""
         self.jobs.append(self.first)
+        link = self.first.link
+        self._timer = self.room.clerk.clock.callLater(link.timeout_s + link.late_s, self._expired)
+
+    @property
+    def over(self) -> bool:
+        """Whether it was answered or handed on."""
+        return self.room.live.get((self.first.institution.code, self.first.msgid)) is not self
 
     def ask(self) -> None:
         """Ask the journal: first whether this very msgid was answered before, then for the original."""
+        if self.over:
+            return
         clerk, code = self.room.clerk, self.first.institution.code
 
         def own(found: OpResult | NotAccepted) -> None:
+            if self.over:
+                return
             if isinstance(found, Known):
                 self._end()
                 for job in self.jobs:
                     answer_known(job, found, clerk.queue)
             else:
-                clerk.queue.submit(Recall(code, self.facts.omsgid), told)
-
-        def told(found: OpResult | NotAccepted) -> None:
-            if isinstance(found, NotAccepted):
-                self._end()
-                for job in self.jobs:
-                    job.turn_away("GW-NOT-ACCEPTED", "not_sent")
-            elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
-                clerk.watch_alarm(self.first, "reversal_unknown")  # another's number, or one nobody sent (T9, RV9)
-                self._refuse("日志中没有原交易")
-            elif found.entry.infno != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
-                clerk.watch_alarm(self.first, "reversal_mismatch")
-                self._refuse("原交易编号或人员编号与原交易不符")
-            else:
-                self._decide(found.entry)
+                clerk.queue.submit(Recall(code, self.facts.omsgid), self._known)
 
         clerk.queue.submit(Recall(code, self.first.msgid), own)
+
+    def _known(self, found: OpResult | NotAccepted) -> None:
+        """The journal was asked for the original."""
+        if self.over:
+            return
+        if isinstance(found, NotAccepted):
+            self._end()
+            for job in self.jobs:
+                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+        elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
+            self.room.clerk.watch_alarm(self.first, "reversal_unknown")  # another's, or one nobody sent (T9, RV9)
+            self._refuse("日志中没有原交易")
+        elif found.entry.infno != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
+            self.room.clerk.watch_alarm(self.first, "reversal_mismatch")
+            self._refuse("原交易编号或人员编号与原交易不符")
+        else:
+            self._decide(found.entry)
 
     def _decide(self, original: Entry) -> None:
         state, clerk = original.state, self.room.clerk
@@ -108,22 +125,28 @@ class _Request:
 
     def _wait(self, undo: Undo) -> None:
         """The gateway's own reversal is under way: hurry it, and say what came of it (RV5: no second one)."""
-        link = self.first.link
+        self.undo = undo
         undo.told.append(self._ended)
-        self._timer = self.room.clerk.clock.callLater(link.timeout_s + link.late_s, self._expired, undo)
         undo.hurry()
 
     def _ended(self, state: State) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        original, self.undo = self.undo.original if self.undo is not None else None, None
         if state in FAILED:
             self._nothing_to_undo(state)
+        elif state == "CONFIRMED":
+            self._refuse("原交易已确认成功", original)
         else:
             self._say(state)
 
-    def _expired(self, undo: Undo) -> None:
-        undo.told.remove(self._ended)
-        self._say("REVERSING")
+    def _expired(self) -> None:
+        if self.body:
+            self._answer(self.body)
+            return
+        state: State = "IN_DOUBT"
+        if self.undo is not None:
+            state = self.undo.original.state
+            self.undo.told.remove(self._ended)
+        self._say(state)
 
     # --- a known end ---
 
@@ -143,6 +166,8 @@ class _Request:
         else:
 
             def told(later: OpResult | NotAccepted) -> None:
+                if self.over:
+                    return
                 if later is False:
                     self._forward(original)
                 else:
@@ -153,7 +178,7 @@ class _Request:
     def _forward(self, original: Entry) -> None:
         """Send the institution's own message; as everything of a reversal its area is the journal's (RV1)."""
         job = self.first
-        if original.insuplc_admdvs:
+        if job.tree.get("insuplc_admdvs") != original.insuplc_admdvs:
             job.tree["insuplc_admdvs"] = original.insuplc_admdvs
             job.body = encode(job.tree)
         self._end()
@@ -164,18 +189,19 @@ class _Request:
     def _nothing_to_undo(self, state: State) -> None:
         """RV7: saying so is a success; it is recorded, so that a repeat gets the same bytes (X7)."""
         job, queue = self.first, self.room.clerk.queue
-        body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
+        self.body = body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
         entry = attrs.evolve(self.room.clerk.entry_of(job), state="DONE", lane="", mdtrt_id="", business_key="")
 
-        def kept(found: OpResult | NotAccepted) -> None:
-            self._end()
-            for one in self.jobs:  # it moved nothing: true whether it could be kept or not
-                one.reply(body, "ok", "GW-REVERSED")
-
         if queue.full:  # nothing can be kept now
-            kept(True)
+            self._answer(body)
         else:
-            queue.submit(Keep(entry=entry, answer=body), kept)
+            queue.submit(Keep(entry=entry, answer=body), lambda kept: self._answer(body))
+
+    def _answer(self, body: bytes) -> None:
+        """It moved nothing: true whether it could be kept or not."""
+        self._end()
+        for one in self.jobs:
+            one.reply(body, "ok", "GW-REVERSED")
 
     def _refuse(self, why: str, original: Entry | None = None) -> None:
         self._end()
@@ -189,4 +215,6 @@ class _Request:
             job.reply(body, "in_doubt", code)
 
     def _end(self) -> None:
+        if self._timer.active():
+            self._timer.cancel()
         self.room.live.pop((self.first.institution.code, self.first.msgid), None)

@@ -25,6 +25,8 @@ from gateway.exchange.words import head_of
 IN_FLIGHT_MAX = 16
 HALF_OPEN_MAX = 4
 POLL_S = 1.0
+HEAD_S = 60.0
+SIGN_IN_S = 60.0
 SETTLE_ASKS_S = (3.0, 5.0, 12.0)  # +3, +8, +20 s (§4.2)
 CANCEL_ASKS_S = (3.0, 5.0, 12.0, 40.0, 60.0, 60.0, 120.0, 150.0, 150.0)  # until 10 minutes are over (§4.3)
 
@@ -47,6 +49,9 @@ class StoreForward:
     _crowded: set[str] = attrs.Factory(set)
     _waiting: dict[str, deque[Undo]] = attrs.Factory(dict)
     _polling: set[str] = attrs.Factory(set)
+    _draining: set[str] = attrs.Factory(set)
+    _kept: dict[str, tuple[dict[str, str], float]] = attrs.Factory(dict)  # what is durable of a head, and since when
+    _signed: dict[str, float] = attrs.Factory(dict)  # when an institution was signed in last
 
     @property
     def depth(self) -> int:
@@ -59,9 +64,23 @@ class StoreForward:
         It rides along with the row of the request that brought it.
         """
         head = head_of(tree)
-        if self.heads.get(institution) != head and not self.queue.full:
-            self.heads[institution] = head
+        if self.heads.get(institution) == head or self.queue.full:
+            return
+        self.heads[institution] = head
+        # Every operator signs in for himself: a number that goes to and fro is not written down each time.
+        now, place = self.clock.seconds(), {**head, "sign_no": ""}
+        kept, kept_at = self._kept.get(institution, ({}, 0.0))
+        if kept != place or not 0 <= now - kept_at < HEAD_S:
+            self._kept[institution] = place, now
             self.queue.later(Remember(fixmedins_code=institution, head=encode(head).decode()))
+
+    def may_sign_in(self, institution: str) -> bool:
+        """Say whether it is time to sign an institution in: one answer is for all its reversals."""
+        now = self.clock.seconds()
+        if 0 <= now - self._signed.get(institution, -SIGN_IN_S) < SIGN_IN_S:
+            return False
+        self._signed[institution] = now
+        return True
 
     # --- coming in ---
 
@@ -117,12 +136,18 @@ class StoreForward:
         self._drain(name)
 
     def _drain(self, name: str) -> None:
+        """Let those go for whom there is room. One that fails at once comes back here: a loop, no recursion."""
         waiting = self._waiting.get(name)
-        for _ in range(len(waiting or ())):
-            assert waiting is not None
-            undo = waiting.popleft()
-            if undo.waits:
-                self.due(undo)
+        if waiting is None or name in self._draining:
+            return
+        self._draining.add(name)
+        try:
+            for _ in range(len(waiting)):
+                undo = waiting.popleft()
+                if undo.waits:
+                    self.due(undo)
+        finally:
+            self._draining.discard(name)
 
     def _poll(self, name: str) -> None:
         """Look again in a while: a breaker does not say when it half opens."""
@@ -140,11 +165,10 @@ class StoreForward:
         """Return (seconds until the extra sending, seconds until a person must take over)."""
         now = self.clock.seconds()
         table = undo.link.region.reversal
-        last = _at(undo.original.created_ms / 1000, table.manual_at, days=1)
+        last = _at(undo.record.created_ms / 1000, table.manual_at, days=1)
         over = min(opened_ms / 1000 + undo.policy.give_up_s, last) - now
         # A node that was down over its hour still tries once before it gives up.
-        fair = undo.link.timeout_s + undo.link.late_s + 5.0
-        return _at(undo.original.created_ms / 1000, table.extra_at) - now, max(over, fair)
+        return _at(undo.record.created_ms / 1000, table.extra_at) - now, max(over, undo.fair_s)
 
 
 def _at(moment_s: float, time_of_day: str, days: int = 0) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # How a sending's own row ends: done, refused by the business layer, never left, or without an answer.
 SENDING_STATE: Mapping[Undoing, State] = {
     "done": "ACKED",
+    "cancelled": "REJECTED",
     "not_found": "REJECTED",
     "impossible": "REJECTED",
     "refused": "REJECTED",
@@ -36,6 +37,7 @@ class Sending:
     quiet: bool = False  # it left when nothing could be booked behind its back any more
     retry_safe: bool = False
     _over: bool = False
+    _was_silent: bool = False
 
     def leave(self) -> None:
         link, undo = self.undo.link, self.undo
@@ -46,7 +48,11 @@ class Sending:
             undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
             self._told("never_left", "internal")
             return
-        link.exchange.send(path, headers, self.body, self, link.timeout_s, link.late_s)
+        try:
+            link.exchange.send(path, headers, self.body, self, link.timeout_s, link.late_s)
+        except Exception:  # boundary: our own fault, and nobody knows whether a byte left: it is sent again
+            undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
+            self._told("silent", "internal")
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         undo, link = self.undo, self.undo.link
@@ -64,10 +70,12 @@ class Sending:
         self._told("never_left", reason)
 
     def silent(self) -> None:
+        self._was_silent = True
         self.undo.link.breaker.failed()
 
     def lost(self, reason: str) -> None:
-        self.undo.link.breaker.failed()
+        if not self._was_silent:
+            self.undo.link.breaker.failed()
         self._told("silent", reason)
 
     def _told(self, said: Undoing, reason: str) -> None:

@@ -73,6 +73,7 @@ class Undo:
     _asked: int = 0
     _sign_ins: int = 0
     _over: bool = False
+    _alarmed: bool = False
     _ended: bool = False
     _reason: str = ""
     _found: Mapping[str, Any] | None = None
@@ -98,6 +99,11 @@ class Undo:
         now_ms = self._now_ms()
         longest_ms = next_time_ms("silent", self.policy, row, now_ms, 1.0)
         self._sleep(min(row.next_ms, longest_ms) if row.state == "QUEUED" else now_ms)
+
+    @property
+    def fair_s(self) -> float:
+        """How long one sending may take in all."""
+        return self.link.timeout_s + self.link.late_s + 5.0
 
     def hurry(self) -> None:
         """Somebody waits, or the day ends: the next sending is due now."""
@@ -184,6 +190,8 @@ class Undo:
             return
         assert self.row is not None
         self._sleep(self.row.next_ms)
+        if self._over:  # time was up while it was asked about: one sending is fair, but not for ever
+            self._later("over", self.fair_s, self._time_is_up)
 
     def _sleep(self, until_ms: int) -> None:
         self.waits = True
@@ -242,10 +250,7 @@ class Undo:
     def answered(self, sending: Sending, said: Undoing, reason: str) -> None:
         """A sending came to its end: write it down, and what follows from it."""
         assert self.row is not None
-        answer: Answer = "refused" if said == "sign_in" else said
-        if said == "sign_in" and self._sign_ins < SIGN_INS_MAX:
-            answer, self._sign_ins = "silent", self._sign_ins + 1
-            sign_in(self)
+        answer = self._answer_of(said)
         now_ms, self._not_found = self._now_ms(), answer == "not_found"
         row = attrs.evolve(self.row, state="QUEUED", refusals=self.row.refusals + (answer == "refused"))
         step = weigh_answer(answer, self.policy, row, sending.quiet, self._over)
@@ -259,7 +264,8 @@ class Undo:
         to = SENDING_STATE[said]
         over = self._advance(sending.entry, "SENT", to, reason, saf=row if step == "again" else None)
         self.office.queue.submit(over, self._written)
-        if row.attempt == self.policy.attempts_alarm:
+        if row.attempt >= self.policy.attempts_alarm and not self._alarmed:
+            self._alarmed = True
             self.office.watch.alarm("reversal_slow", self.original.fixmedins_code, self.original.msgid)
         self.office.landed(self)
         self._step(step)
@@ -267,6 +273,19 @@ class Undo:
             self._sleep(row.next_ms)
             if answer == "not_found" and self.quiet:
                 self.hurry()
+
+    def _answer_of(self, said: Undoing) -> Answer:
+        """Return what an answer means for this record."""
+        if said == "cancelled":  # of a settlement: it is undone already; of a cancellation: so it stands
+            return "impossible" if self.policy.cancels else "done"
+        if said != "sign_in":
+            return said
+        if self._sign_ins >= SIGN_INS_MAX:
+            return "refused"
+        self._sign_ins += 1
+        if self.office.may_sign_in(self.original.fixmedins_code):
+            sign_in(self)
+        return "silent"
 
     def _written(self, moved: OpResult | NotAccepted) -> None:
         if moved is not True:

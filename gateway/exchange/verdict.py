@@ -19,7 +19,7 @@ from gateway.core.ports import Reply
 from gateway.core.sums import identities_off
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
-Undoing = Literal["done", "not_found", "impossible", "refused", "silent", "never_left", "sign_in"]
+Undoing = Literal["done", "not_found", "impossible", "refused", "silent", "never_left", "sign_in", "cancelled"]
 ID_MAX = 50
 _NAMED = ("setl_id", "mdtrt_id", "psn_no")
 
@@ -49,13 +49,13 @@ class Judge:
     @classmethod
     def of(cls, region: Region) -> "Judge":
         table = region.reversal
-        # In this order: "not found, so it cannot be reversed" is "not found".
+        # In this order: "not found, so it cannot be reversed", and "not found or reversed before", are "not found".
         undoing: tuple[tuple[Undoing, str], ...] = (
             ("sign_in", table.sign_in),
-            ("done", table.done),
-            ("done", table.cancelled),
-            ("done", table.failed),
             ("not_found", table.not_found),
+            ("done", table.done),
+            ("cancelled", table.cancelled),
+            ("done", table.failed),
             ("impossible", table.impossible),
         )
         patterns = tuple((name, re.compile(text, re.IGNORECASE)) for name, text in undoing if text)
