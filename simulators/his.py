@@ -9,6 +9,7 @@ msgid and the same bytes; refused does not book.
 
 from collections.abc import Callable, Generator
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -42,6 +43,24 @@ class Pause:
     seconds: float
 
 
+class GaveUp(Exception):
+    """The business at the counter ended early; the text says why.
+
+    doubted: the refused message had been sent before without an answer, so the refusal may be about its own success.
+    """
+
+    def __init__(self, text: str, doubted: bool = False) -> None:
+        super().__init__(text)
+        self.doubted = doubted
+
+
+class Output(dict[str, Any]):
+    """An answer's output. A platform that lies says yes and sends nothing: whoever needs a part of it gives up."""
+
+    def __missing__(self, name: str) -> Any:
+        raise GaveUp(f"回答缺少{name}")
+
+
 @attrs.frozen
 class Answer:
     """What came back. status 0: nothing whole; envelope None: not a JSON object."""
@@ -57,7 +76,7 @@ class Answer:
     @property
     def output(self) -> Json:
         output = (self.envelope or {}).get("output")
-        return output if isinstance(output, dict) else {}
+        return Output(output if isinstance(output, dict) else {})
 
     @property
     def text(self) -> str:
@@ -79,20 +98,12 @@ def answer(status: int, body: bytes) -> Answer:
     return Answer(status, body, read_object(body) if status else None)
 
 
+_NO_AMOUNT = (KeyError, TypeError, NotMoney)
+
+
 Step = Send | Pause
 Script = Generator[Step, Answer | None, None]
 Talk = Generator[Step, Answer | None, Answer]
-
-
-class GaveUp(Exception):
-    """The business at the counter ended early; the text says why.
-
-    doubted: the refused message had been sent before without an answer, so the refusal may be about its own success.
-    """
-
-    def __init__(self, text: str, doubted: bool = False) -> None:
-        super().__init__(text)
-        self.doubted = doubted
 
 
 class Institution:
@@ -221,7 +232,7 @@ class Institution:
             raise GaveUp(f"{infno} {found.text}")
         try:
             row = booked(infno, envelope["msgid"], clr_type, found.output["setlinfo"], refund_of)
-        except (KeyError, TypeError, NotMoney) as cause:  # done, but nobody can say for how much: stays unknown
+        except (GaveUp, *_NO_AMOUNT) as cause:  # done, but nobody can say for how much: stays unknown
             raise GaveUp(f"{infno} 回答缺少结算内容") from cause
         row.psn_no = row.psn_no or (body.get("data") or {}).get("psn_no", "")
         self.ledger.append(row)
@@ -252,8 +263,16 @@ class Institution:
         for msgid in list(self.unknown):
             infno, raw, clr_type, refund_of = self._asked[msgid]
             found = yield from self.send(CALL_PATH, raw)
+            for pause_s in ASK_AGAIN_S[:6]:
+                if not unanswered(found):
+                    break
+                yield Pause(pause_s)
+                found = yield from self.send(CALL_PATH, raw)
             if found.done:
-                self.ledger.append(booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of))
+                try:
+                    self.ledger.append(booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of))
+                except (GaveUp, *_NO_AMOUNT):  # as in settle
+                    continue
             if found.done or (not undecided(found) and found.gw_state != "MANUAL"):
                 del self.unknown[msgid]
 
