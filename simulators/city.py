@@ -98,6 +98,7 @@ class City:
     unfinished: int = 0
     lives: int = 0
     lies: dict[str, str] = attrs.Factory(dict)
+    dark_until_s: float = 0.0
     dice: random.Random = attrs.field(init=False)
     resolve: str = attrs.field(init=False)
     compiled: Compiled = attrs.field(init=False)
@@ -123,6 +124,11 @@ class City:
     def dice_of(self, number: int) -> random.Random:
         """Return the dice of one inhabitant: what one throws changes nothing for the others."""
         return random.Random(self.seed + number)
+
+    @property
+    def may_reverse(self) -> bool:
+        """Whether the institutions may reverse a success they know (RV6)."""
+        return self.seed % 2 == 0
 
     # --- the gateway's lives ---
 
@@ -155,18 +161,20 @@ class City:
         for institution, script in self.people.evening():
             self.unfinished += 1
             self.clock.callLater(self.weather.storm_s + EVENING_S, self._step, institution, script, None)
-        if self.weather.rival:
+        if self.weather.rival or self.weather.outage:
             for number in range(int(self.weather.storm_s // 60)):
-                self.clock.callLater(60.0 * number, self._by_mistake)
+                self.clock.callLater(60.0 * number, self._each_minute)
         self.clock.run_until(MORNING_S + self.weather.storm_s + CALM_S)
         return self
 
-    def _by_mistake(self) -> None:
+    def _each_minute(self) -> None:
         if self.dice.random() < self.weather.rival * 10:
             self.note("weather rival")
             self.rival()
         if self.front is not None and self.happens("clock_jump"):
             self.front.clock.jump_s += self.dice.uniform(-3600, 3600)
+        if self.happens("outage"):
+            self.dark_until_s = self.clock.now_s + self.dice.uniform(60.0, 600.0)
 
     def _step(self, institution: object, script: Script, given: object) -> None:
         try:
@@ -209,6 +217,11 @@ class City:
     @property
     def stormy(self) -> bool:
         return self.clock.now_s <= MORNING_S + self.weather.storm_s
+
+    @property
+    def dark(self) -> bool:
+        """Whether there is no connection to the platform at all."""
+        return self.stormy and self.clock.now_s < self.dark_until_s
 
     def happens(self, what: str) -> bool:
         """Roll the dice for one kind of trouble; never in the calm."""

@@ -13,6 +13,7 @@ class Fault:
     drop: say nothing ("silent") or break the connection ("reset"). truncate_bytes: send only so many bytes of the body
     that was announced. book_late_s: do the work only after so many seconds, and say nothing. without_effect: answer
     infcode 0 and do nothing (a lie). twice: book a settlement two times. foreign_msgid: answer with another msgid.
+    infcode: answer with a code nobody has documented.
     """
 
     drop: Literal["", "silent", "reset"] = ""
@@ -23,6 +24,7 @@ class Fault:
     garbage: bool = False
     business_error: str = ""
     system_error: str = ""
+    infcode: int = 0
     without_effect: bool = False
     twice: bool = False
     foreign_msgid: bool = False

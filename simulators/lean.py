@@ -49,6 +49,7 @@ class LeanPlatform(Platform):
         super().__init__(clock, dice, persons=1)
         self.rows: list[Row] = []
         self.by_msgid: dict[str, list[Row]] = {}
+        self.mixes_up: Callable[[], bool] = lambda: False
 
     def _do(self, envelope: Json, infno: str) -> object:
         handler = _HANDLERS.get(infno)
@@ -155,7 +156,11 @@ def _query(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
         ours = row.setl_id == data["setl_id"] if data["setl_id"] else row.mdtrt_id == data["mdtrt_id"]
         if ours and row.psn_no == data["psn_no"] and not row.refund_of and row.state != "reversed":
             flag = "1" if row.state == "refunded" else "0"
-            return {"setlinfo": info(row, platform._clock.seconds()) | {"refd_setl_flag": flag}}
+            found = info(row, platform._clock.seconds()) | {"refd_setl_flag": flag}
+            if not data["setl_id"] and platform.mixes_up():
+                other = {"medins_setl_id": f"X{row.msgid[1:]}"}, {"medfee_sumamt": found["medfee_sumamt"] + 1}
+                found |= other[platform._dice.randrange(0, 2)]
+            return {"setlinfo": found}
     raise Refusal("未查询到结算信息")
 
 
@@ -164,7 +169,8 @@ def _nothing(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
 
 
 _HANDLERS: dict[str, Callable[[LeanPlatform, Json, Json], Json]] = {
-    "2102": _settle, "2207": _settle, "2103": _refund, "2208": _refund, "2401": _admit, "2601": _reverse,
+    "2102": _settle, "2207": _settle, "2304": _settle, "2103": _refund, "2208": _refund, "2305": _refund,
+    "2401": _admit, "2601": _reverse,
     "5203": _query, "2206": _nothing, "9001": lambda *_: {"signinoutb": {"sign_time": "", "sign_no": "SIGN"}},
 }  # fmt: skip
 
@@ -176,10 +182,13 @@ class LeanPeople:
         weather = city.weather
         self._city = city
         self.platform = LeanPlatform(city.clock, city.dice_of(1))
+        self.platform.mixes_up = lambda: city.happens("mixed_up")
+        habits = (weather.impatient, weather.takes_back, weather.careless)
         self.institutions = [
-            Till(city.clock.seconds, city.dice_of(number), code, weather.impatient, weather.takes_back)
-            for number, code in enumerate(_CODES, start=2)
+            Till(city.clock.seconds, city.dice_of(number), code, *habits) for number, code in enumerate(_CODES, start=2)
         ]
+        for till in self.institutions:
+            till.neighbours = [other for other in self.institutions if other is not till]
 
     def day(self) -> Iterator[tuple[float, Till, Script]]:
         persons = [f"5108000000000000{number:04d}" for number in range(max(4, self._city.money // 4))]

@@ -12,7 +12,7 @@ import attrs
 
 from adapters.store.memory import OwnedJournal
 from gateway.app.assemble import Room, assemble_exchange, make_institution, make_link
-from gateway.app.config import InstitutionConfig
+from gateway.app.config import BreakerConfig, InstitutionConfig
 from gateway.app.config import Platform as LinkConfig
 from gateway.core.model import OpResult, StoreBroken, StoreFull
 from gateway.core.ports import Listener
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 TIMEOUT_S = 10.0
+FAILURES = 8  # a breaker that never opens in so small a city would prove nothing
 PATH = b"/fsi/api/call"
 
 
@@ -81,7 +82,10 @@ class Life:
     def start(self) -> None:
         """Start on what the disk holds."""
         city = self.city
-        settings = LinkConfig(url="http://127.0.0.1/fsi/api/call", timeout_s=TIMEOUT_S, resolve=city.resolve)
+        settings = LinkConfig(
+            url="http://127.0.0.1/fsi/api/call", timeout_s=TIMEOUT_S, resolve=city.resolve,
+            breaker=BreakerConfig(failures=FAILURES),
+        )  # fmt: skip
         link = make_link(
             "national", settings, city.compiled, Road(self), Road(self), PATH, lambda infno, now_s: b"", self.clock
         )
@@ -89,7 +93,7 @@ class Life:
         for one in city.institutions:
             config = InstitutionConfig(
                 fixmedins_code=one.code, name=one.code, link="national", allow_from=[f"{ADDRESS}/32"],
-                his_may_reverse_acked=city.seed % 2 == 0,
+                his_may_reverse_acked=city.may_reverse,
             )  # fmt: skip
             institutions[one.code] = make_institution(config, link)
             institutions[one.code].snapshot = city.snapshot
@@ -160,10 +164,15 @@ class Disk:
         elif city.happens("disk_broken"):
             if city.dice.random() < 0.5:
                 later(0.001, self._silently, call)
-            later(0.002, failed, StoreBroken("fsync"))
+            later(0.002, self._breaks, failed, StoreBroken("fsync"))
         else:
             slow_s = 3.0 * city.dice.random() if city.happens("slow_disk") else 0.0
             later(0.0005 + city.dice.random() * 0.004 + slow_s, self._commit, call, done, failed)
+
+    def _breaks(self, failed: Callable[[Exception], None], cause: StoreBroken) -> None:
+        failed(cause)
+        if self.life.alive:
+            self.life.city.witness.found.append(f"I12: life {self.life.number} goes on after a failed write")
 
     def _silently(self, call: Callable[[], list[OpResult]]) -> None:
         try:
@@ -182,7 +191,7 @@ class Disk:
         try:
             results = call()
         except StoreBroken as cause:
-            failed(cause)
+            self._breaks(failed, cause)
             return
         if not self.life.crashes("after commit"):
             done(results)
@@ -201,7 +210,7 @@ class Road:
         if not life.alive:
             return
         city.witness.leaves(life.number, body)
-        if city.happens("lost_request"):
+        if city.dark or city.happens("lost_request"):
             city.witness.back(life.number, body)
             life.clock.callLater(0.01, listener.not_sent, "connect refused")
             return

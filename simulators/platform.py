@@ -158,6 +158,8 @@ class Platform:
         status, kind, body = reply.status, reply.content_type, reply.body
         if fault.system_error:
             body = self._envelope(-1, fault.system_error, {})
+        if fault.infcode:
+            body = self._envelope(fault.infcode, "处理未完成", {})
         if fault.http_status:
             status, kind, body = fault.http_status, "text/html", b"<html><body>Bad Gateway</body></html>"
         if fault.garbage:

@@ -10,9 +10,11 @@ import attrs
 
 from simulators import stamps
 from simulators.his import CALL_PATH, NEW_MESSAGE_S, Answer, Pause, Script, Send, Step, Talk, undecided
-from simulators.wording import Dice, Json, write
+from simulators.wording import Dice, Json, read_object, write
 
 AREA = "510800"
+ELSEWHERE = "510100"
+_NOT_OF_STAYS = ("chrg_bchno", "med_type")
 ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -35,10 +37,12 @@ class Till:
     code: str
     impatient: float = 0.0
     takes_back: float = 0.0
+    careless: float = 0.0
     ledger: list[Booking] = attrs.Factory(list)
     open: dict[str, bytes] = attrs.Factory(dict)
     manual: set[str] = attrs.Factory(set)
     asked: set[str] = attrs.Factory(set)
+    neighbours: "list[Till]" = attrs.Factory(list)
     _serial: int = 0
 
     def day(self, persons: list[str], money: int) -> list[Script]:
@@ -52,6 +56,8 @@ class Till:
             yield from self._pay("2401", _admission(psn_no, f"Z{self.code[-3:]}{number}"))
         elif self.code.startswith("P"):
             yield from self._sell("2102", "2103", _sale(psn_no, f"F{self.code[-3:]}{number}", total), psn_no)
+        elif kind > 0.8:
+            yield from self._sell("2304", "2305", _stay(psn_no, f"Y{self.code[-3:]}{number}", total), psn_no)
         else:
             if kind < 0.3:
                 trial = _visit(psn_no, f"M{self.code[-3:]}{number}", total)
@@ -68,7 +74,8 @@ class Till:
             data = {"psn_no": psn_no, "setl_id": row["setl_id"], "mdtrt_id": row["mdtrt_id"]}
             yield from self._pay(back, {"data": data})
         elif self.dice.random() < self.takes_back:
-            yield from self._reverse(self.ledger[-1].msgid, infno, psn_no)
+            for msgid in [one.msgid for one in self.ledger if one.setl_id == row["setl_id"] and one.infno == infno]:
+                yield from self._reverse(msgid, infno, psn_no)
 
     def _pay(self, infno: str, body: Json) -> Generator[Step, Answer | None, Answer | None]:
         """Send until it is decided; a new message when it certainly did not happen. Return the answer, or None."""
@@ -78,6 +85,8 @@ class Till:
             self.open[msgid] = raw
             found = yield from self._decide(raw, msgid, infno, psn_no)
             if self._settled(msgid, infno, found):
+                if self._forgets():
+                    yield from self._muddle(msgid, infno, body)
                 return found
             if undecided(found) or found.gw_repeat != "new":
                 return None
@@ -107,8 +116,30 @@ class Till:
                 if taken:
                     return Answer(200, b"", {"infcode": -1, "gw_repeat": "new"})
             yield Pause(pause_s)
+            if self._forgets():  # the lines may not change under it
+                yield Send(CALL_PATH, self._message("2205", _batch(read_object(raw) or {}))[1])
             found = yield from _send(raw)
         return found
+
+    def _forgets(self) -> bool:
+        return bool(self.careless) and self.dice.random() < self.careless
+
+    def _muddle(self, msgid: str, infno: str, body: Json) -> Script:
+        """Something that must come to nothing: nobody at the counter notes what is said to it, but a new booking."""
+        name, kind = next(iter(body)), self.dice.randrange(0, 3)
+        if kind == 0:
+            again, raw = self._message(infno, body)  # the same business under another number
+            self.open[again] = raw
+            self._settled(again, infno, (yield from _send(raw)))
+        elif kind == 1:
+            other = body | {name: body[name] | {"mdtrt_id": f"X{msgid[-4:]}"}}
+            yield from _send(self._message(infno, other, msgid)[1])
+        else:
+            near = self.dice.choice(self.neighbours)
+            theirs = near.ledger[-1] if near.ledger and self.dice.random() < 0.7 else None
+            data = {"psn_no": body[name]["psn_no"], "omsgid": msgid, "oinfno": infno}
+            data |= {"omsgid": theirs.msgid, "oinfno": theirs.infno} if theirs else {"psn_no": "51080000000000009999"}
+            yield from _send(self._message("2601", {"data": data})[1])
 
     def _reverse(self, omsgid: str, infno: str, psn_no: str) -> Generator[Step, Answer | None, bool]:
         """2601 of its own; True when it is told that the original is undone."""
@@ -142,16 +173,18 @@ class Till:
                 if found.done:
                     self.ledger = [row for row in self.ledger if row.msgid != msgid[5:]]
 
-    def _message(self, infno: str, body: Json) -> tuple[str, bytes]:
+    def _message(self, infno: str, body: Json, msgid: str = "") -> tuple[str, bytes]:
+        """Return (msgid, bytes) of a message; of every third person the insurance is elsewhere."""
         self._serial += 1
         now_s = self.clock_s()
-        msgid = f"{self.code}{stamps.dense(now_s)}{self._serial:04d}"
+        msgid = msgid or f"{self.code}{stamps.dense(now_s)}{self._serial:04d}"
+        elsewhere = int(next(iter(body.values()))["psn_no"][-4:]) % 3 == 0
         return msgid, write(
             {
                 "infno": infno,
                 "msgid": msgid,
                 "mdtrtarea_admvs": AREA,
-                "insuplc_admdvs": AREA,
+                "insuplc_admdvs": ELSEWHERE if elsewhere else AREA,
                 "recer_sys_code": "YBXT",
                 "dev_no": "",
                 "dev_safe_info": "",
@@ -176,6 +209,13 @@ def _send(raw: bytes) -> Talk:
     return found
 
 
+def _batch(envelope: Json) -> Json:
+    """`input` of 2205: the lines of the visit a message is about."""
+    data = next(iter(envelope["input"].values()))
+    visit = data.get("mdtrt_id") or "M0"
+    return {"data": {"psn_no": data["psn_no"], "mdtrt_id": visit, "chrg_bchno": data.get("chrg_bchno") or "0000"}}
+
+
 def _visit(psn_no: str, number: str, total: Decimal) -> Json:
     """`data` of 2207 and 2206."""
     return {
@@ -197,6 +237,12 @@ def _visit(psn_no: str, number: str, total: Decimal) -> Json:
             "invono": number,
         }
     }
+
+
+def _stay(psn_no: str, number: str, total: Decimal) -> Json:
+    """`data` of 2304."""
+    visit = {name: value for name, value in _visit(psn_no, number, total)["data"].items() if name not in _NOT_OF_STAYS}
+    return {"data": visit | {"mid_setl_flag": "0", "dscgTime": "2026-03-02 08:00:00"}}
 
 
 def _sale(psn_no: str, number: str, total: Decimal) -> Json:

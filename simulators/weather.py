@@ -11,11 +11,13 @@ class Weather:
 
     Roads: lost_request (no connection), lost_answer, slow_answer (up to 25 s), cut_answer, reset, garbled_answer,
     server_error, doubled_request (a middle box sends it again), broken_counter (the institution hangs up),
-    doubled_counter (it sends the same message twice at once). Platform: system_error, refusal, books_late (says nothing
-    and books up to late_s later). Lies, which only the books of other parties can show: no_effect (says yes and does
-    nothing), twice (books twice). Gateway: crash (at any write, sending or answer), slow_disk, disk_full, disk_broken,
-    clock_jump, rival (a second gateway opens the same journal). Counters: impatient (reverses by itself when in doubt),
-    takes_back (a reversal of what it knows).
+    doubled_counter (it sends the same message twice at once), outage (for minutes no connection at all). Platform:
+    system_error, refusal, odd_code (nobody has documented it), foreign_answer (it names another message), mixed_up (a
+    query finds another settlement or another total), books_late (says nothing and books up to late_s later). Lies,
+    which only the books of other parties can show: no_effect (says yes and does nothing), twice (books twice).
+    Gateway: crash (at any write, sending or answer), slow_disk, disk_full, disk_broken, clock_jump, rival (a second
+    gateway opens the same journal). Counters: impatient (reverses by itself when in doubt), takes_back (a reversal of
+    what it knows), careless (the same business or another content once more, a reversal of what is not its own).
     """
 
     storm_s: float = 1800.0
@@ -29,8 +31,12 @@ class Weather:
     doubled_request: float = 0.0
     broken_counter: float = 0.0
     doubled_counter: float = 0.0
+    outage: float = 0.0
     system_error: float = 0.0
     refusal: float = 0.0
+    odd_code: float = 0.0
+    foreign_answer: float = 0.0
+    mixed_up: float = 0.0
     books_late: float = 0.0
     late_s: float = 100.0
     no_effect: float = 0.0
@@ -43,6 +49,7 @@ class Weather:
     rival: float = 0.0
     impatient: float = 0.0
     takes_back: float = 0.0
+    careless: float = 0.0
 
 
 CALM = Weather(storm_s=600.0)
@@ -50,13 +57,21 @@ STORM = Weather(
     lost_request=0.02, lost_answer=0.05, slow_answer=0.05, cut_answer=0.02, reset=0.02, garbled_answer=0.01,
     server_error=0.02, doubled_request=0.01, broken_counter=0.03, doubled_counter=0.03, system_error=0.02, refusal=0.02,
     books_late=0.02, crash=0.004, slow_disk=0.02, disk_full=0.002, disk_broken=0.001, clock_jump=0.01, rival=0.001,
-    impatient=0.05, takes_back=0.03,
+    impatient=0.05, takes_back=0.03, odd_code=0.01, foreign_answer=0.01, mixed_up=0.05,
 )  # fmt: skip
 CRASHES = attrs.evolve(STORM, crash=0.03, disk_broken=0.01, rival=0.01, broken_counter=0.1)
 DISKS = attrs.evolve(STORM, disk_full=0.05, slow_disk=0.2, disk_broken=0.01)
 SILENCE = attrs.evolve(STORM, slow_answer=0.3, lost_answer=0.2, books_late=0.15, impatient=0.2)
 LIARS = attrs.evolve(STORM, no_effect=0.03, twice=0.03, books_late=0.1)
-WEATHERS = {"storm": STORM, "crashes": CRASHES, "disks": DISKS, "silence": SILENCE, "liars": LIARS, "calm": CALM}
+OUTAGES = attrs.evolve(STORM, outage=0.1, slow_answer=0.1, clock_jump=0.0)
+# No copies: one refused because of another is not remembered, and its copy may be taken when the other is gone.
+CARELESS = attrs.evolve(
+    SILENCE, careless=0.3, takes_back=0.2, doubled_counter=0.0, odd_code=0.03, foreign_answer=0.03, mixed_up=0.3
+)
+WEATHERS = {
+    "storm": STORM, "crashes": CRASHES, "disks": DISKS, "silence": SILENCE, "liars": LIARS, "outages": OUTAGES,
+    "careless": CARELESS, "calm": CALM,
+}  # fmt: skip
 """By name, for the command line and for a line that replays a failure."""
 
 PLATFORM: tuple[tuple[str, Fault], ...] = (
@@ -67,4 +82,6 @@ PLATFORM: tuple[tuple[str, Fault], ...] = (
     ("server_error", Fault(http_status=502)),
     ("system_error", Fault(system_error="系统繁忙")),
     ("refusal", Fault(business_error="账户余额不足")),
+    ("odd_code", Fault(infcode=-99)),
+    ("foreign_answer", Fault(foreign_msgid=True)),
 )

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core.model import FAILED, MONEY, TERMINAL, Entry
 from simulators.platform import Reply
+from simulators.wording import Json, read_object
 
 if TYPE_CHECKING:
     from simulators.city import City
@@ -70,6 +71,8 @@ class Witness:
     _reversing: Tally[tuple[int, str, str]] = attrs.Factory(Tally)
     _in_lane: dict[str, list[Entry]] = attrs.Factory(dict)
     _undoing: dict[tuple[str, str], str] = attrs.Factory(dict)
+    _contents: dict[tuple[str, str], bytes] = attrs.Factory(dict)
+    _businesses: dict[tuple[str, ...], list[Entry]] = attrs.Factory(dict)
 
     # --- on the road to the platform ---
 
@@ -77,6 +80,8 @@ class Witness:
         message = _decode(body)
         code, msgid, infno = message["fixmedins_code"], message["msgid"], message["infno"]
         klass = self.city.compiled.region.transactions[infno].klass
+        if infno in ("2204", "2205"):
+            self._lines_leave(message)
         if klass not in MONEY and klass != "C":
             return
         row = self._row(code, msgid)
@@ -86,6 +91,7 @@ class Witness:
             self._reversal_leaves(life, message, row)
         elif klass in MONEY:
             self._alone(row)
+            self._only_one(message, row)
         if klass in MONEY:
             self.sent[code, msgid] += 1
 
@@ -102,6 +108,25 @@ class Witness:
                 self.found.append(f"I10: {row.msgid} left while {other.msgid} was {other.state}")
         others.append(row)
 
+    def _only_one(self, message: Json, row: Entry) -> None:
+        """§8: no business leaves under two numbers, unless the first is known to have come to nothing."""
+        key = _business_of(message)
+        others = self._businesses.setdefault(key, [])
+        for other in others:
+            if key and other.id != row.id and other.state not in FAILED and not other.cancelled:
+                self.found.append(f"I4: {row.msgid} is the same business as {other.msgid}, which is {other.state}")
+        others.append(row)
+
+    def _lines_leave(self, message: Json) -> None:
+        """§7: the lines of a visit do not change under a settlement in doubt."""
+        first = next(iter(message["input"].values()))
+        visit = (first[0] if isinstance(first, list) else first)["mdtrt_id"]
+        for rows in self._in_lane.values():
+            for row in rows:
+                mine = (row.fixmedins_code, row.mdtrt_id) == (message["fixmedins_code"], visit)
+                if mine and row.state in ("IN_DOUBT", "REVERSING"):
+                    self.found.append(f"I10: lines of {visit} were changed while {row.msgid} was {row.state}")
+
     def _reversal_leaves(self, life: int, message: dict[str, Any], row: Entry) -> None:
         """I5, I7, RV1: of what, for whom, and never of a success that was handed over, unless it was asked for."""
         data, code = message["input"]["data"], message["fixmedins_code"]
@@ -116,6 +141,8 @@ class Witness:
         if (data["psn_no"], data["oinfno"], message["insuplc_admdvs"]) != told:
             self.found.append(f"I7: {row.msgid} says {data} of {told}")
         asked = data["omsgid"] in self.city.people.asked()
+        if original.delivered and original.state != "CONFIRMED" and asked and not self.city.may_reverse:
+            self.found.append(f"I5: {row.msgid} reverses {data['omsgid']}, which no institution here may")
         if original.delivered and not asked:
             self.found.append(f"I5: {row.msgid} reverses {data['omsgid']}, which was handed over")
         if original.state in TERMINAL and not asked:
@@ -140,7 +167,9 @@ class Witness:
         key, infno = (message["fixmedins_code"], message["msgid"]), message["infno"]
         if self.city.compiled.region.transactions[infno].klass not in MONEY:
             return
-        answer = _decode(body)
+        answer = self._believable(key, infno, counter.body, status, body)
+        if answer is None:
+            return
         code, state = answer.get("gw_code", ""), answer.get("gw_state", "")
         done = status == 200 and str(answer.get("infcode")) == "0"
         one = Heard(infno, status, body, done, code, state, answer.get("gw_repeat", ""))
@@ -154,6 +183,21 @@ class Witness:
         waited_s = self.city.clock.now_s - counter.entered_s
         if code in REFUSED_AT_ONCE and waited_s > AT_ONCE_S and infno != "2601" and not self.city.weather.slow_disk:
             self.found.append(f"I10: {key[1]} heard {code} only after {waited_s:.1f} s")
+
+    def _believable(self, key: tuple[str, str], infno: str, asked: bytes, status: int, body: bytes) -> Json | None:
+        """Return an answer that is about what was first asked under this number; None for any other."""
+        answer = read_object(body)
+        if answer is None:
+            self.found.append(f"I13: {key[1]} heard what nobody can read")
+            return None
+        done = status == 200 and str(answer.get("infcode")) == "0"
+        if self._contents.setdefault(key, asked) != asked:
+            if done:
+                self.found.append(f"I3: {key[1]} was told success about another content")
+            return None
+        if done and infno in ("2102", "2207", "2304") and _names(answer) not in ("", key[1]):
+            self.found.append(f"I3: {key[1]} was told success by an answer about {_names(answer)}")
+        return answer
 
     # --- when all is over ---
 
@@ -172,11 +216,13 @@ class Witness:
         return given_up | self.city.lies | self._lied_reversals() | self._booked_copies()
 
     def _booked_copies(self) -> dict[str, str]:
-        """What a second copy on the road booked after the first was refused or taken back (L1-CENTER-MORE)."""
+        """What a second copy on the road booked or took back after the first was refused (L1-CENTER-MORE, -LESS)."""
         found = {}
         for message in map(_decode, self.doubled):
             row = self._row(message["fixmedins_code"], message["msgid"])
             count = self.city.people.bookings(message["msgid"])
+            if message["infno"] == "2601" and row is not None and row.state == "REJECTED":
+                found[message["input"]["data"]["omsgid"]] = "doubled"
             if count > 1 or (count and row is not None and row.state == "REJECTED"):
                 found[message["msgid"]] = "doubled"
         return found
@@ -278,6 +324,35 @@ class Witness:
             if one.in_flight
         )
         yield from (f"calm: lane {lane} is still held" for lane in room.lanes.held())
+
+
+_BUSINESS = {
+    "2207": ("psn_no", "mdtrt_id", "chrg_bchno"),
+    "2304": ("psn_no", "mdtrt_id", "mid_setl_flag", "invono"),
+    "2102": ("psn_no", "invono"),
+    "2208": ("setl_id",),
+    "2103": ("setl_id",),
+    "2305": ("setl_id",),
+    "2401": ("psn_no", "ipt_no"),
+}
+
+
+def _business_of(message: Json) -> tuple[str, ...]:
+    """What a message is about (reversal specification §8); () when the table knows nothing of it."""
+    names = _BUSINESS.get(message["infno"])
+    if names is None:
+        return ()
+    node = next(iter(message["input"].values()))
+    kind = "undo" if names == ("setl_id",) else message["infno"]
+    return (kind, message["fixmedins_code"], *(str(node.get(name, "")) for name in names))
+
+
+def _names(answer: Json) -> str:
+    """The msgid an answer says it is about, '' when it says none."""
+    output = answer.get("output")
+    info = output.get("setlinfo") if isinstance(output, dict) else None
+    named = info.get("medins_setl_id") if isinstance(info, dict) else None
+    return named if isinstance(named, str) else ""
 
 
 def _agree(theirs: list[tuple[str, int]], ours: list[tuple[str, int]]) -> bool:
