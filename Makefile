@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup debian demo test check lint bench city city-long diagram kills clean
+.PHONY: setup debian demo test check lint bench city city-long diagram kills mutants clean
 
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,10 @@ diagram: $(STAMP)
 
 kills: $(STAMP)
 	$(BIN)/pytest tests/processes -q --kills 200
+
+# Plants every bug of tests/mutants/mutations.py, one at a time; each must break an invariant or a named test.
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) var build *.egg-info

@@ -1,0 +1,35 @@
+"""What a planted bug is, and the files it may stand in."""
+
+import attrs
+
+CALL = "gateway/exchange/call.py"
+CLERK = "gateway/exchange/clerk.py"
+MACHINE = "gateway/exchange/machine.py"
+UNDO = "gateway/exchange/undo.py"
+SENDING = "gateway/exchange/sending.py"
+SAF = "gateway/exchange/saf.py"
+RESOLUTION = "gateway/exchange/resolution.py"
+RECOVERY = "gateway/exchange/recovery.py"
+REVERSAL = "gateway/exchange/reversal.py"
+WORDS = "gateway/exchange/words.py"
+VERDICT = "gateway/exchange/verdict.py"
+KNOWN = "gateway/exchange/known.py"
+QUEUE = "gateway/exchange/queue.py"
+DESK = "gateway/exchange/desk.py"
+DOOR = "gateway/exchange/door.py"
+ASKING = "gateway/exchange/asking.py"
+LANES = "gateway/exchange/lanes.py"
+MEMORY = "adapters/store/memory.py"
+
+
+@attrs.frozen
+class Mutation:
+    """One planted bug."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    why: str
+    weathers: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
