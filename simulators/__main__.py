@@ -21,6 +21,7 @@ from simulators import access, accounts, arguments
 from simulators.arguments import Wrong
 from simulators.city_command import city, city_long
 from simulators.day import day_of, play_day
+from simulators.diary import Diary
 from simulators.drive import Pool
 from simulators.his import Institution
 from simulators.hospital import Hospital
@@ -72,6 +73,7 @@ _SOME, _MANY = click.IntRange(1), click.IntRange(1, PERSONS_MAX)
 @click.option("--cert", type=_FILE, help="TLS证书")
 @click.option("--key", type=_FILE, help="TLS私钥")
 @click.option("--ca", type=_FILE, help="要求该CA签发的客户端证书")
+@click.option("--diary", type=click.Path(dir_okay=False, path_type=Path), help="请求流水文件：重启后照此恢复账本")
 def platform(
     listen: str,
     seed: int,
@@ -83,6 +85,7 @@ def platform(
     cert: Path | None,
     key: Path | None,
     ca: Path | None,
+    diary: Path | None,
 ) -> None:
     gate: access.Gatekeeper = access.open_gate
     if verify_signature != "none":
@@ -91,7 +94,11 @@ def platform(
         secret = secret_file.read_bytes().rstrip(b"\r\n")
         gate = access.tif_gate(account, secret) if verify_signature == "tif" else access.csb_gate(account, secret)
     dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
-    one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in)
+    book = Diary(diary) if diary is not None else None
+    keep = {} if book is None else {"diary": book.write}
+    one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, **keep)
+    if book is not None:
+        click.echo(f"已按流水恢复{book.read_to(one)}笔请求", err=True)
     endpoint = arguments.server_endpoint(reactor, listen)
     factory = arguments.tls(PlatformFactory(one, reactor), cert, key, ca)
 

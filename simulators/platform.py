@@ -47,12 +47,25 @@ class Reply(NamedTuple):
     body_sent: int = -1
 
 
+@attrs.frozen
+class _Then:
+    """A clock that stands at the time something happened."""
+
+    at_s: float
+
+    def seconds(self) -> float:
+        return self.at_s
+
+    def callLater(self, delay: float, function: Callable[..., object], /, *args: object) -> object:
+        raise AssertionError("what is done again is done at once")
+
+
 class Platform:
     """One platform.
 
     clock: seconds() is the time of all stamps, callLater books late when a fault says so. dice: a pinch of real life in
     the receiver's message numbers. persons: insured persons (numbers 0..persons-1 of `simulators.people`).
-    faults may be set at any time.
+    faults may be set at any time. diary: told the time and the envelope of everything before it is processed.
     """
 
     def __init__(
@@ -63,8 +76,10 @@ class Platform:
         persons: int = 2000,
         gate: Gatekeeper = open_gate,
         require_sign_in: bool = False,
+        diary: Callable[[float, Json], None] = lambda at_s, request: None,
     ) -> None:
         self.faults: Weather = calm
+        self._diary = diary
         self.books = Books(persons)
         self._clock = clock
         self._dice = dice
@@ -98,7 +113,17 @@ class Platform:
         fault = self.faults(infno, str(envelope.get("msgid", "")))
         return self._process(envelope, infno) if fault is None else self._misbehave(envelope, infno, fault)
 
+    def again(self, at_s: float, request: Json) -> None:
+        """Process once more what was processed at that time, before a restart; nobody gets the answer."""
+        clock, diary = self._clock, self._diary
+        self._clock, self._diary = _Then(at_s), lambda at_s, request: None
+        try:
+            self._process(request, str(request.get("infno", "")))
+        finally:
+            self._clock, self._diary = clock, diary
+
     def _process(self, envelope: Json, infno: str) -> Reply:
+        self._diary(self._clock.seconds(), envelope)
         try:
             if infno == "9102":
                 content = archives.fetch(self.books, self._call(envelope, infno))
