@@ -1,31 +1,81 @@
 """Real processes for tests: a gateway and a platform simulator on free ports, started, killed and cleaned up."""
 
 import json
+import secrets
 import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
-from real_processes import Started, free_port, page_of, tool
+from click.testing import CliRunner
 
+from gateway.app.cli import cli
+from gateway.app.say import Outside
+
+ROOT = Path(__file__).parents[2]
 HOSPITAL, PHARMACY = "H51080200001", "P51080200101"
+READY_S = 30.0
+# Doubts end within seconds: the tests wait for that, not for a day of the real schedule.
+LINK = """timeout_s = 5.0
+late_window_s = 1.0
+quiesce_s = 0.5
+reversal_schedule_s = [0, 0.2, 0.5]
+breaker = {failures = 1000000}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def fetch(url: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
+    """(status, body); status 0 when nobody is there."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read()
+    except OSError:
+        return 0, b""
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> float:
+    """Wait until url answers 200; return the seconds it took."""
+    began = time.monotonic()
+    while fetch(url)[0] != 200:
+        assert process.poll() is None, f"ended with {process.returncode} before {url} answered"
+        assert time.monotonic() - began < READY_S, f"{url} did not answer"
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 @attrs.define
 class Town:
-    """One gateway, one platform, one folder."""
+    """One gateway, one platform, one folder. link: settings of the platform's link; road_port: where that leads."""
 
     folder: Path
+    link: str = LINK
+    road_port: int = 0
     platform_port: int = attrs.Factory(free_port)
     port: int = attrs.Factory(free_port)
     admin_port: int = attrs.Factory(free_port)
-    running: list[Started] = attrs.Factory(list)
+    running: list[subprocess.Popen[bytes]] = attrs.Factory(list)
 
     @property
     def config(self) -> Path:
         return self.folder / "gateway.toml"
 
-    def write_config(self, name: str = "gateway.toml", timeout_s: float = 5.0) -> Path:
+    def write_config(self, name: str = "gateway.toml") -> Path:
         text = f"""
 [node]
 name = "test"
@@ -36,11 +86,8 @@ admin = "tcp:{self.admin_port}:interface=127.0.0.1"
 [store]
 url = "sqlite:node/liangding.sqlite"
 [platform.national]
-url = "http://127.0.0.1:{self.platform_port}/fsi/api/rsfComIfsService/callService"
-timeout_s = {timeout_s}
-late_window_s = 1.0
-breaker = {{failures = 1000000}}
-"""
+url = "http://127.0.0.1:{self.road_port or self.platform_port}/fsi/api/rsfComIfsService/callService"
+{self.link}"""
         for code in (HOSPITAL, PHARMACY):
             text += f"""
 [[institution]]
@@ -55,34 +102,70 @@ connections_max = 512
         path.write_text(text, "utf-8")
         return path
 
-    @property
-    def readyz(self) -> str:
-        return f"http://127.0.0.1:{self.admin_port}/readyz"
-
-    def start(self, module: str, *arguments: str) -> Started:
-        one = Started.of(self.folder, f"{module}-{len(self.running)}", module, *arguments)
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{arguments[0]}-{len(self.running)}.log").open("wb")
+        with log:
+            one = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log, cwd=ROOT)
         self.running.append(one)
         return one
 
-    def start_platform(self) -> None:
+    def start_platform(self) -> subprocess.Popen[bytes]:
+        """Start it with the books its last process left."""
         listen = f"tcp:{self.platform_port}:interface=127.0.0.1"
-        one = self.start("simulators", "platform", "--listen", listen, "--persons", "2000")
-        one.wait_for(f"http://127.0.0.1:{self.platform_port}/sim/stats")
-
-    def start_gateway(self) -> Started:
-        one = self.start("gateway", "run", str(self.config))
-        one.wait_for(self.readyz)
+        diary = str(self.folder / "platform.diary")
+        one = self.start("simulators", "platform", "--listen", listen, "--persons", "2000", "--diary", diary)
+        wait_for(f"http://127.0.0.1:{self.platform_port}/sim/stats", one)
         return one
 
-    def journal(self) -> list[dict[str, Any]]:
-        found = json.loads(tool("gateway", "journal", "list", str(self.config), "--json", "--limit", "1000000"))
+    def start_gateway(self) -> subprocess.Popen[bytes]:
+        one = self.start("gateway", "run", str(self.config))
+        wait_for(f"http://127.0.0.1:{self.admin_port}/readyz", one)
+        return one
+
+    def tool(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def command(self, *words: str) -> str:
+        """Run one command of ours without a process of its own: a start of Python costs a second."""
+
+        def nothing(argument: object) -> int:
+            raise AssertionError("a process of its own is wanted")
+
+        now = lambda: time.clock_gettime(time.CLOCK_REALTIME)  # noqa: E731
+        outside = Outside(run_node=nothing, simulate=nothing, now=now, entropy=secrets.token_bytes)
+        done = CliRunner().invoke(cli, list(words), obj=outside)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def metric(self, name: str) -> float:
+        """A gauge without labels; -1 while the gateway does not answer."""
+        text = fetch(f"http://127.0.0.1:{self.admin_port}/metrics")[1].decode()
+        return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), -1.0)
+
+    def wait_until(self, condition: Callable[[], bool], limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {limit_s} s"
+            time.sleep(0.05)
+
+    def journal(self, *more: str) -> list[dict[str, Any]]:
+        words = ("journal", "list", str(self.config), "--json", "--limit", "1000000", *more)
+        found = json.loads(self.tool("gateway", *words))
         assert found["count"] == len(found["rows"])
         rows: list[dict[str, Any]] = found["rows"]
         return rows
 
     def platform(self, what: str) -> Any:
-        return json.loads(page_of(f"http://127.0.0.1:{self.platform_port}/sim/{what}"))
+        status, body = fetch(f"http://127.0.0.1:{self.platform_port}/sim/{what}")
+        assert status == 200
+        return json.loads(body)
 
     def close(self) -> None:
         for one in self.running:
-            one.end(signal.SIGKILL)
+            if one.poll() is None:
+                one.send_signal(signal.SIGKILL)
+                one.wait()
