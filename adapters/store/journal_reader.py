@@ -7,9 +7,11 @@ from pathlib import Path
 
 import attrs
 
-from adapters.store.sqlite_batch import SELECT, entry_of
+from adapters.store.sqlite_batch import LIVE_SAF, SELECT, entry_of, saf_of
 from adapters.store.verify import findings
-from gateway.core.model import Entry
+from gateway.core.model import Entry, Saf
+
+_QUEUE = f"{LIVE_SAF.partition(' WHERE ')[0]} WHERE id = ? OR original_id = ? ORDER BY opened_ms DESC LIMIT 1"
 
 
 class NotAJournal(Exception):
@@ -38,9 +40,9 @@ class JournalReader:
         query = f"{SELECT} WHERE {' AND '.join(wheres)} ORDER BY id DESC LIMIT ?"
         return [entry_of(row) for row in self.connection.execute(query, (*values, limit))]
 
-    def events(self, entry: Entry) -> list[tuple[int, str, str]]:
-        """Return (at_ms, state, reason) of everything that happened to a row."""
-        query = "SELECT at_ms, state, reason FROM journal_event WHERE journal_id = ? ORDER BY number"
+    def events(self, entry: Entry) -> list[tuple[int, int, str, str]]:
+        """Return (number in the chain, at_ms, state, reason) of everything that happened to a row."""
+        query = "SELECT number, at_ms, state, reason FROM journal_event WHERE journal_id = ? ORDER BY number"
         return list(self.connection.execute(query, (entry.id,)))
 
     def evidence(self, entry: Entry) -> list[tuple[str, str, str, str, str, str]]:
@@ -48,6 +50,16 @@ class JournalReader:
         columns = "path, system, local_code, national_code, version, day"
         query = f"SELECT {columns} FROM evidence WHERE journal_id = ? ORDER BY n"  # noqa: S608
         return list(self.connection.execute(query, (entry.id,)))
+
+    def reversals(self, entry: Entry) -> list[Entry]:
+        """Return every 2601 that names a row as its original: the gateway's sendings and the institution's own."""
+        query = f"{SELECT} WHERE fixmedins_code = ? AND omsgid = ? AND omsgid <> '' AND klass = 'R' ORDER BY id"
+        return [entry_of(row) for row in self.connection.execute(query, (entry.fixmedins_code, entry.msgid))]
+
+    def queue(self, entry: Entry) -> Saf | None:
+        """Return the newest row of the queue of reversals that ends with a row or reverses it."""
+        row = self.connection.execute(_QUEUE, (entry.id, entry.id)).fetchone()
+        return None if row is None else saf_of(row)
 
     def findings(self) -> tuple[int, list[str]]:
         """Recompute the chain: return (events, one Chinese sentence a fault)."""

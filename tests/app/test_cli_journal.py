@@ -1,6 +1,7 @@
 """`liangding journal` and `recover` as people run them, on a real journal: texts, objects, exit codes (X29)."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import schemas
 from adapters.crypto.vault import Vault
 from adapters.store.sqlite_journal import SqliteJournal
 from gateway.app.cli import cli
+from gateway.app.journal_words import reason_in_chinese
 from gateway.app.say import Outside
-from gateway.core.model import Accept, Accepted, Advance, Entry, Recall
+from gateway.core.model import Accept, Accepted, Advance, Entry, Recall, Saf
 
+ROOT = Path(__file__).parents[2]
 HOME = "H51080200001"
 NOW_S = 1_772_416_800.0  # 2026-03-02 10:00:00 in Shanghai
 KEY = bytes(range(32))
@@ -150,6 +153,124 @@ def test_one_story(desk: Desk) -> None:
     for words in ("交易 2207", "平台确认成功", "结算ID S1", "123.45", "ZD1 → I10.x00", "已交付机构：是"):
         assert words in text
     assert "canary" not in text
+
+
+MS = int(NOW_S * 1000)
+
+
+def sending(number: int, msgid: str) -> Entry:
+    return Entry(
+        id=number, fixmedins_code=HOME, msgid=msgid, infno="2601", klass="R", link="national", state="SENT",
+        digest=b"r" * 32, created_ms=MS + number * 1000, omsgid="m2",
+    )  # fmt: skip
+
+
+def doubted(desk: Desk, *more: Any) -> None:
+    """m2 fell into doubt, its reversal is queued and was sent once without an answer; then what `more` says."""
+    two, first = entry(2, "m2"), sending(11, "r1")
+    store = desk.store()
+    queued = Saf(id=2, original_id=2, state="QUEUED", opened_ms=MS + 5000, sent_ms=MS, next_ms=MS + 5000)
+    flying = attrs.evolve(queued, state="INFLIGHT", attempt=1)
+    waiting = attrs.evolve(flying, state="QUEUED", next_ms=MS + 20_000)
+    for op in (
+        Advance(entry=two, was="SENT", to="IN_DOUBT", at_ms=MS + 5000, reason="http_502"),
+        Advance(entry=two, was="IN_DOUBT", to="REVERSING", at_ms=MS + 5000, reason="reversal_queued", saf=queued),
+        Accept(entry=first, reason="reversal", saf=flying),
+        Advance(entry=first, was="SENT", to="DONE", at_ms=MS + 12_000, reason="no answer in time", saf=waiting),
+        *more,
+    ):
+        assert store.commit([op]) in ([True], [Accepted()])
+    store.close()
+
+
+def test_a_doubt_is_told_from_the_first_byte_to_its_end(desk: Desk) -> None:
+    """Who reads it knows why the settlement ended as it did: no answer, two reversals, the second taken."""
+    second = sending(21, "r2")
+    over = Saf(id=2, original_id=2, state="DONE", opened_ms=MS + 5000, sent_ms=MS, attempt=2)
+    doubted(
+        desk,
+        Accept(entry=second, reason="reversal", saf=attrs.evolve(over, state="INFLIGHT")),
+        Advance(entry=second, was="SENT", to="ACKED", at_ms=MS + 22_000, reason="answered"),
+        Advance(
+            entry=entry(2, "m2"), was="REVERSING", to="REVERSED", at_ms=MS + 22_000, reason="reversed", saf=over,
+            answer=b"{}",
+        ),
+    )  # fmt: skip
+    (story,) = told(desk.run("journal", "show", "CONFIG", "m2", "--json"))["rows"]
+    assert [(one["msgid"], one["by"], one["state"]) for one in story["reversals"]] == [
+        ("r1", "gateway", "DONE"), ("r2", "gateway", "ACKED"),
+    ]  # fmt: skip
+    assert (story["queue"]["state"], story["queue"]["attempt"], story["queue"]["next_at"]) == ("DONE", 2, "")
+    assert story["told"] == {"delivered": False, "gw_code": "GW-REVERSED", "gw_repeat": "new"}
+    lines = desk.run("journal", "show", "CONFIG", "m2").stdout.splitlines()
+    assert [line.strip() for line in lines] == [
+        f"报文 m2  交易 2207  机构 {HOME}",
+        "结果：已冲正  结算ID -",
+        "医疗费总额 123.45  已交付机构：否",
+        "结论：平台或中间设备答HTTP 502，网关自动冲正：平台记的账已冲回，本笔没有成功；可用新报文ID重新办理。",
+        "2026-03-02 10:00:00.002  已登记，等待发送：收到机构的请求，已落盘",
+        "2026-03-02 10:00:00.002  已标记发送，等待平台应答：落盘后开始发往平台",
+        "2026-03-02 10:00:05.000  结果未知：平台或中间设备答HTTP 502",
+        "2026-03-02 10:00:05.000  冲正进行中：冲正已排入队列，到时自动发送",
+        "2026-03-02 10:00:11.000    → 网关第1次冲正，报文 r1",
+        "2026-03-02 10:00:12.000    ← 网关第1次冲正：等到最后也没有应答",
+        "2026-03-02 10:00:21.000    → 网关第2次冲正，报文 r2",
+        "2026-03-02 10:00:22.000    ← 网关第2次冲正：平台答复成功",
+        "2026-03-02 10:00:22.000  已冲正：平台确认已冲正",
+        "冲正队列：已了结，已发送2次，自 2026-03-02 10:00:05.000",
+        "机构问起时的答复：[GW-REVERSED] 原交易未成功(已冲正)；可用新的报文ID重新发起",
+    ]
+
+
+def test_a_doubt_that_waits_says_when_it_goes_on(desk: Desk) -> None:
+    doubted(desk)
+    text = desk.run("journal", "show", "CONFIG", "m2").stdout
+    assert "网关正在冲正；此间不要重新收费" in text
+    assert "冲正队列：等待发送，已发送1次，自 2026-03-02 10:00:05.000，下次 2026-03-02 10:00:20.000" in text
+    assert "[GW-REVERSING]" in text
+
+
+def test_a_person_who_must_take_over_reads_why(desk: Desk) -> None:
+    dead = Saf(id=2, original_id=2, state="DEAD", opened_ms=MS + 5000, sent_ms=MS, attempt=1)
+    given_up = Advance(
+        entry=entry(2, "m2"), was="REVERSING", to="MANUAL", at_ms=MS + 90_000, reason="time_is_up", saf=dead
+    )
+    doubted(desk, given_up)
+    text = desk.run("journal", "show", "CONFIG", "m2").stdout
+    assert "网关不能自行了结（到了最晚时限，冲正仍无结果）；请与平台核实后人工处理" in text
+    assert "冲正队列：已停止，转人工，已发送1次" in text
+
+
+def test_a_sending_names_its_original(desk: Desk) -> None:
+    doubted(desk)
+    text = desk.run("journal", "show", "CONFIG", "r1").stdout
+    assert "冲正的原报文：m2" in text
+    assert "网关自动发起冲正" in text
+
+
+def test_a_recovery_tells_what_goes_on_by_itself(desk: Desk) -> None:
+    doubted(desk)
+    found = told(desk.run("recover", "CONFIG", "--json"))
+    assert [(row["msgid"], row["queue"]["attempt"]) for row in found["queue"]] == [("m2", 1)]
+    assert found["doubts"] == []
+    assert "冲正队列1笔，节点启动后继续发送" in desk.run("recover", "CONFIG").stdout
+
+
+def test_every_word_the_journal_may_hold_has_a_sentence() -> None:
+    """Words with a number or a class name in them are told by their beginning."""
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "gateway/exchange").glob("*.py"))
+    words = set(re.findall(r'Verdict\("\w+", "(\w+)"\)', sources))
+    words |= set(re.findall(r'reason="(\w+)"', sources))
+    words |= set(re.findall(r'return "(?:silent|never_left)", "(\w+)"', sources))
+    words |= set(re.findall(r'return "(other_\w+)"', sources))
+    link = (ROOT / "adapters/transport/link.py").read_text("utf-8")
+    words |= set(re.findall(r'Error, "([a-z A-Z]+)"\),', link)) | set(re.findall(r'_fault = .*"([a-z ]+)"', link))
+    client = (ROOT / "adapters/transport/client.py").read_text("utf-8")
+    words |= set(re.findall(r'(?:lost|not_sent)\("([a-z ]+)"\)', client))
+    assert len(words) > 25
+    assert not [word for word in sorted(words) if reason_in_chinese(word) == word]
+    assert reason_in_chinese("http_502") == "平台或中间设备答HTTP 502"
+    assert reason_in_chinese("connect failed: ConnectError") == "连接平台失败，没有发出"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""What became of one message, as a person reads it: its events, the sendings of its reversal, the queue, the answer.
+
+Built once as a plain object (`--json`) and told from that.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from adapters.store.journal_reader import JournalReader
+from gateway.app.journal_words import QUEUE, STATES, reason_in_chinese
+from gateway.core.answers import STATE_CODE
+from gateway.core.dates import shanghai
+from gateway.core.errors import CODES
+from gateway.core.model import DOUBT, Entry, Saf
+from gateway.core.money import yuan
+
+_EVIDENCE = ("path", "system", "local_code", "national_code", "version", "day")
+_SUCCESS = ("ACKED", "CONFIRMED")
+_ENDS = {
+    "NOT_SENT": "请求没有到达平台，交易没有发生；可用新报文ID重新办理。",
+    "REJECTED": "平台业务上拒绝，交易没有发生；平台的答复已原样交给机构。",
+    "IN_DOUBT": "平台做没做还不知道，网关正在确认；此间不要重新收费。",
+    "REVERSING": "平台做没做不知道，网关正在冲正；此间不要重新收费。",
+    "ABSENT": "查明平台没有这笔交易；可用新报文ID重新办理。",
+    "JOURNALED": "已登记，还没有发往平台。",
+    "SENT": "已发往平台，还没有答复。",
+    "CONFIRMED": "应答丢失，但查询证实平台已办理成功；机构用原报文再问即得成功答复。",
+    "DONE": "已答复机构。",
+}
+
+
+def when(ms: int) -> str:
+    return f"{shanghai(ms / 1000):%Y-%m-%d %H:%M:%S}.{ms % 1000:03d}"
+
+
+def plain(entry: Entry, full: bool = False) -> dict[str, Any]:
+    """Return a row as `journal list` shows it (annex X29); full: with what the answer says of the settlement."""
+    amount = entry.medfee_fen
+    more = (
+        {"mdtrt_id": entry.mdtrt_id, "klass": entry.klass, "settled": json.loads(entry.settled or "{}")} if full else {}
+    )
+    return more | {
+        "msgid": entry.msgid,
+        "infno": entry.infno,
+        "fixmedins_code": entry.fixmedins_code,
+        "state": entry.state,
+        "setl_id": entry.setl_id,
+        "omsgid": entry.omsgid,
+        "medfee_sumamt": None if amount is None else yuan(amount),
+        "created_at": when(entry.created_ms),
+        "delivered": entry.delivered,
+    }
+
+
+def queue_row(saf: Saf) -> dict[str, Any]:
+    return {
+        "state": saf.state,
+        "attempt": saf.attempt,
+        "refusals": saf.refusals,
+        "opened_at": when(saf.opened_ms),
+        "next_at": when(saf.next_ms) if saf.state == "QUEUED" else "",
+    }
+
+
+def story_of(reader: JournalReader, entry: Entry) -> dict[str, Any]:
+    """Return everything the journal holds of one message."""
+    saf = reader.queue(entry)
+    return {
+        **plain(entry, full=True),
+        "cancelled": entry.cancelled,
+        "events": _events(reader, entry),
+        "reversals": [
+            {
+                "msgid": one.msgid,
+                "by": "institution" if one.business_key else "gateway",
+                "state": one.state,
+                "created_at": when(one.created_ms),
+                "events": _events(reader, one),
+            }
+            for one in (reader.reversals(entry) if entry.klass in ("M", "A") else [])
+        ],
+        "queue": None if saf is None else queue_row(saf),
+        "told": _told(entry),
+        "evidence": [dict(zip(_EVIDENCE, row, strict=True)) for row in reader.evidence(entry)],
+    }
+
+
+def _events(reader: JournalReader, entry: Entry) -> list[dict[str, Any]]:
+    return [
+        {"number": number, "at": when(at), "state": state, "reason": reason}
+        for number, at, state, reason in reader.events(entry)
+    ]
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """What the institution hears when it asks with this message; '' where that is the platform's own answer."""
+    own = entry.klass in ("M", "A", "R") and entry.state not in ("ACKED", "REJECTED", "DONE")
+    code = STATE_CODE[entry.state] if own else ""
+    return {"delivered": entry.delivered, "gw_code": code, "gw_repeat": CODES[code].repeat if code else ""}
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+def lines_of(story: dict[str, Any]) -> Iterator[str]:
+    """Yield a story's lines."""
+    yield f"报文 {story['msgid']}  交易 {story['infno']}  机构 {story['fixmedins_code']}"
+    yield f"  结果：{STATES[story['state']]}  结算ID {story['setl_id'] or '-'}"
+    yield f"  医疗费总额 {story['medfee_sumamt'] or '-'}  已交付机构：{'是' if story['delivered'] else '否'}"
+    if story["klass"] in ("M", "A"):
+        yield f"  结论：{_conclusion(story)}"
+    elif story["omsgid"]:
+        yield f"  冲正的原报文：{story['omsgid']}"
+    for _, line in sorted(_happened(story)):
+        yield f"  {line}"
+    if story["queue"]:
+        yield f"  {_queue_line(story['queue'])}"
+    if story["told"]["gw_code"]:
+        code = story["told"]["gw_code"]
+        yield f"  机构问起时的答复：{CODES[code].message() if CODES[code].text else f'[{code}] 成功'}"
+    for row in story["evidence"]:
+        yield (
+            f"    {row['path']}  {row['system']}  {row['local_code']} → {row['national_code']}  "
+            f"{row['day']} {row['version']}"
+        )
+
+
+def _happened(story: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield (number in the chain, line) of the message's own events and of every sending of its reversal."""
+    sending = story["klass"] == "R"
+    for event in story["events"]:
+        said = reason_in_chinese(event["reason"], sending)
+        yield event["number"], f"{event['at']}  {STATES[event['state']]}：{said}"
+    times = {"gateway": 0, "institution": 0}
+    for one in story["reversals"]:
+        times[one["by"]] += 1
+        name = f"{'网关' if one['by'] == 'gateway' else '机构'}第{times[one['by']]}次冲正"
+        for event in one["events"]:
+            if event["state"] == "JOURNALED":
+                yield event["number"], f"{event['at']}    → {name}，报文 {one['msgid']}"
+            elif event["state"] != "SENT":
+                said = reason_in_chinese(event["reason"], sending=True)
+                yield event["number"], f"{event['at']}    ← {name}：{said}"
+
+
+def _queue_line(row: dict[str, Any]) -> str:
+    times = f"冲正队列：{QUEUE[row['state']]}，已发送{row['attempt']}次"
+    refused = f"，其中{row['refusals']}次被不认识的原因拒绝" if row["refusals"] else ""
+    following = f"，下次 {row['next_at']}" if row["next_at"] else ""
+    return f"{times}{refused}，自 {row['opened_at']}{following}"
+
+
+def _conclusion(story: dict[str, Any]) -> str:
+    """Say in one sentence how a money message ended, and what that means for the institution."""
+    state, reasons = story["state"], [event["reason"] for event in story["events"]]
+    if state in _SUCCESS and story["cancelled"]:
+        return "平台办理成功，后来已被撤销或冲正。"
+    if state == "ACKED":
+        heard = "成功答复已交给机构。" if story["delivered"] else "答复还没有交给机构，机构用原报文再问即得。"
+        return f"平台办理成功，{heard}"
+    if state == "REVERSED":
+        absent = "平台没有记到这笔账" if reasons[-1] == "reversed_absent" else "平台记的账已冲回"
+        return f"{_why_doubt(story)}，网关自动冲正：{absent}，本笔没有成功；可用新报文ID重新办理。"
+    if state == "MANUAL":
+        return f"网关不能自行了结（{reason_in_chinese(reasons[-1])}）；请与平台核实后人工处理。"
+    if state in DOUBT:
+        return f"{_why_doubt(story)}。{_ENDS[state]}"
+    return _ENDS[state]
+
+
+def _why_doubt(story: dict[str, Any]) -> str:
+    first = next((event["reason"] for event in story["events"] if event["state"] == "IN_DOUBT"), "silent")
+    return reason_in_chinese(first)
