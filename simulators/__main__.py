@@ -23,6 +23,7 @@ from simulators.city_command import city, city_long
 from simulators.day import day_of, play_day
 from simulators.diary import Diary
 from simulators.drive import Pool
+from simulators.faults import EveryNth
 from simulators.his import Institution
 from simulators.hospital import Hospital
 from simulators.load import Tally
@@ -73,6 +74,7 @@ _SOME, _MANY = click.IntRange(1), click.IntRange(1, PERSONS_MAX)
 @click.option("--cert", type=_FILE, help="TLS证书")
 @click.option("--key", type=_FILE, help="TLS私钥")
 @click.option("--ca", type=_FILE, help="要求该CA签发的客户端证书")
+@click.option("--lose-every", type=click.IntRange(0), default=0, help="每N笔结算丢失一次答复，方式轮换；0＝不丢")
 @click.option("--diary", type=click.Path(dir_okay=False, path_type=Path), help="请求流水文件：重启后照此恢复账本")
 def platform(
     listen: str,
@@ -85,6 +87,7 @@ def platform(
     cert: Path | None,
     key: Path | None,
     ca: Path | None,
+    lose_every: int,
     diary: Path | None,
 ) -> None:
     gate: access.Gatekeeper = access.open_gate
@@ -97,6 +100,8 @@ def platform(
     book = Diary(diary) if diary is not None else None
     keep = {} if book is None else {"diary": book.write}
     one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, **keep)
+    if lose_every:
+        one.faults = EveryNth(lose_every)
     if book is not None:
         click.echo(f"已按流水恢复{book.read_to(one)}笔请求", err=True)
     endpoint = arguments.server_endpoint(reactor, listen)

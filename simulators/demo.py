@@ -2,7 +2,8 @@
 
 Two hospitals and three pharmacies bill through one gateway to one platform; in the evening the three ledgers are
 compared to the fen: what each institution believes, what the gateway journalled, what the platform booked.
-Exit 0 only if they agree, and nothing an institution wanted was left undone, its own statement (3201) included.
+On the way every eighth answer about money is lost; the gateway reverses what nobody knows. Exit 0 only if the books
+agree, nothing is left in doubt, and nothing an institution wanted was left undone, its own statement (3201) included.
 """
 
 import csv
@@ -20,17 +21,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simulators import agreement, mapping
+from simulators import agreement, demo_doubts, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
 from simulators.arguments import Wrong
 from simulators.money import yuan
 from simulators.processes import Failed, Processes, free_port
+from simulators.wording import Json
 
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
 DAY_S = 600.0
 MARKER = ".liangding-demo"  # lies in every folder a demo has made
+LOSE_EVERY = 8
+DOUBTS_S = 90.0
+# The real times are minutes and hours (reversal specification §5.1); a demonstration has seconds.
+LINK = """timeout_s = 3
+late_window_s = 1
+quiesce_s = 8
+reversal_schedule_s = [0, 1, 2, 5]
+"""
 
 
 @attrs.define
@@ -92,7 +102,7 @@ class Demo:
         self.processes.start(
             "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
             "--seed", str(self.seed), "--verify-signature", "tif", "--account", "demo",
-            "--secret-file", str(self.folder / "tif.secret"),
+            "--secret-file", str(self.folder / "tif.secret"), "--lose-every", str(LOSE_EVERY),
         )  # fmt: skip
         self.processes.start("gateway", "gateway", "run", str(config))
         self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
@@ -121,7 +131,7 @@ url = "sqlite:node/liangding.sqlite"
 url = "http://127.0.0.1:{platform}/fsi/api/rsfComIfsService/callService"
 region = "national"
 signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
-"""
+{LINK}"""
         for code, name in NAMES.items():
             # Hospitals come over TLS with their own certificate; pharmacies over an agent on the same machine.
             source = (
@@ -171,6 +181,7 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
     # --- the evening ---
 
     def _evening(self) -> bool:
+        settled = self._doubts()
         self._say("收市：三方账本逐笔核对到分")
         books = {"机构": self._institution_ledgers(), "网关": self._gateway_ledger(), "平台": self._platform_ledger()}
         found = list(agreement.differences(books))
@@ -178,10 +189,34 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
         for one in found:
             self.console.print(f"[red]{one.key[0]} {one.key[1]}[/] {one.what}")
         self._translations()
-        self.console.print("网关自动冲正：后续版本提供；省内异地与参保地对账：后续版本提供。")
+        self.console.print("省内异地与参保地对账：后续版本提供。")
         agreed = not found and all(bookings_of(books["机构"], code) for code in NAMES)
         self.console.print("[green]三方账本一致[/]" if agreed else "[red]三方账本不一致[/]")
-        return agreed
+        if not settled:
+            self.console.print("[red]仍有结算结果未知或待人工处理[/]")
+        return agreed and settled
+
+    def _doubts(self) -> bool:
+        """Wait until the gateway has ended every doubt, show what became of them; False when one is left."""
+        self._say("等候网关了结没有答复的结算")
+        deadline = time.monotonic() + DOUBTS_S
+        rows = self._journal()
+        while any(row["state"] in demo_doubts.OPEN for row in rows) and time.monotonic() < deadline:
+            time.sleep(1.0)
+            rows = self._journal()
+        doubts = demo_doubts.doubts_of(rows)
+        self.console.print(demo_doubts.table_of(doubts, NAMES))
+        msgid = demo_doubts.example_of(doubts)
+        if msgid:
+            self._say("其中一笔的经过（liangding journal show）")
+            told = self.processes.tool("gateway", "journal", "show", str(self.config), msgid)
+            self.console.print(told, markup=False, highlight=False, soft_wrap=True)
+        return not any(row["state"] in demo_doubts.UNSETTLED for row in rows)
+
+    def _journal(self) -> list[Json]:
+        told = self.processes.tool("gateway", "journal", "list", str(self.config), "--limit", "1000000", "--full", "--json")
+        found: list[Json] = json.loads(told)["rows"]
+        return found
 
     def _platform_ledger(self) -> Ledger:
         try:
@@ -191,11 +226,7 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
             raise Failed(f"平台的账本取不到：{cause}") from cause
 
     def _gateway_ledger(self) -> Ledger:
-        settled = [part for state in ("ACKED", "CONFIRMED") for part in ("--state", state)]
-        told = self.processes.tool(
-            "gateway", "journal", "list", str(self.config), *settled, "--limit", "1000000", "--full", "--json"
-        )
-        return agreement.of_gateway(json.loads(told)["rows"])
+        return agreement.of_gateway([row for row in self._journal() if row["state"] in ("ACKED", "CONFIRMED")])
 
     def _institution_ledgers(self) -> Ledger:
         found: Ledger = {}

@@ -31,6 +31,42 @@ class Fault:
     processed: bool = True
 
 
+_SETTLEMENTS = frozenset({"2102", "2207", "2304", "2103", "2208", "2305"})
+_TROUBLES = (
+    Fault(drop="reset"),
+    Fault(http_status=502),
+    Fault(drop="silent"),
+    Fault(drop="reset", processed=False),
+    Fault(system_error="系统繁忙，请稍后再试"),
+    Fault(truncate_bytes=60),
+)
+
+
+@attrs.define
+class EveryNth:
+    """A Weather for showing: the answer of every n-th settlement or cancellation is lost, each time in another way.
+
+    The fourth way loses the request too. Of the reversals that follow every third answer is lost.
+    """
+
+    n: int
+    _settlements: int = 0
+    _troubles: int = 0
+    _reversals: int = 0
+
+    def __call__(self, infno: str, msgid: str) -> Fault | None:
+        if infno == "2601":
+            self._reversals += 1
+            return Fault(drop="reset") if self._reversals % 3 == 1 else None
+        if infno not in _SETTLEMENTS:
+            return None
+        self._settlements += 1
+        if self._settlements % self.n:
+            return None
+        self._troubles += 1
+        return _TROUBLES[(self._troubles - 1) % len(_TROUBLES)]
+
+
 Weather = Callable[[str, str], Fault | None]
 """(infno, msgid) -> what happens to this request."""
 

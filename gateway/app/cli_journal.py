@@ -18,7 +18,7 @@ from gateway.app.explain import explain
 from gateway.app.facts import read_files
 from gateway.app.journal_words import STATES
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
-from gateway.app.story import lines_of, plain, queue_row, story_of
+from gateway.app.story import lines_of, more_of, plain, queue_row, story_of
 from gateway.core.dates import SHANGHAI
 from gateway.core.model import DOUBT
 from gateway.core.regions import build_region
@@ -66,7 +66,7 @@ def journal() -> None:
 @click.option("--state", multiple=True, type=click.Choice(sorted(STATES)), help="状态，可重复")
 @click.option("--since", default="", help="起始时间（ISO）")
 @click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option("--full", is_flag=True, help="附带结算内容（金额以分计）")
+@click.option("--full", is_flag=True, help="附带结算内容（金额以分计）和经过")
 @_JSON
 def list_rows(
     config: str,
@@ -80,7 +80,8 @@ def list_rows(
 ) -> None:
     since_ms = _since_ms(since, as_json) if since else 0
     with _journal(config, as_json) as reader:
-        rows = [plain(entry, full) for entry in reader.rows(institution, msgid, state, since_ms, limit)]
+        found = reader.rows(institution, msgid, state, since_ms, limit)
+        rows = [plain(one) | (more_of(reader, one) if full else {}) for one in found]
     lines = [
         f"{row['created_at']}  {row['fixmedins_code']}  {row['infno']:6}  {row['msgid']:30}  "
         f"{STATES[row['state']]}  {row['medfee_sumamt'] or '-':>12}  {row['setl_id']}"

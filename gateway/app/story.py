@@ -34,13 +34,10 @@ def when(ms: int) -> str:
     return f"{shanghai(ms / 1000):%Y-%m-%d %H:%M:%S}.{ms % 1000:03d}"
 
 
-def plain(entry: Entry, full: bool = False) -> dict[str, Any]:
-    """Return a row as `journal list` shows it (annex X29); full: with what the answer says of the settlement."""
+def plain(entry: Entry) -> dict[str, Any]:
+    """Return a row as `journal list` shows it (annex X29)."""
     amount = entry.medfee_fen
-    more = (
-        {"mdtrt_id": entry.mdtrt_id, "klass": entry.klass, "settled": json.loads(entry.settled or "{}")} if full else {}
-    )
-    return more | {
+    return {
         "msgid": entry.msgid,
         "infno": entry.infno,
         "fixmedins_code": entry.fixmedins_code,
@@ -50,6 +47,16 @@ def plain(entry: Entry, full: bool = False) -> dict[str, Any]:
         "medfee_sumamt": None if amount is None else yuan(amount),
         "created_at": when(entry.created_ms),
         "delivered": entry.delivered,
+    }
+
+
+def more_of(reader: JournalReader, entry: Entry) -> dict[str, Any]:
+    """Return what the journal holds beyond that: the answer's part for the books, and everything that happened."""
+    return {
+        "mdtrt_id": entry.mdtrt_id,
+        "klass": entry.klass,
+        "settled": json.loads(entry.settled or "{}"),
+        "events": _events(reader, entry),
     }
 
 
@@ -67,9 +74,9 @@ def story_of(reader: JournalReader, entry: Entry) -> dict[str, Any]:
     """Return everything the journal holds of one message."""
     saf = reader.queue(entry)
     return {
-        **plain(entry, full=True),
+        **plain(entry),
+        **more_of(reader, entry),
         "cancelled": entry.cancelled,
-        "events": _events(reader, entry),
         "reversals": [
             {
                 "msgid": one.msgid,
