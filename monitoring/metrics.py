@@ -29,6 +29,7 @@ _TALLIED = (
     "liangding_translation_misses_total",
     "liangding_unknown_values_total",
     "liangding_reversals_total",
+    "liangding_alarms_total",
     "liangding_reading_errors_total",
 )
 
@@ -89,6 +90,7 @@ class Metrics:
         self._misses = self._tallies["liangding_translation_misses_total"]
         self._unknown = self._tallies["liangding_unknown_values_total"]
         self._reversals = self._tallies["liangding_reversals_total"]
+        self._alarms = self._tallies["liangding_alarms_total"]
         self._reading_errors = self._tallies["liangding_reading_errors_total"]
         self._readings: dict[str, Callable[[], Reading]] = {}
 
@@ -131,8 +133,12 @@ class Metrics:
         self._unknown.add(dictionary)
 
     def reversal(self, result: str) -> None:
-        """Count one reversal that came to an end."""
+        """Count one doubt that came to an end."""
         self._reversals.add(result)
+
+    def alarm(self, reason: str) -> None:
+        """Count one alarm; who and which message stand in the log."""
+        self._alarms.add(reason)
 
     def watch(self, name: str, read: Callable[[], Reading]) -> None:
         """Have metric `name` read by calling `read` at every scrape, in the thread that takes the snapshot.

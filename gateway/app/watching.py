@@ -46,6 +46,7 @@ class Watcher:
         self.metrics.unknown_value(dictionary)
 
     def alarm(self, name: str, institution: str, msgid: str) -> None:
+        self.metrics.alarm(name.lower())
         self.log.event("alarm", reason=name.lower(), institution=institution, msgid=msgid)
 
     def reversal(self, result: str) -> None:

@@ -77,6 +77,15 @@ def test_durations_fall_into_the_bucket_whose_bound_they_reach(metrics: Metrics)
     assert value(metrics, f"{name}_count", **{"class": "Q"}) == 0
 
 
+def test_ends_of_doubts_and_alarms_are_counted(metrics: Metrics) -> None:
+    for result in ("reversed", "reversed", "manual"):
+        metrics.reversal(result)
+    metrics.alarm("manual")
+    assert value(metrics, "liangding_reversals_total", result="reversed") == 2
+    assert value(metrics, "liangding_reversals_total", result="manual") == 1
+    assert value(metrics, "liangding_alarms_total", reason="manual") == 1
+
+
 def test_an_unknown_class_is_counted_as_other(metrics: Metrics) -> None:
     assert value(metrics, "liangding_request_seconds_count", **{"class": "other"}) is None
     metrics.request("2207", HOSPITAL, "ok", 0.1, "")
