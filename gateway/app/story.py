@@ -77,19 +77,22 @@ def story_of(reader: JournalReader, entry: Entry) -> dict[str, Any]:
         **plain(entry),
         **more_of(reader, entry),
         "cancelled": entry.cancelled,
-        "reversals": [
-            {
-                "msgid": one.msgid,
-                "by": "institution" if one.business_key else "gateway",
-                "state": one.state,
-                "created_at": when(one.created_ms),
-                "events": _events(reader, one),
-            }
-            for one in (reader.reversals(entry) if entry.klass in ("M", "A") else [])
-        ],
+        "reversals": [_reversal(reader, one) for one in (reader.reversals(entry) if entry.klass in ("M", "A") else [])],
         "queue": None if saf is None else queue_row(saf),
         "told": _told(entry),
         "evidence": [dict(zip(_EVIDENCE, row, strict=True)) for row in reader.evidence(entry)],
+    }
+
+
+def _reversal(reader: JournalReader, sending: Entry) -> dict[str, Any]:
+    """Return one 2601: a sending of the gateway's own, or the institution's."""
+    events = _events(reader, sending)
+    return {
+        "msgid": sending.msgid,
+        "by": "gateway" if events and events[0]["reason"] == "reversal" else "institution",
+        "state": sending.state,
+        "created_at": when(sending.created_ms),
+        "events": events,
     }
 
 
@@ -139,13 +142,17 @@ def _happened(story: dict[str, Any]) -> Iterator[tuple[int, str]]:
     for event in story["events"]:
         said = reason_in_chinese(event["reason"], sending)
         yield event["number"], f"{event['at']}  {STATES[event['state']]}：{said}"
-    times = {"gateway": 0, "institution": 0}
+    times = 0
     for one in story["reversals"]:
-        times[one["by"]] += 1
-        name = f"{'网关' if one['by'] == 'gateway' else '机构'}第{times[one['by']]}次冲正"
+        own = one["by"] == "gateway"
+        times += own
+        more = f"，报文 {one['msgid']}" if own else "，转发平台"
+        name = f"网关第{times}次冲正" if own else f"机构发来的2601（报文 {one['msgid']}）"
         for event in one["events"]:
             if event["state"] == "JOURNALED":
-                yield event["number"], f"{event['at']}    → {name}，报文 {one['msgid']}"
+                yield event["number"], f"{event['at']}    → {name}{more}"
+            elif event["reason"] == "done" and not own:
+                yield event["number"], f"{event['at']}    ← {name}：网关答复原交易没有成功，不必冲正"
             elif event["state"] != "SENT":
                 said = reason_in_chinese(event["reason"], sending=True)
                 yield event["number"], f"{event['at']}    ← {name}：{said}"

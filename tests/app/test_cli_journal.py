@@ -16,7 +16,7 @@ from adapters.store.sqlite_journal import SqliteJournal
 from gateway.app.cli import cli
 from gateway.app.journal_words import reason_in_chinese
 from gateway.app.say import Outside
-from gateway.core.model import Accept, Accepted, Advance, Entry, Recall, Saf
+from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Recall, Saf
 
 ROOT = Path(__file__).parents[2]
 HOME = "H51080200001"
@@ -239,6 +239,18 @@ def test_a_person_who_must_take_over_reads_why(desk: Desk) -> None:
     text = desk.run("journal", "show", "CONFIG", "m2").stdout
     assert "网关不能自行了结（到了最晚时限，冲正仍无结果）；请与平台核实后人工处理" in text
     assert "冲正队列：已停止，转人工，已发送1次" in text
+
+
+def test_a_reversal_of_the_institution_is_not_one_of_the_gateway(desk: Desk) -> None:
+    asked = attrs.evolve(sending(31, "h1"), state="DONE")
+    doubted(desk)
+    store = desk.store()
+    assert store.commit([Keep(entry=asked, answer=b"{}")]) == [True]
+    store.close()
+    (story,) = told(desk.run("journal", "show", "CONFIG", "m2", "--json"))["rows"]
+    assert [(one["msgid"], one["by"]) for one in story["reversals"]] == [("r1", "gateway"), ("h1", "institution")]
+    text = desk.run("journal", "show", "CONFIG", "m2").stdout
+    assert "← 机构发来的2601（报文 h1）：网关答复原交易没有成功，不必冲正" in text
 
 
 def test_a_sending_names_its_original(desk: Desk) -> None:
