@@ -32,7 +32,6 @@ def test_kills_at_random_moments_never_settle_twice_and_never_lose_a_settlement(
     import_mappings(town)
     town.start_gateway()
     rush = Rush(town, dice, prepared(town, dice, kills * MESSAGES_EACH), limit_s=600.0)
-    starts: list[float] = []
 
     def kill() -> None:
         gateway = town.running[-1]
@@ -40,15 +39,12 @@ def test_kills_at_random_moments_never_settle_twice_and_never_lose_a_settlement(
             time.sleep(dice.random() * 0.3)
             gateway.send_signal(signal.SIGKILL)
             gateway.wait()
-            began = time.monotonic()
             gateway = town.start_gateway()
-            starts.append(time.monotonic() - began)
 
     rush.run(kill)
     states = evening(rush)
     assert states["ACKED"] == len(rush.payments)
     assert states["REVERSED"] > 0
-    assert max(starts) < 10
 
 
 # --- told to stop, started twice ------------------------------------------------------------------------------------
