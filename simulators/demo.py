@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -214,7 +215,9 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
         return not any(row["state"] in demo_doubts.UNSETTLED for row in rows)
 
     def _journal(self) -> list[Json]:
-        told = self.processes.tool("gateway", "journal", "list", str(self.config), "--limit", "1000000", "--full", "--json")
+        told = self.processes.tool(
+            "gateway", "journal", "list", str(self.config), "--limit", "1000000", "--full", "--json"
+        )
         found: list[Json] = json.loads(told)["rows"]
         return found
 

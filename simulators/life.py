@@ -87,8 +87,8 @@ class Life:
             breaker=BreakerConfig(failures=FAILURES),
         )  # fmt: skip
         link = make_link(
-            "national", settings, city.compiled, Road(self), Road(self), PATH, lambda infno, now_s: b"", self.clock
-        )
+            "national", settings, city.compiled, Road(self), Road(self), PATH, lambda infno, now_s: b"", city.clock
+        )  # a breaker counts by the clock that never jumps, as in a node
         institutions = {}
         for one in city.institutions:
             config = InstitutionConfig(

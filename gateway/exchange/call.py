@@ -51,6 +51,7 @@ class Call:
     opened: bool = False  # the row is durable
     after: list[Callable[[], None]] = attrs.Factory(list)  # who waits for this call to be over (RV8)
     conflict: bool = False
+    refused: bool = False  # its row was not taken: it enters no lane any more
     retry_safe: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -81,7 +82,7 @@ class Call:
     def next_in_line(self) -> None:
         """The lane is free, or its holder fell into doubt."""
         holder = self.clerk.lanes.holder(self.entry.lane)
-        if not self.live:
+        if not self.live or self.refused:
             return  # it was a repeat, or was refused meanwhile
         if holder is not None and holder is not self.entry:
             self.do(self.machine.never_left())
@@ -149,6 +150,7 @@ class Call:
             if state == "SENT":
                 self.do(self.machine.durable())
             return
+        self.refused = True
         self.clerk.lanes.leave(self.entry)
         if isinstance(found, Known):
             self._known(found)
