@@ -142,7 +142,7 @@ def sign_in(undo: Undo) -> None:
         sign_no = rows[0].get("sign_no") if rows else None
         code = undo.original.fixmedins_code
         if type(sign_no) is str:
-            undo.office.remember(code, {**undo.office.heads.get(code, {}), "sign_no": sign_no})
+            undo.office.remember(code, {**undo.office.heads.get(code, {}), "sign_no": sign_no}, urgent=True)
             undo.hurry()
 
     _send(undo, "9001", sign_in_words(), told)

@@ -58,7 +58,7 @@ class StoreForward:
         """How many reversals wait to be sent or answered."""
         return sum(one.row is not None for one in self.live.values())
 
-    def remember(self, institution: str, tree: Mapping[str, object]) -> None:
+    def remember(self, institution: str, tree: Mapping[str, object], urgent: bool = False) -> None:
         """Keep an institution's envelope head, durably when it changed: a reversal after a restart carries it.
 
         It rides along with the row of the request that brought it.
@@ -70,7 +70,7 @@ class StoreForward:
         # Every operator signs in for himself: a number that goes to and fro is not written down each time.
         now, place = self.clock.seconds(), {**head, "sign_no": ""}
         kept, kept_at = self._kept.get(institution, ({}, 0.0))
-        if kept != place or not 0 <= now - kept_at < HEAD_S:
+        if urgent or kept != place or not 0 <= now - kept_at < HEAD_S:
             self._kept[institution] = place, now
             self.queue.later(Remember(fixmedins_code=institution, head=encode(head).decode()))
 

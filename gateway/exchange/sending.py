@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # How a sending's own row ends: done, refused by the business layer, never left, or without an answer.
 SENDING_STATE: Mapping[Undoing, State] = {
     "done": "ACKED",
-    "cancelled": "REJECTED",
     "not_found": "REJECTED",
     "impossible": "REJECTED",
     "refused": "REJECTED",

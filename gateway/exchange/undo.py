@@ -261,7 +261,7 @@ class Undo:
         if step == "again":
             row = attrs.evolve(row, next_ms=next_time_ms(answer, self.policy, row, now_ms, self.office.dice.random()))
         self.row = row
-        to = SENDING_STATE[said]
+        to = SENDING_STATE[answer if said == "cancelled" else said]
         over = self._advance(sending.entry, "SENT", to, reason, saf=row if step == "again" else None)
         self.office.queue.submit(over, self._written)
         if row.attempt >= self.policy.attempts_alarm and not self._alarmed:
