@@ -1,8 +1,15 @@
 """Real sockets on 127.0.0.1: the one place of the tests where the reactor itself is used."""
 
+# pytest-twisted has no annotations.
+# mypy: disable-error-code="untyped-decorator"
+
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_twisted
+from transport_town import Town
 
 
 @pytest.fixture
@@ -11,3 +18,10 @@ def reactor() -> Any:
     from twisted.internet import reactor  # noqa: TID251  (these tests are about the real one)
 
     return reactor
+
+
+@pytest_twisted.async_yield_fixture
+async def town(reactor: Any, tmp_path: Path) -> AsyncIterator[Town]:
+    made = Town(reactor, tmp_path)
+    yield made
+    await made.close()

@@ -1,4 +1,4 @@
-"""TLS between a real client and a real server on 127.0.0.1 (annex X36; security §2, T6, T26)."""
+"""TLS between a real client and a real server on 127.0.0.1: who is believed (annex X36; security §2, T6, T26)."""
 
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
@@ -6,120 +6,20 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import shutil
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 import pytest_twisted
 from transport_pki import LONG_AGO, Authority, Issued
-from twisted.internet.defer import Deferred
+from transport_town import ANSWERED, Town, dial
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from adapters.transport.client import LinkLimits, LinkPool
-from adapters.transport.server import HttpRequest, HttpServerFactory, Peer, ServerLimits
-from adapters.transport.tls import (
-    ClientTls,
-    ClientTlsContext,
-    ServerTls,
-    ServerTlsContext,
-    TlsConfigError,
-    link_endpoint,
-    listen_endpoint,
-)
-
-REQUEST = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
-
-
-class Ear:
-    """A listener whose one end is a Deferred."""
-
-    retry_safe = False
-
-    def __init__(self) -> None:
-        self.end: Deferred[tuple[Any, ...]] = Deferred()
-
-    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
-        self.end.callback(("answered", status, body))
-
-    def not_sent(self, reason: str) -> None:
-        self.end.callback(("not_sent", reason))
-
-    def silent(self) -> None:
-        self.end.callback(("silent",))
-
-    def lost(self, reason: str) -> None:
-        self.end.callback(("lost", reason))
-
-
-class Town:
-    """A TLS server that asks for certificates, and clients to call it."""
-
-    def __init__(self, reactor: Any, folder: Path) -> None:
-        self.reactor = reactor
-        self.authority = Authority(folder)
-        self.gateway = self.authority.issue("gateway")
-        self.hospital = self.authority.issue("hospital")
-        self.revoked = self.authority.issue("revoked")
-        self.settings = ServerTls(
-            certificate_file=self.gateway.certificate_file,
-            key_file=self.gateway.key_file,
-            client_ca_file=self.authority.file,
-            crl_file=self.authority.revoke(self.revoked),
-        )
-        self.peers: list[str] = []
-        self.factory = HttpServerFactory(reactor, self._handle, lambda code: (413, code.encode()))
-        self.pools: list[LinkPool] = []
-        self.ports: list[Any] = []
-
-    def _handle(self, request: HttpRequest) -> None:
-        self.peers.append(request.peer.certificate_sha256)
-        request.respond(200, request.body)
-
-    async def open(self, settings: ServerTls | None = None, handshake_s: float = 5.0) -> ServerTlsContext:
-        context = ServerTlsContext(self.reactor, settings or self.settings, handshake_s)
-        port = await listen_endpoint(self.reactor, "tls:0:interface=127.0.0.1", context).listen(self.factory)
-        self.ports.append(port)
-        return context
-
-    def client(self, who: Issued | None, ca_file: str = "", host: str = "localhost", server_name: str = "") -> LinkPool:
-        settings = ClientTls(
-            ca_file=ca_file or self.authority.file,
-            certificate_file=who.certificate_file if who else "",
-            key_file=who.key_file if who else "",
-            server_name=server_name,
-        )
-        url = f"https://{host}:{self.ports[-1].getHost().port}/fsi/api/call"
-        make, header, _ = link_endpoint(self.reactor, url, ClientTlsContext(settings, host))
-        self.pools.append(LinkPool(self.reactor, make, header, LinkLimits(connect_s=5)))
-        return self.pools[-1]
-
-    async def ask(self, pool: LinkPool) -> tuple[Any, ...]:
-        ear = Ear()
-        pool.send(b"/x", b"", b'{"a":1}', ear, 10.0)
-        return await ear.end
-
-    async def close(self) -> None:
-        for pool in self.pools:
-            await pool.close()
-        for port in self.ports:
-            await port.stopListening()
-        await self.factory.drain()
-
-
-@pytest_twisted.async_yield_fixture
-async def town(reactor: Any, tmp_path: Path) -> AsyncIterator[Town]:
-    made = Town(reactor, tmp_path)
-    yield made
-    await made.close()
-
-
-ANSWERED = ("answered", 200, b'{"a":1}')
+from adapters.transport.client import LinkPool
+from adapters.transport.tls import ClientTls, ClientTlsContext, ServerTls, TlsConfigError, link_endpoint
 
 
 @pytest_twisted.ensureDeferred
@@ -275,190 +175,7 @@ async def test_a_client_reloads_its_own_certificate(town: Town) -> None:
     assert town.peers == [old, renewed.sha256]
 
 
-# -- other clients: Python's ssl in a thread --------------------------------------------------------------------------
-
-
-def dial(town: Town, who: Issued, setup: Callable[[ssl.SSLContext], None] | None = None, session: Any = None) -> Any:
-    context = ssl.create_default_context(cafile=town.authority.file)
-    context.load_cert_chain(who.certificate_file, who.key_file)
-    if setup is not None:
-        setup(context)
-    tcp = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
-    return context, context.wrap_socket(tcp, server_hostname="localhost", session=session)
-
-
 def shown_certificate(town: Town, who: Issued) -> str:
-    import hashlib
-
     _, tls = dial(town, who)
     with tls:
         return hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-@pytest_twisted.ensureDeferred
-async def test_a_session_is_resumed_and_still_names_the_client(town: Town, version: ssl.TLSVersion) -> None:
-    await town.open()
-
-    def twice() -> bool:
-        def only(context: ssl.SSLContext) -> None:
-            context.maximum_version = version
-
-        context, tls = dial(town, town.hospital, only)
-        with tls:
-            tls.sendall(REQUEST)
-            tls.recv(4096)
-            session = tls.session
-        tcp = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
-        with context.wrap_socket(tcp, server_hostname="localhost", session=session) as again:
-            again.sendall(REQUEST)
-            again.recv(4096)
-            return bool(again.session_reused)
-
-    assert await deferToThread(twice)
-    assert town.peers == [town.hospital.sha256] * 2
-
-
-@pytest_twisted.ensureDeferred
-async def test_old_versions_and_weak_ciphers_are_refused(town: Town) -> None:
-    await town.open(attrs.evolve(town.settings, min_version="1.3"))
-
-    def tls12(context: ssl.SSLContext) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-
-    def cbc(context: ssl.SSLContext) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
-
-    with pytest.raises(ssl.SSLError):
-        await deferToThread(dial, town, town.hospital, tls12)
-    await town.open()
-    _, tls = await deferToThread(dial, town, town.hospital, tls12)
-    assert tls.version() == "TLSv1.2"
-    await deferToThread(tls.close)
-    with pytest.raises(ssl.SSLError):
-        await deferToThread(dial, town, town.hospital, cbc)
-
-
-@pytest.mark.parametrize("whose", ["context", "connection"])
-@pytest_twisted.ensureDeferred
-async def test_a_handshake_that_never_comes_is_cut_and_a_finished_one_is_not(
-    town: Town, reactor: Any, whose: str
-) -> None:
-    opened: list[Peer] = []
-
-    class Door:
-        def opened(self, peer: Peer) -> str:
-            opened.append(peer)
-            return ""
-
-        def closed(self, peer: Peer) -> None:
-            opened.append(peer)
-
-    town.factory.gate = Door()
-    if whose == "connection":
-        town.factory.limits = ServerLimits(handshake_s=0.3)
-    await town.open(handshake_s=0.3 if whose == "context" else 60.0)
-    pool = town.client(town.hospital)
-    assert await town.ask(pool) == ANSWERED
-
-    def silent() -> bytes:
-        with socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10) as tcp:
-            tcp.sendall(b"\x16\x03\x01")
-            try:
-                return tcp.recv(100)
-            except ConnectionResetError:
-                return b""
-
-    told: list[str] = []
-    town.factory.on_handshake_failed = lambda address, why: told.append(why)
-    # Cut before its own 10 s; what OpenSSL may say on leaving is an alert at most.
-    assert len(await deferToThread(silent)) < 10
-    await deferLater(reactor, 0.2, lambda: None)
-    assert await town.ask(pool) == ANSWERED
-    assert told == ["timeout"]
-    # One client came in and none has left; the silent one never got as far as the door.
-    assert opened == [Peer("127.0.0.1", town.hospital.sha256)]
-
-
-@pytest.mark.parametrize("secure", [False, True])
-@pytest_twisted.ensureDeferred
-async def test_a_refused_upload_can_still_read_why(town: Town, secure: bool, reactor: Any) -> None:
-    town.factory.limits = ServerLimits(linger_s=1.0)
-    if secure:
-        await town.open()
-    else:
-        town.ports.append(await listen_endpoint(reactor, "tcp:0:interface=127.0.0.1").listen(town.factory))
-
-    def upload() -> bytes:
-        if secure:
-            wire = dial(town, town.hospital)[1]
-        else:
-            wire = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
-        with wire:
-            wire.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 8000000)
-            answer = b""
-            while part := wire.recv(4096):
-                answer += part
-            return answer
-
-    answer = await deferToThread(upload)
-    assert answer.startswith(b"HTTP/1.1 413 ") and answer.endswith(b"GW-SIZE") and not town.peers
-
-
-@pytest.mark.parametrize("secure", [False, True])
-@pytest_twisted.ensureDeferred
-async def test_a_client_that_reads_nothing_is_cut_and_cannot_pile_up_answers(
-    town: Town, secure: bool, reactor: Any
-) -> None:
-    answered: list[int] = []
-
-    def large(request: HttpRequest) -> None:
-        answered.append(1)
-        request.respond(200, b"x" * 1_000_000)
-
-    town.factory.limits = ServerLimits(write_stall_s=0.5)
-    town.factory.handler = large
-    if secure:
-        await town.open()
-    else:
-        town.ports.append(await listen_endpoint(reactor, "tcp:0:interface=127.0.0.1").listen(town.factory))
-
-    def greedy() -> Any:
-        if secure:
-            wire = dial(town, town.hospital)[1]
-        else:
-            wire = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
-        wire.sendall(REQUEST * 200)
-        return wire
-
-    wire = await deferToThread(greedy)
-    await deferLater(reactor, 1.2, lambda: None)
-    assert town.factory.connections == 0 and 0 < len(answered) < 20
-    await deferToThread(wire.close)
-
-
-@pytest_twisted.ensureDeferred
-async def test_draining_a_real_server_ends_every_connection(town: Town) -> None:
-    held: list[HttpRequest] = []
-    await town.open()
-    idle, busy = town.client(town.hospital), town.client(town.hospital)
-    assert await town.ask(idle) == ANSWERED
-    told: list[str] = []
-    town.factory.on_handshake_failed = lambda address, why: told.append(why)
-    half = socket.create_connection(("127.0.0.1", town.ports[-1].getHost().port), timeout=10)
-    while town.factory.connections < 2:  # the second has not finished its handshake
-        await deferLater(town.reactor, 0.01, lambda: None)
-    town.factory.handler = held.append
-    answer = Deferred.fromCoroutine(town.ask(busy))
-    while not held:
-        await deferLater(town.reactor, 0.01, lambda: None)
-    drained = town.factory.drain()
-    await deferLater(town.reactor, 0.1, lambda: None)
-    assert town.factory.connections == 1 and idle.idle == 0 and not drained.called
-    assert held[0].respond(200, b'{"a":1}')
-    assert await answer == ANSWERED
-    await drained
-    assert town.factory.connections == 0
-    assert told == []  # we went, not the client
-    half.close()
