@@ -65,7 +65,7 @@ def test_failed_handshakes_are_counted_and_logged_with_their_reason(rig: Rig, li
     told = [line for line in map(json.loads, lines) if line["event"] == "tls_handshake_failed"]
     assert told
     assert all({"peer", "reason", "count"} <= line.keys() for line in told)
-    page = page_of(f"http://127.0.0.1:{rig.admin}/metrics")
+    page = page_of(f"http://127.0.0.1:{rig.admin}/metrics").decode()
     counted = re.search(r"^liangding_tls_handshake_failures_total ([0-9.]+)$", page, re.MULTILINE)
     assert counted is not None
     assert float(counted[1]) >= max(2, sum(line["count"] for line in told))

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from town import ROOT, Town
+from real_processes import ROOT, tool
+from town import Town
 
 pytestmark = pytest.mark.processes
 
@@ -28,8 +29,8 @@ def test_a_machine_that_computes_wrongly_is_not_trusted_with_money(town: Town) -
     assert not (town.folder / "node").exists()
 
 
-def test_help_on_the_demo_names_its_options(town: Town) -> None:
-    told = town.tool("gateway", "demo", "--help")
+def test_help_on_the_demo_names_its_options() -> None:
+    told = tool("gateway", "demo", "--help")
     for option in ("--once", "--seed", "--data"):
         assert option in told
-    assert "demo" in town.tool("gateway", "--help")
+    assert "demo" in tool("gateway", "--help")
