@@ -94,5 +94,11 @@ def reversal(code: str, psn_no: str, omsgid: str) -> Json:
     return message("2601", code, {"data": {"psn_no": psn_no, "omsgid": omsgid, "oinfno": "2207"}})
 
 
+def cancellation(code: str, psn_no: str) -> Json:
+    """A 2208 of a settlement the gateway never saw."""
+    facts = {"setl_id": f"S{serial():012d}", "mdtrt_id": f"M{serial():012d}", "psn_no": psn_no}
+    return message("2208", code, {"data": facts})
+
+
 def raw(found: Json) -> bytes:
     return json.dumps(found, ensure_ascii=False).encode()

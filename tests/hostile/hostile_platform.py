@@ -37,6 +37,15 @@ class Seen:
         except (ValueError, AssertionError):
             return ""
 
+    @property
+    def omsgid(self) -> str:
+        """What a 2601 reverses, '' for everything else."""
+        try:
+            found = self.envelope
+            return str(found["input"]["data"]["omsgid"]) if found.get("infno") == "2601" else ""
+        except (ValueError, AssertionError, LookupError, TypeError):
+            return ""
+
 
 Behaviour = Callable[[Seen, socket.socket], bool]
 """Answers one request on its socket; False = the connection ends here."""
@@ -111,6 +120,32 @@ def says(body: bytes, status: int = 200, kind: str = "application/json", *fields
     return behave
 
 
+def silent(seen: Seen, wire: socket.socket) -> bool:
+    """Says nothing until the gateway hangs up."""
+    return bool(wire.recv(1))
+
+
+def hangs_up(seen: Seen, wire: socket.socket) -> bool:
+    """Has it all, says nothing, goes."""
+    return False
+
+
+def resets(seen: Seen, wire: socket.socket) -> bool:
+    """Goes without a goodbye."""
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    return False
+
+
+def shows(make: Callable[[bytes], bytes]) -> Behaviour:
+    """Answers with `make(good answer)`, raw bytes, and hangs up."""
+
+    def behave(seen: Seen, wire: socket.socket) -> bool:
+        wire.sendall(make(envelope(0, "", settlement(seen) if seen.envelope["infno"] == "2207" else {})))
+        return False
+
+    return behave
+
+
 def settles(infcode: object = 0, **changes: object) -> Behaviour:
     """Books, and changes what it says of it."""
 
@@ -125,11 +160,13 @@ def settles(infcode: object = 0, **changes: object) -> Behaviour:
 class Liar:
     """The server. script: msgid -> behaviour; what is not in it is answered honestly.
 
+    undoing: omsgid -> behaviours for one 2601 after the other (their msgids are the gateway's own); then honestly.
     broke: what a behaviour stumbled over. To the gateway it looks like a platform that hung up, so a test that expects
     doubt would pass without ever having played its lie.
     """
 
     script: dict[str, Behaviour] = attrs.Factory(dict)
+    undoing: dict[str, list[Behaviour]] = attrs.Factory(dict)
     seen: list[Seen] = attrs.Factory(list)
     broke: list[BaseException | None] = attrs.Factory(list)
     busy: int = 0
@@ -172,6 +209,11 @@ class Liar:
         with self._lock:
             return [one for one in self.seen if one.msgid == msgid]
 
+    def reversals(self, omsgid: str) -> list[Seen]:
+        """Every 2601 of this original, whoever sent it."""
+        with self._lock:
+            return [one for one in self.seen if one.omsgid == omsgid]
+
     def wait_for(self, msgid: str, within_s: float = 5.0) -> bool:
         """Wait until a request with this msgid has arrived."""
         deadline = time.monotonic() + within_s
@@ -196,8 +238,10 @@ class Liar:
                     self.seen.append(found)
                     self.busy += 1
                     self.busiest = max(self.busiest, self.busy)
+                    lies = self.undoing.get(found.omsgid)
+                    behave = lies.pop(0) if lies else self.script.get(found.msgid, honest)
                 try:
-                    keep = self.script.get(found.msgid, honest)(found, wire)
+                    keep = behave(found, wire)
                 finally:
                     with self._lock:
                         self.busy -= 1

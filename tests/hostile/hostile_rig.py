@@ -15,6 +15,7 @@ from hostile_platform import Liar
 from hostile_wire import Heard, Wire, post
 from real_processes import Started, free_port, page_of, tool
 
+from adapters.store.journal_reader import reading
 from simulators import mapping
 
 CITY = "H51080200001"  # goes to the simulated platform, with mappings
@@ -28,6 +29,7 @@ NARROW = "H51080200012"  # its certificate is good from 127.0.0.9 only
 UNLISTED = "H51080200013"  # has a valid certificate nobody bound
 # Links whose TLS must fail before a request byte counts as sent: link -> (institution, source).
 MISTRUST, NAMELESS, OTHERNAME, NOBODY = "H51080200014", "H51080200015", "H51080200016", "H51080200017"
+UNDONE = "H51080200018"  # as the victim, but its doubts are reversed at once, again every 50 ms
 ADDRESS = {
     CITY: "127.0.0.1",
     NEIGHBOUR: "127.0.0.3",
@@ -40,6 +42,7 @@ ADDRESS = {
     NAMELESS: "127.0.0.11",
     OTHERNAME: "127.0.0.12",
     NOBODY: "127.0.0.13",
+    UNDONE: "127.0.0.14",
 }
 STRANGER = "127.0.0.2"
 NARROW_ADDRESS = "127.0.0.9"
@@ -52,9 +55,13 @@ LINK = {
     NAMELESS: "nameless",
     OTHERNAME: "othername",
     NOBODY: "nobody",
+    UNDONE: "undoing",
 }
 MAPPED = ("diagnosis", "doctor", "drug")
 TIMEOUT_S, LATE_S = 1.0, 0.5
+QUIESCE_S = 3.0  # after so long "there is no such settlement" can be believed, on the link that reverses at once
+PATIENCE_S = 20.0
+REVERSING_STORY = ["JOURNALED", "SENT", "IN_DOUBT", "REVERSING"]
 
 
 def client_tls(pki: Path, name: str, trusted: str = "ca.pem") -> ssl.SSLContext:
@@ -129,6 +136,8 @@ class Rig:
     def _toml(self, lying: int, prints: dict[str, str]) -> str:
         safe = f"https://127.0.0.1:{self.safe}/fsi/api/call"
         own = 'certificate_file = "pki/gateway.pem", key_file = "pki/gateway.key"'
+        # Where a test is about not believing an answer, the doubt must stay to be looked at: no 2601 for an hour.
+        unhurried = "reversal_schedule_s = [3600]\n"
         quick = f"timeout_s = {TIMEOUT_S}\nlate_window_s = {LATE_S}\nbreaker = {{failures = 100000, open_s = 5}}\n"
         text = f"""[node]
 name = "hostile"
@@ -152,6 +161,11 @@ url = "http://127.0.0.1:{self.sim}/fsi/api/rsfComIfsService/callService"
 
 [platform.lying]
 url = "http://127.0.0.1:{lying}/fsi/api/call"
+{quick}{unhurried}
+[platform.undoing]
+url = "http://127.0.0.1:{lying}/fsi/api/call"
+reversal_schedule_s = [0, 0.05]
+quiesce_s = {QUIESCE_S}
 {quick}
 [platform.secure]
 url = "{safe}"
@@ -213,6 +227,25 @@ url = "http://127.0.0.1:{free_port()}/fsi/api/call"
     def alarms(self, msgid: str) -> list[str]:
         """Reasons of the alarms about a msgid."""
         return [line["reason"] for line in self.log_lines() if line["event"] == "alarm" and line.get("msgid") == msgid]
+
+    def story(self, msgid: str, code: str = VICTIM) -> list[str]:
+        """Every state a message has been in, oldest first; [] for one the journal does not hold."""
+        with reading(self.data / "liangding.sqlite") as reader:
+            return [state for row in reader.rows(code, msgid) for _, state, _ in reader.events(row)]
+
+    def ended(self, msgid: str, state: str, code: str = VICTIM) -> list[str]:
+        """Wait until a message is in this state; return its story."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (told := self.story(msgid, code))[-1:] != [state]:
+            assert time.monotonic() < deadline, (told, state)
+            time.sleep(0.02)
+        return told
+
+    def sendings(self, omsgid: str, code: str) -> dict[str, str]:
+        """msgid -> state of every 2601 the journal holds for an original."""
+        with reading(self.data / "liangding.sqlite") as reader:
+            rows = reader.rows(code, limit=1_000_000)
+        return {row.msgid: row.state for row in rows if row.omsgid == omsgid}
 
     def journal(self) -> dict[tuple[str, str], dict[str, Any]]:
         """(institution, msgid) -> row, as `liangding journal list --json` tells it."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hostile_messages import message, new_msgid, payment, raw, reversal
 from hostile_platform import Seen, envelope, http, says, settlement, settles
-from hostile_rig import CROWD, VICTIM, Rig
+from hostile_rig import CROWD, REVERSING_STORY, VICTIM, Rig
 from hostile_wire import post
 
 pytestmark = pytest.mark.processes
@@ -16,6 +16,7 @@ def doubtful(rig: Rig, code: str) -> dict[str, Any]:
     found = payment(code)
     rig.liar.script[found["msgid"]] = says(envelope(-1, "系统异常"))
     assert rig.ask(raw(found), code).gw_code == "GW-IN-DOUBT"
+    assert rig.ended(found["msgid"], "REVERSING", code) == REVERSING_STORY
     return found
 
 
@@ -29,9 +30,11 @@ def test_a_decoy_node_does_not_carry_anothers_omsgid_to_the_platform(rig: Rig) -
         "psn_no": mine["input"]["data"]["psn_no"], "omsgid": mine["msgid"], "oinfno": "2207",
         "mdtrt_id": "", "setl_id": "", "medfee_sumamt": 0,
     }  # fmt: skip
-    rig.ask(raw(asked))
-    assert [one.envelope["input"]["data"]["omsgid"] for one in rig.liar.of(asked["msgid"])] == []
-    assert rig.journal()[VICTIM, mine["msgid"]]["state"] == "IN_DOUBT"
+    assert rig.ask(raw(asked)).json["infcode"] == -1
+    assert rig.liar.of(asked["msgid"]) == []
+    assert rig.liar.reversals(theirs["msgid"]) + rig.liar.reversals(mine["msgid"]) == []
+    assert rig.story(mine["msgid"]) == REVERSING_STORY
+    assert rig.story(theirs["msgid"], CROWD) == ["JOURNALED", "SENT", "ACKED"]
 
 
 def test_a_decoy_node_does_not_hide_a_settled_business(rig: Rig) -> None:
@@ -79,6 +82,7 @@ def test_an_answer_that_cannot_be_believed_is_doubt(rig: Rig, name: str) -> None
 
     rig.liar.script[found["msgid"]] = behave
     assert rig.ask(raw(found)).gw_code == "GW-IN-DOUBT"
+    assert rig.ended(found["msgid"], "REVERSING") == REVERSING_STORY
 
 
 @pytest.mark.parametrize(
@@ -140,13 +144,14 @@ def test_a_reversal_of_anothers_settlement_raises_an_alarm(rig: Rig) -> None:
     assert rig.ask(raw(asked)).gw_code == "GW-REVERSAL-REFUSED"
     assert rig.alarms(asked["msgid"]) == ["reversal_unknown"]
     assert rig.liar.of(asked["msgid"]) == []
+    assert rig.liar.reversals(theirs["msgid"]) == []
 
 
 def test_a_busy_lane_does_not_tell_where_the_patient_is(rig: Rig) -> None:
     """T18: gw_msgid of another institution's record would name that institution."""
     theirs = doubtful(rig, CROWD)
     answer = rig.ask(raw(payment(VICTIM, theirs["input"]["data"]["psn_no"]))).json
-    assert answer["gw_code"] == "GW-LANE-BUSY"
+    assert (answer["gw_code"], answer["gw_state"]) == ("GW-REVERSING", "REVERSING")
     assert CROWD not in json.dumps(answer)
 
 

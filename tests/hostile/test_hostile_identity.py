@@ -18,6 +18,7 @@ from hostile_rig import (
     NARROW,
     NARROW_ADDRESS,
     NEIGHBOUR,
+    REVERSING_STORY,
     STRANGER,
     TRUSTING,
     UNLISTED,
@@ -134,6 +135,7 @@ def test_a_reversal_of_anothers_settlement_is_refused_like_one_of_nothing(rig: R
     rig.liar.script[doubted["msgid"]] = says(envelope(-1, "系统异常"))
     assert rig.ask(raw(done), OTHER).json["infcode"] == 0
     assert rig.ask(raw(doubted), OTHER).gw_code == "GW-IN-DOUBT"
+    rig.ended(doubted["msgid"], "REVERSING", OTHER)
     answers = []
     for psn_no, omsgid in (
         (done["input"]["data"]["psn_no"], done["msgid"]),
@@ -142,11 +144,11 @@ def test_a_reversal_of_anothers_settlement_is_refused_like_one_of_nothing(rig: R
     ):
         asked = reversal(VICTIM, psn_no, omsgid)
         answer = rig.ask(raw(asked)).json
-        assert rig.liar.of(asked["msgid"]) == []
+        assert rig.liar.of(asked["msgid"]) == rig.liar.reversals(omsgid) == []
         answers.append({name: value for name, value in answer.items() if name not in _STAMPS})
     assert answers[0] == answers[1] == answers[2]
     assert answers[0]["gw_code"] == "GW-REVERSAL-REFUSED"
-    assert rig.journal()[OTHER, doubted["msgid"]]["state"] == "IN_DOUBT"
+    assert rig.story(doubted["msgid"], OTHER) == REVERSING_STORY
 
 
 _STAMPS = {"inf_refmsgid", "refmsg_time", "respond_time"}
