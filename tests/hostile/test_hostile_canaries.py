@@ -17,8 +17,8 @@ from typing import Any
 import attrs
 import pytest
 from hostile_canaries import Canaries, files, hits
-from hostile_messages import Json, message, new_person, payment, question, raw, reversal
-from hostile_platform import Behaviour, Seen, envelope, http, settlement
+from hostile_messages import Json, cancellation, message, new_person, payment, question, raw, reversal
+from hostile_platform import Behaviour, Seen, envelope, http, says, settlement, silent
 from hostile_rig import (
     CITY,
     GROUP,
@@ -29,6 +29,7 @@ from hostile_rig import (
     STRANGER,
     TIMEOUT_S,
     TRUSTING,
+    UNDONE,
     UNLISTED,
     VICTIM,
     Rig,
@@ -163,9 +164,9 @@ class Play:
             (500, texts().encode().hex(), envelope(0, texts())),
         ]
         for status, kind, body in bodies:
-            self.lies(_says(body, status, kind))
+            self.lies(says(body, status, kind))
             found = self.laden(question(VICTIM))
-            self.rig.liar.script[found["msgid"]] = _says(body, status, kind)
+            self.rig.liar.script[found["msgid"]] = says(body, status, kind)
             self.ask(raw(found))
         lies: tuple[dict[str, object], ...] = ({"psn_no": "1"}, {"medins_setl_id": "x"}, {"psn_cash_pay": 99})
         for changes in lies:
@@ -182,7 +183,7 @@ class Play:
             return self._chatty(seen, wire)
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self.lies, [late, late, _silent, _silent]))
+            list(pool.map(self.lies, [late, late, silent, silent]))
         for code in (NOBODY, MISTRUST):
             self.ask(raw(self.payment(code)), code)
 
@@ -231,12 +232,31 @@ class Play:
         assert self.ask(raw(found)).gw_code == "GW-MSGID-REUSED"
         again = self.laden({**found, "msgid": payment(VICTIM)["msgid"]})
         assert self.ask(raw(again)).gw_code == "GW-DUPLICATE-SETTLEMENT"
-        doubted = self.lies(_silent)
+        doubted = self.lies(silent)
         psn_no = doubted["input"]["data"]["psn_no"]
-        assert self.ask(raw(self.payment(VICTIM, psn_no))).gw_code == "GW-LANE-BUSY"
+        self.rig.ended(doubted["msgid"], "REVERSING")
+        assert self.ask(raw(self.payment(VICTIM, psn_no))).gw_code == "GW-REVERSING"
         self.ask(raw(self.laden(reversal(VICTIM, psn_no, "nothing"))))
+        cancelled = self.laden(cancellation(VICTIM, new_person()))
+        self.rig.liar.script[cancelled["msgid"]] = silent
+        self.ask(raw(cancelled))  # it is asked about, not reversed
+        psn_no = cancelled["input"]["data"]["psn_no"]
+        assert self.ask(raw(self.payment(VICTIM, psn_no))).gw_code == "GW-LANE-BUSY"
         for _ in range(8):
             self.ask(raw(self.payment(SLOW)), SLOW)
+
+    def reversals(self) -> None:
+        """2601 of the gateway's own, answered with persons; then the institution hears what came of it."""
+        found = self.payment(UNDONE)
+        self.rig.liar.script[found["msgid"]] = silent
+        self.rig.liar.undoing[found["msgid"]] = [
+            says(envelope(-1, self.birds.sentence(), self.birds.laden())),
+            says(self.birds.sentence().encode(), 502, "text/html"),
+            says(envelope(0, self.birds.sentence(), self.birds.laden())),
+        ]
+        self.ask(raw(found), UNDONE)
+        self.rig.ended(found["msgid"], "REVERSED", UNDONE)
+        assert self.ask(raw(found), UNDONE).gw_code == "GW-REVERSED"
 
     def wreckage(self) -> None:
         """What is not even a message."""
@@ -280,14 +300,6 @@ def visit(hospital: Hospital, who: Person) -> Script:
     yield from hospital.cancel("2208", done.output["setlinfo"], psn_no, found["insuplc"], "11")
 
 
-def _says(body: bytes, status: int, kind: str) -> Behaviour:
-    def behave(seen: Seen, wire: socket.socket) -> bool:
-        wire.sendall(http(body, status, kind))
-        return True
-
-    return behave
-
-
 def _raw(content: bytes) -> Behaviour:
     def behave(seen: Seen, wire: socket.socket) -> bool:
         wire.sendall(content)
@@ -304,18 +316,16 @@ def _settles(play: Play, changes: dict[str, object]) -> Behaviour:
     return behave
 
 
-def _silent(seen: Seen, wire: socket.socket) -> bool:
-    return bool(wire.recv(1))
-
-
 @pytest.fixture(scope="module")
 def play(rig: Rig) -> Play:
     """Everything, once."""
     one = Play(rig, Canaries.hatch())
     with ThreadPoolExecutor(1) as waiting:
         slow = waiting.submit(one.silence)
-        for path in (one.success, one.refusals, one.garbage, one.complaints, one.identities, one.repeats, one.wreckage):
+        for path in (one.success, one.refusals, one.garbage, one.complaints, one.identities, one.repeats):
             path()
+        one.reversals()
+        one.wreckage()
         slow.result()
     time.sleep(TIMEOUT_S)  # late answers have come, logs and journal are written
     return one
@@ -330,7 +340,8 @@ def test_two_hundred_canaries_have_flown(play: Play) -> None:
     assert play.codes >= {
         "GW-JSON", "GW-ENVELOPE", "GW-HTTP", "GW-SOURCE", "GW-PATH", "GW-SIZE", "GW-ENCODING", "GW-RATE",
         "GW-IDENTITY", "GW-INFNO", "GW-INVALID", "GW-UNMAPPED", "GW-MSGID-REUSED", "GW-DUPLICATE-SETTLEMENT",
-        "GW-LANE-BUSY", "GW-IN-DOUBT", "GW-NOT-SENT", "GW-PLATFORM", "GW-REVERSAL-REFUSED",
+        "GW-LANE-BUSY", "GW-REVERSING", "GW-REVERSED", "GW-IN-DOUBT", "GW-NOT-SENT", "GW-PLATFORM",
+        "GW-REVERSAL-REFUSED",
     }  # fmt: skip
 
 
