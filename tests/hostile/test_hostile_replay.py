@@ -3,15 +3,17 @@
 A node of its own, since it is stopped and killed here.
 """
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import attrs
 import pytest
-from hostile_messages import payment, raw
-from hostile_platform import Liar, Seen, honest
+from hostile_messages import new_msgid, payment, raw
+from hostile_platform import Liar, Seen, hangs_up, honest
 from hostile_rig import VICTIM
 from hostile_wire import Broken, Wire, post
 from real_processes import Started, free_port, page_of
@@ -29,11 +31,11 @@ class Lone:
     liar: Liar
     port: int
     admin: int
-    config: str
+    config: Path
     started: Started | None = None
 
     def start(self) -> None:
-        self.started = Started.of(self.folder.getbasetemp(), "lone", "gateway", "run", self.config)
+        self.started = Started.of(self.folder.getbasetemp(), "lone", "gateway", "run", str(self.config))
         self.started.wait_for(f"http://127.0.0.1:{self.admin}/readyz")
 
     def end(self, how: signal.Signals) -> int:
@@ -79,6 +81,7 @@ url = "sqlite:node/liangding.sqlite"
 url = "http://127.0.0.1:{lying}/fsi/api/call"
 timeout_s = 1
 late_window_s = 0.5
+reversal_schedule_s = [3600]
 [[institution]]
 fixmedins_code = "{VICTIM}"
 name = "示例机构"
@@ -88,7 +91,7 @@ rate_per_s = 1000000
 """,
         "utf-8",
     )
-    one = Lone(tmp_path_factory, liar, port, admin, str(config))
+    one = Lone(tmp_path_factory, liar, port, admin, config)
     try:
         one.start()
         yield one
@@ -97,6 +100,10 @@ rate_per_s = 1000000
             one.end(signal.SIGTERM)
         liar.close()
     assert liar.broke == []
+
+
+def told(answer: bytes) -> str:
+    return str(json.loads(answer).get("gw_code", ""))
 
 
 def test_a_thousand_repeats_across_restarts_are_one_send(lone: Lone) -> None:
@@ -123,8 +130,10 @@ def test_a_thousand_repeats_across_restarts_are_one_send(lone: Lone) -> None:
     assert b'"infcode": 0' in answers[0]
     assert len(lone.liar.of(settled["msgid"])) == 1
     assert len(doubts) == 240
-    assert all(b'"gw_code":"GW-IN-DOUBT"' in one for one in doubts)
+    assert {told(one) for one in doubts} == {"GW-IN-DOUBT", "GW-REVERSING"}
+    assert told(doubts[-1]) == "GW-REVERSING"  # durable before the first restart, and found again after each
     assert len(lone.liar.of(doubted["msgid"])) == 1
+    assert lone.liar.reversals(doubted["msgid"]) == []  # no restart makes it due earlier than it was
 
 
 def test_a_kill_in_the_middle_of_the_storm_sends_nothing_twice(lone: Lone) -> None:
@@ -141,6 +150,35 @@ def test_a_kill_in_the_middle_of_the_storm_sends_nothing_twice(lone: Lone) -> No
     lone.start()
     answers = lone.storm(raw(found), 80)
     assert len(answers) == 80
-    assert all(b'"gw_code":"GW-IN-DOUBT"' in one for one in answers)
+    assert {told(one) for one in answers} <= {"GW-IN-DOUBT", "GW-REVERSING"}
     assert len(lone.liar.of(found["msgid"])) == 1
+    assert lone.liar.reversals(found["msgid"]) == []
     assert b"liangding_in_doubt 1" in page_of(f"http://127.0.0.1:{lone.admin}/metrics")
+
+
+def test_a_kill_in_the_middle_of_a_reversal_sends_it_again_under_a_new_msgid(lone: Lone) -> None:
+    """§9: the reversal left, its answer was lost with the node. The person can pay again once the platform said so."""
+    lone.config.write_text(lone.config.read_text("utf-8").replace("[3600]", "[0, 0.05]"), "utf-8")
+    assert lone.end(signal.SIGTERM) == 0
+    lone.start()
+    assert lone.started is not None
+    found, dying = payment(VICTIM), lone.started.process
+
+    def deadly(seen: Seen, wire: object) -> bool:
+        lone.end(signal.SIGKILL)
+        return False
+
+    lone.liar.script[found["msgid"]] = hangs_up
+    lone.liar.undoing[found["msgid"]] = [deadly]
+    lone.storm(raw(found), CONNECTIONS)
+    assert dying.wait(20) == -signal.SIGKILL
+    lone.start()
+    deadline = time.monotonic() + 20
+    while {told(one) for one in lone.storm(raw(found), CONNECTIONS)} != {"GW-REVERSED"}:
+        assert time.monotonic() < deadline
+    sent = lone.liar.reversals(found["msgid"])
+    assert len(sent) == len({one.msgid for one in sent}) == 2
+    assert sent[0].envelope["input"] == sent[1].envelope["input"]
+    assert len(lone.liar.of(found["msgid"])) == 1
+    (answer,) = lone.storm(raw(found | {"msgid": new_msgid(VICTIM)}), CONNECTIONS)[:1]
+    assert json.loads(answer)["infcode"] == 0
