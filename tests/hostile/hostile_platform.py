@@ -14,6 +14,8 @@ from typing import Any
 
 import attrs
 
+_ABOUT = {"2601": "omsgid", "5203": "setl_id"}
+
 
 @attrs.frozen
 class Seen:
@@ -38,11 +40,11 @@ class Seen:
             return ""
 
     @property
-    def omsgid(self) -> str:
-        """What a 2601 reverses, '' for everything else."""
+    def about(self) -> str:
+        """What a 2601 reverses (omsgid) or a 5203 asks for (setl_id), '' for everything else."""
         try:
             found = self.envelope
-            return str(found["input"]["data"]["omsgid"]) if found.get("infno") == "2601" else ""
+            return str(found["input"]["data"][_ABOUT[found["infno"]]])
         except (ValueError, AssertionError, LookupError, TypeError):
             return ""
 
@@ -160,7 +162,8 @@ def settles(infcode: object = 0, **changes: object) -> Behaviour:
 class Liar:
     """The server. script: msgid -> behaviour; what is not in it is answered honestly.
 
-    undoing: omsgid -> behaviours for one 2601 after the other (their msgids are the gateway's own); then honestly.
+    undoing: omsgid -> behaviours for one 2601 after the other (their msgids are the gateway's own), then honestly;
+    setl_id -> the same for 5203.
     broke: what a behaviour stumbled over. To the gateway it looks like a platform that hung up, so a test that expects
     doubt would pass without ever having played its lie.
     """
@@ -210,9 +213,9 @@ class Liar:
             return [one for one in self.seen if one.msgid == msgid]
 
     def reversals(self, omsgid: str) -> list[Seen]:
-        """Every 2601 of this original, whoever sent it."""
+        """Every 2601 of this original, whoever sent it; or every 5203 about this setl_id."""
         with self._lock:
-            return [one for one in self.seen if one.omsgid == omsgid]
+            return [one for one in self.seen if one.about == omsgid]
 
     def wait_for(self, msgid: str, within_s: float = 5.0) -> bool:
         """Wait until a request with this msgid has arrived."""
@@ -238,7 +241,7 @@ class Liar:
                     self.seen.append(found)
                     self.busy += 1
                     self.busiest = max(self.busiest, self.busy)
-                    lies = self.undoing.get(found.omsgid)
+                    lies = self.undoing.get(found.about)
                     behave = lies.pop(0) if lies else self.script.get(found.msgid, honest)
                 try:
                     keep = behave(found, wire)

@@ -284,3 +284,58 @@ def test_a_cancellation_in_doubt_is_not_reversed(rig: Rig) -> None:
     assert rig.ask(raw(asked), UNDONE).gw_code == "GW-REVERSAL-REFUSED"
     assert rig.liar.reversals(found["msgid"]) == []
     assert rig.story(found["msgid"], UNDONE) == ["JOURNALED", "SENT", "IN_DOUBT"]
+
+
+def cancelled(infcode: bytes = b"", **changes: object) -> Behaviour:
+    """What 5203 says of a settlement that was refunded. infcode: bytes in front of the envelope's own."""
+
+    def behave(seen: Seen, wire: Any) -> bool:
+        row = settlement(seen, setl_id=seen.envelope["input"]["data"]["setl_id"], refd_setl_flag="1", **changes)
+        body = envelope(0, "", row)
+        wire.sendall(http(b"{" + infcode + body[1:]))
+        return True
+
+    return behave
+
+
+FINDINGS: dict[str, Behaviour] = {
+    "hangs up": hangs_up,
+    "502 in HTML": says(HTML, 502, "text/html"),
+    "not JSON": says(b'{"infcode":0,'),
+    "another person's": cancelled(psn_no="51080000000000000001"),
+    "an unreadable amount": cancelled(medfee_sumamt=["100"], psn_no="51080000000000000001"),
+    "refused, then infcode again": cancelled(b'"infcode":-1,'),
+}
+
+
+def _asked_about(rig: Rig, name: str) -> tuple[Json, list[str]]:
+    found = cancellation(UNDONE, new_person())
+    rig.liar.script[found["msgid"]] = hangs_up
+    rig.liar.undoing[found["input"]["data"]["setl_id"]] = [FINDINGS[name], cancelled()]
+    assert told(rig.ask(raw(found), UNDONE)) == (-1, "GW-IN-DOUBT", "IN_DOUBT", "ask")
+    return found, rig.ended(found["msgid"], "CONFIRMED", UNDONE)
+
+
+@pytest.fixture(scope="module")
+def confirmed(rig: Rig) -> dict[str, tuple[Json, list[str]]]:
+    """Play all of them side by side: seconds lie between two questions."""
+    with ThreadPoolExecutor(len(FINDINGS)) as pool:
+        return dict(zip(FINDINGS, pool.map(lambda name: _asked_about(rig, name), FINDINGS), strict=True))
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_lie_about_a_cancellation_is_asked_about_again(
+    name: str, rig: Rig, confirmed: dict[str, tuple[Json, list[str]]]
+) -> None:
+    """§4.3: only a whole answer about this very settlement confirms it; then the refund is told, to the fen."""
+    found, story = confirmed[name]
+    assert story == ["JOURNALED", "SENT", "IN_DOUBT", "CONFIRMED"]
+    heard = rig.ask(raw(found), UNDONE)
+    assert told(heard)[:3] == (0, "GW-CONFIRMED", "CONFIRMED")
+    refund = heard.json["output"]["setlinfo"]
+    assert (refund["medfee_sumamt"], refund["fund_pay_sumamt"], refund["psn_cash_pay"]) == (-100, -60, -30)
+    questions = rig.liar.reversals(found["input"]["data"]["setl_id"])
+    assert [one.envelope["infno"] for one in questions] == ["5203"] * 2
+    assert found["msgid"] not in [one.msgid for one in questions]
+    assert len(rig.liar.of(found["msgid"])) == 1
+    assert rig.liar.reversals(found["msgid"]) == []
