@@ -162,8 +162,9 @@ def assemble_exchange(
 
     queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled(), linger_s)
     office = StoreForward(
-        clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id
-    )
+        clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id,
+        names={code: one.name for code, one in institutions.items()},
+    )  # fmt: skip
     clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)
     door = Door(dict(institutions))

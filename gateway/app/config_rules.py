@@ -7,6 +7,8 @@ import schemas
 from adapters.transport.addresses import AddressError, ListenAddress, read_link, read_listen
 from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
 
+DAY_S = 86400.0
+
 
 def meaning(config: Config) -> Iterator[str]:
     if not config.store.url.startswith("sqlite:") or len(config.store.url) <= len("sqlite:"):
@@ -95,10 +97,14 @@ def _numbers(path: str, link: Platform) -> Iterator[str]:
             yield f"{path}.{label}: 应大于0"
     if link.breaker.failures < 1 or link.breaker.open_s <= 0:
         yield f"{path}.breaker: failures至少为1，open_s应大于0"
-    if link.resolve not in ("", "Q1", "Q2", "Q3", "Q4", "Q5"):
-        yield f"{path}.resolve: 应为Q1至Q5"
-    if not link.reversal_schedule_s or min(link.reversal_schedule_s) < 0:
-        yield f"{path}.reversal_schedule_s: 不能为空，不能为负"
+    if link.resolve not in ("", "Q1", "Q2", "Q4"):
+        yield f"{path}.resolve: 应为Q1、Q2或Q4（Q3、Q5由后续版本提供）"
+    if not link.reversal_schedule_s or not all(0 <= step <= DAY_S for step in link.reversal_schedule_s):
+        yield f"{path}.reversal_schedule_s: 不能为空，每步应在0到86400秒之间"
+    if link.quiesce_s is not None and not 0 < link.quiesce_s <= DAY_S:
+        yield f"{path}.quiesce_s: 应大于0，不超过86400"
+    if link.reversal_attempts_alarm < 1:
+        yield f"{path}.reversal_attempts_alarm: 至少为1"
     if link.late_window_s < 0:
         yield f"{path}.late_window_s: 不能为负"
 

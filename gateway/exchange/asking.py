@@ -13,10 +13,12 @@ import attrs
 
 from gateway.core.dates import shanghai
 from gateway.core.facts import undone_setl_id
+from gateway.core.jsontext import keys_twice, objects_of
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 from gateway.core.ports import Reply
 from gateway.exchange.resolution import Finding
+from gateway.exchange.verdict import amounts_of
 from gateway.exchange.words import TAIL_MAX, own_message, own_msgid
 from gateway.exchange.words import sign_in as sign_in_words
 
@@ -76,8 +78,11 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
         def following(finding: Finding, found: Mapping[str, Any] | None) -> None:
             nonlocal complete
             complete = complete and finding == "nothing"
-            if finding == "found" or not left:
-                heard("nothing" if finding != "found" and complete else finding, found)
+            if finding == "found":
+                heard(finding, found)
+                return
+            if not left:
+                heard("nothing" if complete else "unknown", None)
                 return
             row = left.pop(0)
             setl_id = row.get("setl_id")
@@ -98,7 +103,9 @@ def _rows(reply: Reply | None, node: str) -> list[dict[str, Any]] | None:
     if reply is None or reply.infcode != "0" or reply.tree is None:
         return None
     output = reply.tree.get("output")
-    found = output.get(node) if type(output) is dict else None
+    if type(output) is not dict:
+        return None
+    found = output.get(node)
     rows = found if type(found) is list else [found] if found else []
     return rows if all(type(row) is dict for row in rows) else None
 
@@ -127,6 +134,8 @@ def _of_cancellation(reply: Reply | None, original: Entry) -> tuple[Finding, Map
     rows, setl_id = _rows(reply, "setlinfo"), undone_setl_id(original.business_key)
     ours = [row for row in rows or () if row.get("setl_id") == setl_id and row.get("psn_no") == original.psn_no]
     if not ours:
+        return "unknown", None
+    if any(amounts_of(row) is None for row in ours):
         return "unknown", None
     flags = {str(row.get("refd_setl_flag", "")) for row in ours}
     if "1" in flags:
@@ -159,7 +168,7 @@ def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Callable[[Re
     head = office.heads.get(original.fixmedins_code, {})
     try:
         path, headers = link.codec.request(infno, now)
-        body = own_message(infno, msgid, original, head, now, message)
+        body = own_message(infno, msgid, original, office.name_of(original), head, now, message)
     except Exception:  # boundary: a question that cannot be asked is a question nobody answered
         office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
         told(None)
@@ -177,8 +186,14 @@ class _Question:
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         self.undo.link.breaker.worked()
-        reply = self.undo.link.codec.read(status, body, whole, True)
-        self.told(reply if status == 200 else None)
+        try:
+            reply = self.undo.link.codec.read(status, body, whole, True)
+            clear = status == 200 and not keys_twice(body, objects_of(reply.outer))
+        except Exception:  # boundary: what we cannot read is no answer
+            original = self.undo.original
+            self.undo.office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
+            clear = False
+        self.told(reply if clear else None)
 
     def not_sent(self, reason: str) -> None:
         self.undo.link.breaker.failed()

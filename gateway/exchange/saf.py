@@ -33,7 +33,10 @@ CANCEL_ASKS_S = (3.0, 5.0, 12.0, 40.0, 60.0, 60.0, 120.0, 150.0, 150.0)  # until
 
 @attrs.define(eq=False, kw_only=True)
 class StoreForward:
-    """Every doubt that is being ended. live: by the original's journal id. heads: of each institution's envelope."""
+    """Every doubt that is being ended.
+
+    live: by the original's journal id. heads: what each institution's envelope said last; names: what it is called.
+    """
 
     clock: Clock
     queue: JournalQueue
@@ -43,6 +46,7 @@ class StoreForward:
     digest: Digest
     dice: Dice
     new_id: Callable[[], int]
+    names: Mapping[str, str]
     heads: dict[str, dict[str, str]] = attrs.Factory(dict)
     live: dict[int, Undo] = attrs.Factory(dict)
     _flying: dict[str, int] = attrs.Factory(dict)
@@ -81,6 +85,10 @@ class StoreForward:
             return False
         self._signed[institution] = now
         return True
+
+    def name_of(self, original: Entry) -> str:
+        """Return what an original's institution is called; its code when it is not in the configuration any more."""
+        return self.names.get(original.fixmedins_code, original.fixmedins_code)
 
     # --- coming in ---
 

@@ -58,7 +58,9 @@ class Sending:
         link.breaker.worked()
         undo.office.watch.platform(link.name, undo.office.clock.seconds() - self.began)
         try:
-            said, reason = link.judge.reversal(status, link.codec.read(status, body, whole, True), body)
+            said, reason = link.judge.reversal(
+                status, link.codec.read(status, body, whole, True), body, undo.original, self.entry.msgid
+            )
         except Exception:  # boundary: a fault of ours while reading an answer is silence: it is sent again
             undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
             said, reason = "silent", "internal"

@@ -230,7 +230,8 @@ class Undo:
             mdtrtarea_admvs=original.mdtrtarea_admvs,
         )
         row = attrs.evolve(self.row, state="INFLIGHT", attempt=self.row.attempt + 1)
-        sending = Sending(self, entry, own_message("2601", msgid, original, head, now, message))
+        name = self.office.name_of(original)
+        sending = Sending(self, entry, own_message("2601", msgid, original, name, head, now, message))
 
         def durable(found: OpResult | NotAccepted) -> None:
             if isinstance(found, Accepted):

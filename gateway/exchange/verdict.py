@@ -61,17 +61,22 @@ class Judge:
         patterns = tuple((name, re.compile(text, re.IGNORECASE)) for name, text in undoing if text)
         return cls(region, re.compile(region.answers.system, re.IGNORECASE), patterns)
 
-    def reversal(self, status: int, reply: Reply, body: bytes) -> tuple[Undoing, str]:
+    def reversal(self, status: int, reply: Reply, body: bytes, original: Entry, msgid: str) -> tuple[Undoing, str]:
         """Judge the answer to 2601 (reversal specification §5.2); return what it says, and why in a stable word.
 
-        What cannot be read, or is a system error, is silence: the queue sends it again.
+        What cannot be read, is a system error, or speaks of another person or message, is silence: the queue sends it
+        again. msgid: of the sending itself.
         """
         if reply.access:
             return "never_left", "access_refused"
         if status >= 500 or not reply.infcode or reply.tree is None:
             return "silent", f"http_{status}" if status >= 500 else "no_infcode"
-        if keys_twice(body, objects_of(reply.outer)):
+        objects = objects_of(reply.outer)
+        if keys_twice(body, objects):
             return "silent", "keys_twice"
+        other = _of_another(objects, original, msgid)
+        if other:
+            return "silent", other
         if reply.infcode == "0":
             return ("done", "answered") if status == 200 else ("silent", f"http_{status}")
         text = reply.err_msg.strip()
@@ -160,6 +165,17 @@ def _contradicts(objects: list[dict[str, Any]], transaction: Transaction, entry:
             return "other_msgid"
         if psn_no and entry.psn_no and psn_no != entry.psn_no:
             return "other_person"
+    return ""
+
+
+def _of_another(objects: list[dict[str, Any]], original: Entry, msgid: str) -> str:
+    """Return why some part of an answer to 2601 speaks of another person or message, '' when none does (X26)."""
+    for here in objects:
+        if here.get("psn_no") not in (None, "", original.psn_no):
+            return "other_person"
+        for name in ("medins_setl_id", "omsgid"):
+            if here.get(name) not in (None, "", original.msgid, msgid):
+                return "other_msgid"
     return ""
 
 

@@ -4,6 +4,7 @@ Whatever they say of the original comes from the journal, never from free input 
 institution sent last; who acts is the gateway, not a person of the institution's.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,10 @@ from gateway.core.dates import shanghai
 from gateway.core.jsontext import encode
 from gateway.core.model import Entry
 
-# What is kept of an institution's envelope: where, to whom, in which version, and the sign-in number. No person.
-HEAD = (
-    "mdtrtarea_admvs", "recer_sys_code", "dev_no", "dev_safe_info", "signtype", "infver", "opter_type", "sign_no",
-    "fixmedins_name",
-)  # fmt: skip
+# What is kept of an institution's envelope, in clear: where, to whom, in which version, and the sign-in number. Only
+# what looks like a code: free text might hold anything (annex X34).
+HEAD = ("mdtrtarea_admvs", "recer_sys_code", "signtype", "infver", "opter_type", "sign_no")
+_CODE = re.compile(r"[0-9A-Za-z._\-]{1,40}", re.ASCII)
 _DEFAULTS = {"infver": "V1.0", "opter_type": "1"}
 _OPTER, _OPTER_NAME = "gateway", "两定网关"
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -23,9 +23,9 @@ TAIL_MAX = len(_ALPHABET) ** 3
 
 
 def head_of(tree: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is kept of an envelope; texts only, of a length that fits its field."""
+    """Return what is kept of an envelope."""
     found = {name: tree.get(name) for name in HEAD}
-    return {name: value for name, value in found.items() if type(value) is str and len(value) <= 200}
+    return {name: value for name, value in found.items() if type(value) is str and _CODE.fullmatch(value)}
 
 
 def own_msgid(institution: str, now_s: float, tail: int) -> str:
@@ -38,9 +38,15 @@ def own_msgid(institution: str, now_s: float, tail: int) -> str:
 
 
 def own_message(
-    infno: str, msgid: str, original: Entry, head: Mapping[str, str], now_s: float, message: Mapping[str, Any]
+    infno: str,
+    msgid: str,
+    original: Entry,
+    name: str,
+    head: Mapping[str, str],
+    now_s: float,
+    message: Mapping[str, Any],
 ) -> bytes:
-    """Return the bytes of an envelope sent for an original's institution, area and insured locality."""
+    """Return the bytes of an envelope sent for an original's institution (called name), area and insured locality."""
 
     def word(name: str) -> str:
         return head.get(name) or _DEFAULTS.get(name, "")
@@ -52,8 +58,8 @@ def own_message(
             "mdtrtarea_admvs": original.mdtrtarea_admvs or word("mdtrtarea_admvs"),
             "insuplc_admdvs": original.insuplc_admdvs,
             "recer_sys_code": word("recer_sys_code"),
-            "dev_no": word("dev_no"),
-            "dev_safe_info": word("dev_safe_info"),
+            "dev_no": "",
+            "dev_safe_info": "",
             "cainfo": "",
             "signtype": word("signtype"),
             "infver": word("infver"),
@@ -62,7 +68,7 @@ def own_message(
             "opter_name": _OPTER_NAME,
             "inf_time": f"{shanghai(now_s):%Y-%m-%d %H:%M:%S}",
             "fixmedins_code": original.fixmedins_code,
-            "fixmedins_name": word("fixmedins_name"),
+            "fixmedins_name": name,
             "sign_no": "" if infno == "9001" else word("sign_no"),
             "input": message,
         }

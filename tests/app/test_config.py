@@ -97,7 +97,7 @@ WHO = 'allow_from = ["127.0.0.1/32"]'
         (LINK, LINK + "\ntimeout_s = 0", "$.platform.national.timeout_s", "大于0"),
         (LINK, LINK + "\nconnections_max = 0", "$.platform.national.connections_max", "大于0"),
         (LINK, LINK + "\nbreaker = {failures = 0}", "$.platform.national.breaker", "至少为1"),
-        (LINK, LINK + '\nresolve = "Q9"', "$.platform.national.resolve", "Q1至Q5"),
+        (LINK, LINK + '\nresolve = "Q9"', "$.platform.national.resolve", "Q1、Q2或Q4"),
         (LINK, LINK + "\nlate_window_s = -1", "$.platform.national.late_window_s", "不能为负"),
         (LINK, LINK + "\nreversal_schedule_s = []", "$.platform.national.reversal_schedule_s", "不能为空"),
         (LINK, LINK + '\nsigning = {profile = "tif"}', "$.platform.national.signing", "paasid"),

@@ -6,7 +6,7 @@ import pytest
 from messages import region
 
 from gateway.core.errors import BadJson
-from gateway.core.facts import Facts, content, content_slices, facts_of, head_name, head_node
+from gateway.core.facts import Facts, content, content_slices, facts_of, head_name, head_node, undone_setl_id
 from gateway.core.jsontext import decode, encode_sorted
 
 HERE = region("national")
@@ -309,3 +309,8 @@ def test_what_is_no_text_is_no_fact() -> None:
 )
 def test_content_in_slices_is_the_same_bytes(message: dict[str, Any], rows: int) -> None:
     assert b"".join(content_slices("2204", "H1", message, rows)) == content("2204", "H1", message)
+
+
+def test_the_settlement_a_cancellation_undoes_is_read_from_its_key_whatever_its_number_holds() -> None:
+    assert undone_setl_id("undo|H51080200001|A|S1") == "A|S1"
+    assert undone_setl_id("2207|H51080200001|V1|B1|1") == ""

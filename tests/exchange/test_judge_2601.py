@@ -8,19 +8,25 @@ import json
 from typing import Any
 
 import pytest
+from exchange_messages import HOME, PERSON
 
 from adapters.platform.national import NationalCodec
+from gateway.core.model import Entry
 from gateway.exchange.verdict import Judge
 from simulators.city import facts
 
 REGION = facts()[0].region
 CODEC = NationalCodec.of(REGION, b"/x", lambda infno, now_s: b"")
 JUDGE = Judge.of(REGION)
+ORIGINAL = Entry(
+    id=1, fixmedins_code=HOME, msgid="m1", infno="2207", klass="M", link="national", state="REVERSING", digest=b"",
+    created_ms=0, psn_no=PERSON,
+)  # fmt: skip
 
 
 def judged(body: bytes | dict[str, Any], status: int = 200) -> tuple[str, str]:
     raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return JUDGE.reversal(status, CODEC.read(status, raw, True, True), raw)
+    return JUDGE.reversal(status, CODEC.read(status, raw, True, True), raw, ORIGINAL, "r1")
 
 
 def said(text: str) -> str:
@@ -185,3 +191,51 @@ def test_done_is_believed_only_with_http_200(status: int) -> None:
 @pytest.mark.parametrize("status", [200, 401, 403])
 def test_a_refusal_of_the_access_layer_means_that_it_never_left(status: int) -> None:
     assert judged({"code": 401, "message": "签名错误"}, status) == ("never_left", "access_refused")
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ({"psn_no": "51080000000000000099"}, "other_person"),
+        ({"medins_setl_id": "m2"}, "other_msgid"),
+        ({"result": [{"omsgid": "m2"}]}, "other_msgid"),
+    ],
+)
+def test_an_answer_about_somebody_else_is_silence(output: Any, reason: str) -> None:
+    """X26: a swapped answer must not end a doubt."""
+    assert judged({"infcode": 0, "output": output}) == ("silent", reason)
+    assert judged({"infcode": -1, "err_msg": "原交易已冲正", "output": output}) == ("silent", reason)
+
+
+def test_an_answer_about_this_very_message_is_believed() -> None:
+    assert judged({"infcode": 0, "output": {"psn_no": PERSON, "omsgid": "m1", "medins_setl_id": "r1"}})[0] == "done"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "冲正原交易失败", "查询原交易失败", "未冲正成功", "该交易已冲正失败", "原交易冲正成功前不能再次提交",
+        "原交易未完成，请稍后冲正", "服务繁忙，请求已取消", "定点协议已取消", "该定点机构资格已被撤销",
+        "存在已退费记录，不能冲正",
+    ],
+)  # fmt: skip
+def test_what_only_sounds_like_done_is_not_done(text: str) -> None:
+    assert said(text) not in ("done", "cancelled")
+
+
+def test_perhaps_not_booked_and_perhaps_reversed_is_not_found() -> None:
+    assert said("原交易不存在或已冲正") == "not_found"
+
+
+@pytest.mark.parametrize(
+    "text", ["没有该交易的冲正权限", "参保登记信息不存在", "人员登记信息不存在", "未查询到该交易对应的人员信息"]
+)
+def test_what_only_sounds_like_not_found_is_not(text: str) -> None:
+    assert said(text) == "refused"
+
+
+@pytest.mark.parametrize(
+    "text", ["原交易流水号不存在", "发送方报文ID不存在", "无此交易", "查无此交易", "未检索到原交易"]
+)
+def test_other_words_for_not_found(text: str) -> None:
+    assert said(text) == "not_found"

@@ -219,7 +219,7 @@ def test_each_sending_has_its_own_msgid_and_the_originals_facts(rig: Rig) -> Non
         assert head == {
             "infno": "2601", "mdtrtarea_admvs": "510800", "insuplc_admdvs": "510100", "recer_sys_code": "YBXT",
             "dev_no": "", "dev_safe_info": "", "cainfo": "", "signtype": "", "infver": "V1.0", "opter_type": "1",
-            "opter": "gateway", "opter_name": "两定网关", "fixmedins_code": HOME, "fixmedins_name": "示例",
+            "opter": "gateway", "opter_name": "两定网关", "fixmedins_code": HOME, "fixmedins_name": HOME,
             "sign_no": "SN1", "input": {"data": {"psn_no": PERSON, "omsgid": "m1", "oinfno": "2207"}},
         }  # fmt: skip
         row = sending_of(rig, one)

@@ -231,7 +231,7 @@ url = "http://127.0.0.1:{free_port()}/fsi/api/call"
     def story(self, msgid: str, code: str = VICTIM) -> list[str]:
         """Every state a message has been in, oldest first; [] for one the journal does not hold."""
         with reading(self.data / "liangding.sqlite") as reader:
-            return [state for row in reader.rows(code, msgid) for _, state, _ in reader.events(row)]
+            return [state for row in reader.rows(code, msgid) for _, _, state, _ in reader.events(row)]
 
     def ended(self, msgid: str, state: str, code: str = VICTIM) -> list[str]:
         """Wait until a message is in this state; return its story."""
