@@ -3,6 +3,7 @@
 Rules: reversal specification §8; contract-annex X7, X10, X37.
 """
 
+from gateway.core.answers import state_made
 from gateway.core.model import Advance, Duplicate, Entry, Known, NotAccepted, OpResult
 from gateway.core.ports import Clock
 from gateway.exchange.job import Job
@@ -25,8 +26,9 @@ def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
         refuse_reused(job)
     elif entry.cancelled and not entry.delivered:
         # The institution reversed what it never heard of: this msgid must not tell it of a success any more.
-        body, code = job.state_answer("REVERSED")
-        job.reply(body, "duplicate", code)
+        # The same bytes each time (X7): they are made of the record alone.
+        body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)
+        job.reply(body, "duplicate", "GW-REVERSED")
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from gateway.core.model import Accept, Keep, NotAccepted, Op, OpResult, Recall, StoreFull
+from gateway.core.model import READS, Accept, Keep, NotAccepted, Op, OpResult, StoreFull
 from gateway.core.ports import Clock, Runner, Store, Watch
 
 Done = Callable[[OpResult | NotAccepted], None]
@@ -56,7 +56,7 @@ class JournalQueue:
         if self.broken or self.full or len(self._pending) >= PENDING_MAX:
             kind = type(op)
             # Look-ups are bounded by the requests in flight, and one refused would make a known msgid look unknown.
-            if kind is Accept or (kind is Recall and self.broken):
+            if kind is Accept or (kind in READS and self.broken):
                 done(NotAccepted())
                 return
         self._pending.append((op, done))
@@ -109,10 +109,10 @@ class JournalQueue:
             return
         if self.full and self._waiting:
             # Reading needs no space.
-            self._flying = [pair for pair in self._pending if type(pair[0]) is Recall]
+            self._flying = [pair for pair in self._pending if type(pair[0]) in READS]
             if not self._flying:
                 return
-            self._pending = [pair for pair in self._pending if type(pair[0]) is not Recall]
+            self._pending = [pair for pair in self._pending if type(pair[0]) not in READS]
         else:
             self._flying, self._pending = self._pending[:BATCH_MAX], self._pending[BATCH_MAX:]
         self._began = self.clock.seconds()
@@ -122,7 +122,7 @@ class JournalQueue:
     def _committed(self, results: list[OpResult]) -> None:
         flown, self._flying = self._flying, []
         if self.full:
-            self.full = all(type(op) is Recall for op, _ in flown)
+            self.full = all(type(op) in READS for op, _ in flown)
         self.watch.commit(self.clock.seconds() - self._began, len(flown))
         if not self.linger_s or len(self._pending) >= BATCH_ENOUGH:
             self._launch()  # the next batch starts before the answers go out: the disk works while we talk
@@ -148,13 +148,19 @@ class JournalQueue:
         first = not self.full
         self.full = True
         self._wait_for_space()
+        fault: Exception | None = None
         for op, done in waiting:
             if type(op) is Accept:
-                done(NotAccepted())
+                try:
+                    done(NotAccepted())
+                except Exception as cause:  # boundary: one request's fault must not silence the others
+                    fault = fault or cause
         if first:
             self.on_full()
         self._launch()  # look-ups
         self._tell_idle()
+        if fault is not None:
+            raise fault
 
     def _break(self, cause: Exception) -> None:
         if not self.broken:

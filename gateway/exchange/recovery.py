@@ -85,16 +85,22 @@ def recover(store: Past, lanes: Lanes, office: StoreForward, now_s: float) -> Pl
     plan = plan_recovery(store.open_entries(), store.unfinished(), now_s, infcode)
     apply_recovery(plan, store.commit, lanes)
     office.heads.update({code: decode(head.encode()) for code, head in store.heads().items()})
-    for found in plan.queued:
-        office.resume(found)
     known = {found.record.id for found in plan.queued}
+    doubts = []
     for entry in plan.holders:
+        if entry.id in known:
+            continue
         original: Entry | None = entry
         if entry.klass == "R":
             (answer,) = store.commit([Recall(entry.fixmedins_code, entry.omsgid)])
             original = answer.entry if isinstance(answer, Known) else None
         if original is None:
             office.watch.alarm("reversal_without_original", entry.fixmedins_code, entry.msgid)
-        if entry.id not in known and original is not None:  # nobody knows when it left: at the latest now
-            office.begin(entry, original, int(now_s * 1000))
+        else:
+            doubts.append((entry, original))
+    # From here on the journal belongs to the writer's thread: everything was read before anything begins.
+    for found in plan.queued:
+        office.resume(found)
+    for entry, original in doubts:  # nobody knows when it left: at the latest now
+        office.begin(entry, original, int(now_s * 1000))
     return plan

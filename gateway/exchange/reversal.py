@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from gateway.core.answers import made
 from gateway.core.dates import shanghai
 from gateway.core.facts import Facts, facts_of
 from gateway.core.jsontext import encode
@@ -111,7 +112,7 @@ class _Request:
             if self.first.institution.forward_settled_reversal:
                 self._forward(original)
             else:
-                self._nothing_to_undo(state)
+                self._nothing_to_undo(original, state)
         elif state in ("ACKED", "CONFIRMED"):
             self._known_success(original)
         elif state in DOUBT and original.infno not in self.first.link.region.reversible:
@@ -131,8 +132,8 @@ class _Request:
 
     def _ended(self, state: State) -> None:
         original, self.undo = self.undo.original if self.undo is not None else None, None
-        if state in FAILED:
-            self._nothing_to_undo(state)
+        if state in FAILED and original is not None:
+            self._nothing_to_undo(original, state)
         elif state == "CONFIRMED":
             self._refuse("原交易已确认成功", original)
         else:
@@ -153,7 +154,8 @@ class _Request:
     def _known_success(self, original: Entry) -> None:
         """RV6: not in general; where it is allowed, the same day, and while nothing was built on it."""
         job, now = self.first, self.room.clerk.clock.seconds()
-        undo = job.link.plans[original.infno].transaction.undone_by
+        plan = job.link.plans.get(original.infno)
+        undo = plan.transaction.undone_by if plan is not None else ""
         instead = f"，请使用{undo}撤销" if undo else ""
         if original.cancelled:
             self._refuse("原交易已撤销", original)
@@ -186,10 +188,22 @@ class _Request:
 
     # --- answering ---
 
-    def _nothing_to_undo(self, state: State) -> None:
-        """RV7: saying so is a success; it is recorded, so that a repeat gets the same bytes (X7)."""
+    def _nothing_to_undo(self, original: Entry, state: State) -> None:
+        """RV7: saying so is a success, and it is recorded.
+
+        A repeat gets the same bytes (X7), also when it could not be: they are made of the original's record alone.
+        """
         job, queue = self.first, self.room.clerk.queue
-        self.body = body = job.made("GW-REVERSED", success=True, state=state, repeat="no")
+        self.body = body = made(
+            "GW-REVERSED",
+            now_s=original.created_ms / 1000,
+            region_infcode=job.link.infcode,
+            admdvs=original.mdtrtarea_admvs,
+            sequence=original.id,
+            success=True,
+            state=state,
+            repeat="no",
+        )
         entry = attrs.evolve(self.room.clerk.entry_of(job), state="DONE", lane="", mdtrt_id="", business_key="")
 
         if queue.full:  # nothing can be kept now

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from journals import HOME, KEY, SCRIPTS, T0_MS, Book, Counted, open_sqlite
 
+from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault
 from adapters.store.journal_reader import reading
-from adapters.store.sqlite_batch import bound_to, event_chain, outcome_facts, request_facts
+from adapters.store.sqlite_batch import bound_to, event_chain, outcome_facts
 from adapters.store.sqlite_journal import SqliteJournal, migrate
 from adapters.store.verify import findings
 from gateway.core.model import (
@@ -36,6 +37,13 @@ _COLUMNS = (
 )
 
 
+def old_facts(e: Entry) -> bytes:
+    """The digest of a request's first event as the first version made it; it must be found right for ever."""
+    row = (e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.business_key, e.soft_key, e.lane, e.psn_no)
+    more = (e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.digest.hex(), "")
+    return sm3(repr((*row, *more)).encode())
+
+
 def write_old(path: Path) -> None:
     """Write rows as the first version did: no area of the visit, no queue, no owner."""
     vault = Vault(KEY, "aes-256-gcm", Counted(1000))
@@ -55,7 +63,7 @@ def write_old(path: Path) -> None:
         outcome = ("S1", "V1", '{"medfee_sumamt":1}')
         for state in states:
             number += 1
-            facts = {"JOURNALED": request_facts(entry, ""), "ACKED": outcome_facts(*outcome)}.get(state, b"")
+            facts = {"JOURNALED": old_facts(entry), "ACKED": outcome_facts(*outcome)}.get(state, b"")
             chain = event_chain(chain, entry.id, T0_MS, state, "old", facts)
             row = (entry.id, number, T0_MS, state, "old", facts, chain)
             connection.execute("INSERT INTO journal_event VALUES (?, ?, ?, ?, ?, ?, ?)", row)

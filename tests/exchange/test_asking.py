@@ -112,6 +112,20 @@ def test_an_open_breaker_is_no_answer_either(rig: Rig) -> None:
     assert rig.state("m1") == "REVERSING"
 
 
+def test_time_that_is_up_while_a_query_is_on_its_way_lets_no_other_leave(rig: Rig) -> None:
+    by_table(rig, give_up_s=1.0)  # at least as long as one sending may take: 28 s
+    fall_into_doubt(rig)
+    rig.run(3.5)
+    rig.far.last.raw(b"?")
+    rig.run(26)
+    assert len(sent_of(rig, "5203")) == 2
+    assert rig.state("m1") == "IN_DOUBT"
+    rig.far.last.raw(b"?")
+    rig.run(60)
+    assert rig.state("m1") == "MANUAL"
+    assert len(rig.far.sent) == 3
+
+
 # --- found ------------------------------------------------------------------------------------------------------------
 
 

@@ -146,6 +146,34 @@ def test_where_it_is_reversible_what_still_stands_late_enough_is_made_certain_by
     assert rig.ask(pay("m4")).said[1] == "GW-DUPLICATE-SETTLEMENT"  # the settlement stands
 
 
+def test_where_it_is_reversible_what_took_place_is_kept_all_the_same(rig: Rig) -> None:
+    """A cancellation is idempotent by meaning: the institution asked for it, and it is done."""
+    reversible(rig)
+    rig = doubted_again(rig)
+    rig.far.plays = told(row("1"))
+    rig.run(4)
+    assert rig.state("u1") == "CONFIRMED"
+    assert sent_of(rig, "2601") == []
+
+
+@pytest.mark.parametrize("flag", ["", None, "2"])
+def test_where_it_is_reversible_a_mark_nobody_understands_is_asked_about_to_the_end(rig: Rig, flag: Any) -> None:
+    reversible(rig)
+    rig = doubted_again(rig)
+    rig.far.plays = told(row(flag))
+    rig.run(590)
+    assert sent_of(rig, "2601") == []
+    rig.run(20)
+    assert len(sent_of(rig, "2601")) == 1
+
+
+def test_a_platform_that_answers_slowly_does_not_make_ten_minutes_longer(rig: Rig) -> None:
+    rig.far.plays = lambda one: rig.clock.callLater(19, one.raw, b"?")
+    rig.run(621)
+    assert rig.state("u1") == "MANUAL"
+    assert len(sent_of(rig, "5203")) < 9
+
+
 def test_where_it_is_reversible_silence_ends_in_a_reversal_too(rig: Rig) -> None:
     reversible(rig)
     rig = doubted_again(rig)

@@ -8,7 +8,7 @@ from exchange_messages import HOME, PERSON, pay, statement
 from exchange_rig import T0_S, Recorded, Rig
 from exchange_undo import at_once, fall_into_doubt, reasons, reversing, row_on_queue, says, sending_of, sent_of, undo
 
-from gateway.core.model import Entry, Op, OpResult, Saf, State, Unfinished
+from gateway.core.model import Accept, Entry, Op, OpResult, Saf, State, Unfinished
 from gateway.exchange.lanes import Lanes
 from gateway.exchange.recovery import apply_recovery, is_sending, plan_recovery
 
@@ -168,6 +168,22 @@ def test_a_restart_makes_no_second_reversal_of_what_is_on_the_queue() -> None:
         rig.run(0.5)
     assert [row.original_id for row in rig.store.journal.saf.values()] == [rig.row("m1").id]
     assert len(sent_of(rig, "2601")) == 4  # one a start
+
+
+def test_a_reversal_an_older_version_left_in_doubt_beside_its_original_makes_no_second_one() -> None:
+    """RV5: it forwarded the institution's 2601 of a doubt; now the doubt's own reversal ends it."""
+    rig = at_once()
+    rig.ask(pay("m1"))
+    old = attrs.evolve(
+        rig.row("m1"), id=90, msgid="r1", infno="2601", klass="R", state="IN_DOUBT", lane="", mdtrt_id="",
+        omsgid="m1", business_key=f"2601|{HOME}|m1",
+    )  # fmt: skip
+    rig.store.journal.commit([Accept(entry=old)])
+    restart(rig)
+    rig.run(2)
+    assert len(sent_of(rig, "2601")) == 1
+    assert len(rig.store.journal.saf) == 1
+    assert rig.watch.alarms == []
 
 
 def test_lanes_are_rebuilt_without_touching_what_a_person_works_on() -> None:

@@ -157,6 +157,17 @@ def test_rv6_where_it_is_allowed_the_institutions_own_message_goes_and_its_answe
     allowed.settle(pay("m3"))  # the batch is free again
 
 
+def test_rv6_everybody_who_sent_it_gets_the_answer(allowed: Rig) -> None:
+    allowed.settle(pay("m1"))
+    callers = [allowed.post(undo("r1")), allowed.post(undo("r1"))]  # the second while the journal is asked
+    allowed.run()
+    callers.append(allowed.ask(undo("r1")))  # on its way
+    assert len(sent_of(allowed, "2601")) == 1
+    body = allowed.far.last.reply(0)
+    allowed.run()
+    assert [caller.raw for caller in callers] == [body] * 3
+
+
 def test_rv6_a_reversal_the_platform_refuses_leaves_the_settlement_as_it_is(allowed: Rig) -> None:
     allowed.settle(pay("m1"))
     caller = allowed.ask(undo("r1"))

@@ -4,7 +4,7 @@ The other rules: test_reversal.py.
 """
 
 import pytest
-from exchange_messages import HOME, pay
+from exchange_messages import HOME, pay, refund
 from exchange_rig import T0_S, Rig
 from exchange_undo import (
     at_once,
@@ -86,6 +86,19 @@ def test_rv7_a_forwarded_one_without_an_answer_ends_in_nothing_to_undo() -> None
     assert rig.ask(undo("r1")).answer["infcode"] == 0
 
 
+def test_rv7_a_forwarded_one_is_ended_also_where_the_original_could_not_be_reversed() -> None:
+    """What is in doubt is the institution's 2601, and that is repeated until it is answered (§2, class R)."""
+    rig = Rig(settings={"resolve": "Q4"}, institution={"forward_settled_reversal": True})
+    rig.ask(refund("u1", "S1"))
+    rig.far.last.reply(-1, "该结算不存在")
+    rig.run()
+    rig.ask(undo("r1", omsgid="u1", oinfno="2208"))
+    rig.far.plays = says(0)
+    rig.far.last.listener.lost("connection lost")
+    rig.run(1)
+    assert rig.state("r1") == "CONFIRMED"
+
+
 # --- RV8: the original is on its way, or in doubt ---------------------------------------------------------------------
 
 
@@ -147,9 +160,9 @@ def test_rv8_who_waited_too_long_hears_that_it_goes_on_and_may_ask_again() -> No
     rig.run(24)
     assert caller.said == (200, "GW-REVERSING", "REVERSING", "ask")
     assert caller.answered_at - T0_S < 25
-    assert rig.row("r1") is None
     sent_of(rig, "2601")[-1].reply(0)
     rig.run()
+    assert rig.row("r1") is None  # it was told that it goes on; nothing else is kept under its number
     assert undone(rig.ask(undo("r1")))
 
 

@@ -75,6 +75,22 @@ def test_of_two_reversals_of_one_person_only_one_is_on_its_way(rig: Rig) -> None
     assert (rig.state("m1"), rig.state("m2")) == ("REVERSED", "REVERSED")
 
 
+def test_the_end_of_one_doubt_does_not_free_the_lane_another_one_holds(rig: Rig) -> None:
+    for msgid in ("m1", "m2"):
+        rig.ask(pay(msgid, psn_no=msgid))
+    rig.row("m2").lane = rig.row("m1").lane
+    rig.restart()
+    rig.run(1)
+    rig.far.last.listener.lost("connection lost")  # the next one of m1 is due in five seconds
+    rig.run(2)
+    assert originals(sent_of(rig, "2601")) == ["m1", "m2"]
+    rig.far.last.reply(0)
+    rig.run()
+    assert (rig.state("m1"), rig.state("m2")) == ("REVERSING", "REVERSED")
+    holder = rig.room.lanes.holder(rig.row("m1").lane)
+    assert holder is not None and holder.msgid == "m1"
+
+
 def test_no_more_than_so_many_reversals_are_on_their_way_and_each_that_lands_lets_one_go(rig: Rig) -> None:
     names = doubts(rig, IN_FLIGHT_MAX + 3)
     rig.run(4)

@@ -187,6 +187,20 @@ def test_not_found_late_enough_needs_no_second_asking(rig: Rig) -> None:
     assert end_of(rig) == ("REVERSED", "reversed_absent", "DONE")
 
 
+def test_how_long_it_may_still_be_booked_is_counted_from_when_the_original_left(rig: Rig) -> None:
+    """Not from the end of its late window: a patient stands at the counter."""
+    rig.ask(pay("m1"))
+    original = rig.far.last
+    rig.run(20)
+    original.listener.silent()
+    rig.run(3)
+    rig.far.plays = says(-1, "原交易不存在")
+    original.listener.lost("no answer in time")
+    rig.run(QUIESCE_S)
+    assert len(sent_of(rig, "2601")) == 2
+    assert sent_of(rig, "2601")[-1].at == pytest.approx(original.at + QUIESCE_S, abs=0.5)
+
+
 def test_a_sending_that_left_too_early_proves_nothing_by_an_answer_that_comes_late(rig: Rig) -> None:
     """What counts is when the question left: the platform may have looked before the original was booked."""
     rig.link.quiesce_s = 10.0
@@ -318,6 +332,18 @@ def test_after_a_day_the_row_is_dead_and_a_person_takes_over(rig: Rig) -> None:
     sent = len(rig.far.sent)
     rig.run(24 * HOUR_S)
     assert len(rig.far.sent) == sent
+
+
+def test_a_restart_does_not_begin_the_day_anew(rig: Rig) -> None:
+    rig.run(16 * HOUR_S + 600)
+    rig.far.plays = cut
+    fall_into_doubt(rig)
+    rig.run(12 * HOUR_S)
+    rig.restart()
+    rig.run(12 * HOUR_S - 5)
+    assert rig.state("m1") == "REVERSING"
+    rig.run(10)
+    assert end_of(rig) == ("MANUAL", "time_is_up", "DEAD")
 
 
 def test_time_that_is_up_while_a_sending_is_on_its_way_waits_for_its_answer(rig: Rig) -> None:

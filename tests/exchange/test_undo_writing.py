@@ -97,6 +97,17 @@ def test_an_end_somebody_else_wrote_is_an_alarm_and_the_lane_stays_blocked(rig: 
     assert rig.room.lanes.holder(LANE) is not None
 
 
+def test_a_settlement_somebody_else_moved_before_it_fell_into_doubt_is_not_reversed(rig: Rig) -> None:
+    rig.ask(pay("m1"))
+    rig.row("m1").state = "MANUAL"
+    rig.far.last.listener.lost("connection lost")
+    rig.run(25 * HOUR_S)
+    assert rig.state("m1") == "MANUAL"
+    assert rig.watch.alarms == [("state_conflict", "m1")]
+    assert len(rig.far.sent) == 1
+    assert not rig.room.office.live
+
+
 def test_a_doubt_somebody_else_moved_is_not_reversed(rig: Rig) -> None:
     fall_into_doubt(rig)
     rig.run(0.0015)

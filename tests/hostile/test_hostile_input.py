@@ -26,7 +26,9 @@ def nothing_forwarded_and_serving(rig: Rig) -> Iterator[None]:
     """Whatever a test here sends, its platform hears of no refused request, and the node goes on."""
     before = rig.liar.count()
     yield
-    assert [one.msgid for one in rig.liar.seen[before:] if one.msgid not in _expected] == []
+    # A doubt of another file's tests may be reversed meanwhile, by the gateway itself.
+    seen = [one for one in rig.liar.seen[before:] if one.envelope.get("infno") != "2601"]
+    assert [one.msgid for one in seen if one.msgid not in _expected] == []
     found = question(VICTIM)
     _expected.add(found["msgid"])
     assert rig.ask(raw(found)).json["output"] == {"echo": found["msgid"]}

@@ -221,7 +221,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer of another msgid believed", VERDICT,
-        "            return \"other_msgid\"\n", "            continue\n",
+        "        if transaction.kind == \"money\" and named and named != entry.msgid:\n", "        if False:\n",
         "somebody else's amounts are printed",
     ),
     # --- reversals ---
@@ -284,9 +284,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a 2601 for the message of another institution accepted", REVERSAL,
-        "                self._refuse(\"日志中没有原交易\")",
-        "                self._end()\n"
-        "                clerk.take(self.first)",
+        "            self._refuse(\"日志中没有原交易\")",
+        "            self._end()\n"
+        "            self.room.clerk.take(self.first)",
         "one institution undoes what another was paid", weathers=("careless",),
     ),
     Mutation(
