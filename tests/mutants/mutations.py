@@ -332,9 +332,9 @@ MUTATIONS = (
     # --- the disk ---
     Mutation(
         "a full disk ignored", QUEUE,
-        "            if type(op) is Accept:\n                done(NotAccepted())\n        if first",
-        "            if type(op) is Accept:\n                from gateway.core.model import Accepted\n\n"
-        "                done(Accepted())\n        if first",
+        "                try:\n                    done(NotAccepted())\n",
+        "                from gateway.core.model import Accepted\n\n"
+        "                try:\n                    done(Accepted())\n",
         "money leaves without a trace in the journal", weathers=("disks",),
     ),
     Mutation(
@@ -388,7 +388,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a doubt not taken up again after a restart", RECOVERY,
-        "            office.begin(entry, original, int(now_s * 1000))\n", "            continue\n",
+        "        office.begin(entry, original, int(now_s * 1000))\n", "        continue\n",
         "a crash leaves a doubt for ever", weathers=("crashes",),
     ),
     Mutation(
