@@ -63,7 +63,8 @@ CRASHES = attrs.evolve(STORM, crash=0.03, disk_broken=0.01, rival=0.01, broken_c
 DISKS = attrs.evolve(STORM, disk_full=0.05, slow_disk=0.2, disk_broken=0.01)
 SILENCE = attrs.evolve(STORM, slow_answer=0.3, lost_answer=0.2, books_late=0.15, impatient=0.2)
 LIARS = attrs.evolve(STORM, no_effect=0.03, twice=0.03, books_late=0.1)
-OUTAGES = attrs.evolve(STORM, outage=0.1, slow_answer=0.1)
+# By a wall that does not jump the witness can tell how late an answer was believed.
+OUTAGES = attrs.evolve(STORM, outage=0.1, slow_answer=0.1, clock_jump=0.0)
 # No copies: one refused because of another is not remembered, and its copy may be taken when the other is gone.
 CARELESS = attrs.evolve(
     SILENCE, careless=0.3, takes_back=0.2, doubled_counter=0.0, odd_code=0.03, foreign_answer=0.03, mixed_up=0.3

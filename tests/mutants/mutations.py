@@ -303,7 +303,7 @@ MUTATIONS = (
     Mutation(
         "a settled success told as nothing to undo", REVERSAL,
         "        elif state in (\"ACKED\", \"CONFIRMED\"):\n            self._known_success(original)",
-        "        elif state in (\"ACKED\", \"CONFIRMED\"):\n            self._nothing_to_undo(state)",
+        "        elif state in (\"ACKED\", \"CONFIRMED\"):\n            self._nothing_to_undo(original, state)",
         "the institution gives the money back and the fund has paid",
     ),
     # --- the queue, its gates, the breaker ---
