@@ -92,13 +92,14 @@ class Undo:
     def resume(self, row: Saf) -> None:
         """A restart found it on the queue; a sending that was on its way may or may not have arrived."""
         self.row = attrs.evolve(row, state="QUEUED")
-        self._deadlines(row.opened_ms)
+        over_s = self._deadlines(row.opened_ms)
         self._calm_down(0.0)  # nobody knows what the clock did meanwhile
         self.machine.resume()
         # A wall clock that was set back meanwhile must not make anybody wait longer than one step of the schedule.
         now_ms = self._now_ms()
         longest_ms = next_time_ms("silent", self.policy, row, now_ms, 1.0)
-        self._sleep(min(row.next_ms, longest_ms) if row.state == "QUEUED" else now_ms)
+        at_once = row.state == "INFLIGHT" or over_s <= self.fair_s  # time is nearly up: one more sending fits
+        self._sleep(now_ms if at_once else min(row.next_ms, longest_ms))
 
     @property
     def fair_s(self) -> float:
@@ -110,11 +111,13 @@ class Undo:
         if self.waits and self._cancel("next"):
             self.office.due(self)
 
-    def _deadlines(self, opened_ms: int) -> None:
+    def _deadlines(self, opened_ms: int) -> float:
+        """Set the timers of RV11; return how many seconds are left."""
         extra_s, over_s = self.office.deadlines(self, opened_ms)
         self._later("over", over_s, self._time_is_up)
         if 0 < extra_s < over_s:
             self._later("extra", extra_s, self.hurry)
+        return over_s
 
     def _calm_down(self, since_s: float) -> None:
         self._later("quiet", self.policy.quiesce_ms / 1000 - since_s, self._calm)

@@ -349,3 +349,18 @@ def test_a_crash_anywhere_ends_in_one_reversed_settlement(rig: Rig, crash_s: flo
     open_rows = [row.state for row in rig.store.journal.rows.values() if row.state in ("SENT", "IN_DOUBT", "REVERSING")]
     assert open_rows == []
     assert rig.room.lanes.holder(LANE) is None
+
+
+def test_a_node_that_was_down_over_the_hour_sends_once_more_before_a_person_must_look() -> None:
+    rig = Rig(settings={"resolve": "Q4", "reversal_schedule_s": [0, 2400]})
+    rig.far.plays = cut
+    fall_into_doubt(rig)
+    rig.run(16 * HOUR_S + 1200)  # 00:20; the extra sending of 23:30 was followed by one at 00:10, the next is at 00:50
+    assert row_on_queue(rig).next_ms / 1000 - rig.clock.seconds() > 1200
+    sent = len(sent_of(rig, "2601"))
+    rig.kill()
+    rig.clock.advance(660)  # past half an hour after midnight
+    rig.restart()
+    rig.run(60)
+    assert len(sent_of(rig, "2601")) == sent + 1
+    assert rig.state("m1") == "MANUAL"
