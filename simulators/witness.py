@@ -213,7 +213,21 @@ class Witness:
     def cases(self) -> dict[str, str]:
         """msgid -> why a person looks at it: given up by the gateway, or a lie only other books can show (S3, D3)."""
         given_up = {row.msgid: "MANUAL" for row in self.city.journal.rows.values() if row.state == "MANUAL"}
-        return given_up | self.city.lies | self._lied_reversals() | self._booked_copies()
+        return given_up | self.city.lies | self._lied_reversals() | self._booked_copies() | self._copied_reversals()
+
+    def _copied_reversals(self) -> dict[str, str]:
+        """What an institution's 2601 took back after it had been refused.
+
+        A second copy of it on the road came when the original stood in the journal. A refusal reserves nothing (annex
+        X9), so the copy was a new request.
+        """
+        refused = {
+            key: self._undoing[key]
+            for key, answers in self.heard_of.items()
+            if key in self._undoing and any(one.code == "GW-REVERSAL-REFUSED" for one in answers)
+        }
+        rows = ((self._row(*key), omsgid) for key, omsgid in refused.items())
+        return {omsgid: "copy" for row, omsgid in rows if row is not None and row.state in SUCCESS}
 
     def _booked_copies(self) -> dict[str, str]:
         """What a second copy on the road booked or took back after the first was refused (L1-CENTER-MORE, -LESS)."""
