@@ -15,8 +15,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from real_processes import NOBODY_THERE, fetch
 from tills import Rush, Till, evening, import_mappings, prepared
-from town import HOSPITAL, Town, fetch
+from town import HOSPITAL, Town
 
 from simulators.his import Answer
 
@@ -51,16 +52,15 @@ def test_kills_at_random_moments_never_settle_twice_and_never_lose_a_settlement(
 
 
 class SlowPlatform(http.server.BaseHTTPRequestHandler):
-    """Takes its time, then settles whatever it is asked."""
+    """Settles whatever it is asked, once the test lets it answer."""
 
     protocol_version = "HTTP/1.1"
-    delay_s = 1.5
-    arrived = threading.Event()
+    arrived, may_answer = threading.Event(), threading.Event()
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.arrived.set()
-        time.sleep(self.delay_s)
+        self.may_answer.wait()
         data = message["input"]["data"]
         info = {"setl_id": "S1", "mdtrt_id": data["mdtrt_id"], "psn_no": data["psn_no"]}
         body = json.dumps({"infcode": 0, "err_msg": "", "output": {"setlinfo": info}}).encode()
@@ -80,12 +80,14 @@ class SlowServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
 @contextmanager
 def slow_platform(town: Town) -> Iterator[None]:
     SlowPlatform.arrived.clear()
+    SlowPlatform.may_answer.clear()
     server = SlowServer(("127.0.0.1", town.platform_port), SlowPlatform)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         yield
     finally:
+        SlowPlatform.may_answer.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -114,6 +116,8 @@ def posted(port: int, body: bytes) -> Answer:
 @pytest.mark.processes
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_node_told_to_stop_finishes_what_is_in_flight_and_takes_nothing_new(town: Town, how: signal.Signals) -> None:
+    town.link = town.link.replace("timeout_s = 5.0", "timeout_s = 60.0")
+    town.write_config()
     with slow_platform(town):
         gateway = town.start_gateway()
         heard: list[Answer] = []
@@ -122,9 +126,12 @@ def test_a_node_told_to_stop_finishes_what_is_in_flight_and_takes_nothing_new(to
         waiting.start()
         assert SlowPlatform.arrived.wait(10)
         gateway.send_signal(how)
-        time.sleep(0.3)
-        assert posted(town.port, body).status in (0, 503)
-        assert fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] in (0, 503)
+        while fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] != 503:
+            assert gateway.poll() is None
+            time.sleep(0.02)
+        assert posted(town.port, body).status == NOBODY_THERE
+        assert heard == []
+        SlowPlatform.may_answer.set()
         waiting.join(20)
         assert heard[0].done, heard[0].body
         assert gateway.wait(20) == 0
@@ -144,11 +151,9 @@ def test_a_second_node_on_the_same_store_ends_with_2_and_disturbs_nobody(town: T
         first.send_signal(signal.SIGKILL)
         first.wait()
         again = second.start("gateway", "run", str(config))
-        for _ in range(500):
-            if fetch(f"http://127.0.0.1:{second.admin_port}/readyz")[0] == 200:
-                break
+        while fetch(f"http://127.0.0.1:{second.admin_port}/readyz")[0] != 200:
+            assert again.poll() is None
             time.sleep(0.02)
-        assert again.poll() is None
         again.send_signal(signal.SIGTERM)
         assert again.wait(20) == 0
     finally:

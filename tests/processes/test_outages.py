@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real_processes import free_port
 from road import Road, Weather
 from tills import Rush, evening, import_mappings, prepared
-from town import Town, free_port
+from town import Town
 
 QUICK = """timeout_s = 1.0
 late_window_s = 0.3

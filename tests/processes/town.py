@@ -3,18 +3,16 @@
 import json
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 from click.testing import CliRunner
+from real_processes import fetch, free_port
 
 from gateway.app.cli import cli
 from gateway.app.say import Outside
@@ -29,24 +27,6 @@ quiesce_s = 0.5
 reversal_schedule_s = [0, 0.2, 0.5]
 breaker = {failures = 1000000}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-def fetch(url: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
-    """(status, body); status 0 when nobody is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, refusal.read()
-    except OSError:
-        return 0, b""
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> float:
