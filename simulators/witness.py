@@ -276,6 +276,8 @@ class Witness:
             final = [one for one in answers if one.final]
             for one in final:
                 success = self._is_undone(key) if reversal and state not in TERMINAL - {"DONE"} else state in SUCCESS
+                if row is not None and row.cancelled and not row.delivered:
+                    success = False  # reversed before anybody heard of it: its msgid says so from then on
                 if one.done != success:
                     yield f"I3: {key[1]} was told {'success' if one.done else 'failure'} and is {state}"
             if any(one.body != final[0].body for one in final):
