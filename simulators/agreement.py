@@ -69,7 +69,7 @@ def of_platform(rows: Iterable[Json]) -> Ledger:
 def of_gateway(rows: Iterable[Json]) -> Ledger:
     """Rows of `journal list --full --json`; those that settled nothing are left out."""
     return _ledger(
-        ((row["fixmedins_code"], row["msgid"]), _amounts(row["settled"]))
+        ((row["fixmedins_code"], row["msgid"]), amounts_of(row["settled"]))
         for row in rows
         if "medfee_sumamt" in row["settled"]
     )
@@ -77,7 +77,7 @@ def of_gateway(rows: Iterable[Json]) -> Ledger:
 
 def of_institutions(institutions: Iterable[Institution]) -> Ledger:
     """What institutions in this process believe."""
-    return _ledger(((one.code, row.msgid), _amounts(row.amounts)) for one in institutions for row in one.ledger)
+    return _ledger(((one.code, row.msgid), amounts_of(row.amounts)) for one in institutions for row in one.ledger)
 
 
 def of_csv(rows: Iterable[Mapping[str, str]]) -> Ledger:
@@ -87,7 +87,8 @@ def of_csv(rows: Iterable[Mapping[str, str]]) -> Ledger:
     )
 
 
-def _amounts(found: Mapping[str, Any]) -> Amounts:
+def amounts_of(found: Mapping[str, Any]) -> Amounts:
+    """Amounts by their national names; one that is not there is 0."""
     return tuple(found.get(one.name, 0) for one in COMPONENTS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from simulators.agreement import COMPONENTS, Amounts, amounts_of
 from simulators.day import day_of
 from simulators.his import Institution, Script
 from simulators.hospital import Hospital
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from simulators.city import City
 
 HOSPITAL, PHARMACY = "H51080200001", "P51080200101"
-Booked = tuple[str, str, int]
-"""(msgid, setl_id, fen) of one booking; a refund is negative."""
+Booked = tuple[str, str, Amounts]
+"""(msgid, setl_id, every amount) of one booking; a refund's are negative."""
 
 
 class FullPeople:
@@ -44,7 +45,8 @@ class FullPeople:
         """Yield what the platform booked and did not take back."""
         for row in self.platform.books.settlements.values():
             if not row.reversed:
-                yield row.msgid, row.setl_id, row.row()["medfee_fen"]
+                columns = row.row()
+                yield row.msgid, row.setl_id, tuple(columns[one.column] for one in COMPONENTS)
 
     def bookings(self, msgid: str) -> int:
         """Return how many rows of the platform's carry a msgid."""
@@ -54,7 +56,7 @@ class FullPeople:
         """Yield what the institutions believe."""
         for one in self.institutions:
             for row in one.ledger:
-                yield row.msgid, row.setl_id, row.amounts["medfee_sumamt"]
+                yield row.msgid, row.setl_id, amounts_of(row.amounts)
 
     def unknown(self) -> set[str]:
         return {msgid for one in self.institutions for msgid in one.unknown}

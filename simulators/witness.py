@@ -38,6 +38,8 @@ LATE_MS = 3_000
 REFUSED_AT_ONCE = {"GW-LANE-BUSY", "GW-REVERSING"}
 AT_ONCE_S = 0.1
 _decode = msgspec.json.Decoder().decode
+Booking = tuple[str, Any]
+"""(setl_id, amounts): the total in fen, or all amounts."""
 
 
 @attrs.frozen
@@ -248,11 +250,11 @@ class Witness:
     def _books(self) -> Iterator[str]:
         """I6: to the fen, and as many bookings; every difference is a case."""
         people, cases = self.city.people, self.cases()
-        theirs: dict[str, list[tuple[str, int]]] = {}
-        ours: dict[str, list[tuple[str, int]]] = {}
+        theirs: dict[str, list[Booking]] = {}
+        ours: dict[str, list[Booking]] = {}
         for books, rows in ((theirs, people.booked()), (ours, people.believed())):
-            for msgid, setl_id, fen in rows:
-                books.setdefault(msgid, []).append((setl_id, fen))
+            for msgid, setl_id, amounts in rows:
+                books.setdefault(msgid, []).append((setl_id, amounts))
         for msgid in theirs.keys() | ours.keys():
             if msgid not in cases and not _agree(theirs.get(msgid, []), ours.get(msgid, [])):
                 yield f"I6: {msgid}: platform {theirs.get(msgid)}, institution {ours.get(msgid)}"
@@ -371,7 +373,7 @@ def _names(answer: Json) -> str:
     return named if isinstance(named, str) else ""
 
 
-def _agree(theirs: list[tuple[str, int]], ours: list[tuple[str, int]]) -> bool:
+def _agree(theirs: list[Booking], ours: list[Booking]) -> bool:
     """As many bookings, of the same amounts, under the same numbers; a refund that was found has no number."""
     pairs = zip(sorted(theirs, key=lambda row: row[1]), sorted(ours, key=lambda row: row[1]), strict=False)
     return len(theirs) == len(ours) and all(a[1] == b[1] and b[0] in ("", a[0]) for a, b in pairs)
