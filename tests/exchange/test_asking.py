@@ -35,11 +35,6 @@ def told(*rows: Json) -> Platform:
     return says(0, q5203={"setlinfo": list(rows) if len(rows) != 1 else rows[0]})
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig(settings={"resolve": "Q1"})
-
-
 # --- the question -----------------------------------------------------------------------------------------------------
 
 

@@ -12,11 +12,6 @@ from exchange_rig import TICK_S, Rig
 MONEY_ANSWER = {"gw_state", "gw_repeat"}
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 # --- order of writing (I1) ------------------------------------------------------------------------------------------
 
 

@@ -5,16 +5,10 @@ Rules: reversal specification §3, §4.2, §7, §8, §9; contract-annex X5-X8, X
 
 from typing import Any
 
-import pytest
 from exchange_messages import OTHER, PERSON, SHOP, envelope, pay, sale
 from exchange_rig import T0_S, Rig
 
 MONEY_ANSWER = {"gw_state", "gw_repeat"}
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
 
 
 # --- the lane (§7, I10) ---------------------------------------------------------------------------------------------

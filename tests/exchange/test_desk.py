@@ -30,11 +30,6 @@ from gateway.core.jsontext import decode, encode
 from gateway.exchange.bigbody import BIG_BYTES
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def text(message: Any) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode()
 

@@ -12,11 +12,6 @@ from gateway.exchange import queue
 from gateway.exchange.bigbody import BIG_BYTES
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def in_flight(rig: Rig) -> int:
     return rig.room.door.institutions[HOME].in_flight
 

@@ -9,11 +9,6 @@ from exchange_rig import Rig
 DAY_S = 24 * 3600.0
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 # --- queries --------------------------------------------------------------------------------------------------------
 
 

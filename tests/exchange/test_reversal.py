@@ -16,11 +16,6 @@ LANE = f"p|{PERSON}"
 
 
 @pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
-@pytest.fixture
 def allowed() -> Rig:
     """An institution whose known successes may be reversed the same day."""
     return Rig(institution={"his_may_reverse_acked": True})

@@ -20,12 +20,6 @@ from exchange_undo import (
     undone,
 )
 
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 # --- RV7: nothing to undo ---------------------------------------------------------------------------------------------
 
 
