@@ -85,7 +85,14 @@ connections_max = 512
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{arguments[0]}-{len(self.running)}.log").open("wb")
         with log:
-            one = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log, cwd=ROOT)
+            # Whoever runs tests in the background ignores SIGINT, and every child would; a node at a terminal does not.
+            one = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
         self.running.append(one)
         return one
 
