@@ -46,6 +46,7 @@ Booking = tuple[str, Any]
 class Heard:
     """One answer a counter got about one message."""
 
+    at_ms: int
     infno: str
     status: int
     body: bytes
@@ -174,7 +175,8 @@ class Witness:
             return
         code, state = answer.get("gw_code", ""), answer.get("gw_state", "")
         done = status == 200 and str(answer.get("infcode")) == "0"
-        one = Heard(infno, status, body, done, code, state, answer.get("gw_repeat", ""))
+        at_ms = int(self.city.clock.now_s * 1000)
+        one = Heard(at_ms, infno, status, body, done, code, state, answer.get("gw_repeat", ""))
         self.heard_of.setdefault(key, []).append(one)
         if infno == "2601":
             self._undoing[key] = message["input"]["data"]["omsgid"]
@@ -215,7 +217,19 @@ class Witness:
     def cases(self) -> dict[str, str]:
         """msgid -> why a person looks at it: given up by the gateway, or a lie only other books can show (S3, D3)."""
         given_up = {row.msgid: "MANUAL" for row in self.city.journal.rows.values() if row.state == "MANUAL"}
-        return given_up | self.city.lies | self._lied_reversals() | self._booked_copies() | self._copied_reversals()
+        lied = self.city.lies | self._lied_reversals()
+        return given_up | lied | self._booked_copies() | self._copied_reversals() | self._copied_requests()
+
+    def _copied_requests(self) -> dict[str, str]:
+        """What a second copy on the road had done after the first was refused because of the person's lane (X9)."""
+        found = {}
+        for key, answers in self.heard_of.items():
+            row = self._row(*key)
+            if row is not None and any(
+                one.code in REFUSED_AT_ONCE and one.repeat == "no" and one.at_ms <= row.created_ms for one in answers
+            ):
+                found[key[1]] = "copy"
+        return found
 
     def _copied_reversals(self) -> dict[str, str]:
         """What an institution's 2601 took back after it had been refused.

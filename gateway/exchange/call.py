@@ -357,7 +357,7 @@ class Call:
         """The msgid is in the journal: stored answer, state answer, or another content (X7, X10)."""
         self._end()
         for job in self.jobs:
-            answer_known(job, found, self.clerk.queue)
+            answer_known(job, found, self.clerk.queue, self.clerk.lanes)
 
     def _duplicate(self, found: Duplicate) -> None:
         self._end()

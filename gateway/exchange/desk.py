@@ -246,7 +246,7 @@ class Desk:
 
         def refuse(found: OpResult | NotAccepted = None) -> None:
             if isinstance(found, Known):
-                answer_known(job, found, self.queue)
+                answer_known(job, found, self.queue, self.clerk.lanes)
                 return
             complaints = work.complaints
             misses = [c for c in complaints if c.rule in TRANSLATION_RULES]

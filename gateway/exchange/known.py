@@ -7,6 +7,7 @@ from gateway.core.answers import state_made
 from gateway.core.model import Advance, Duplicate, Entry, Known, NotAccepted, OpResult
 from gateway.core.ports import Clock
 from gateway.exchange.job import Job
+from gateway.exchange.lanes import Lanes
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import refuse_reused
 
@@ -19,7 +20,7 @@ def delivering(entry: Entry, clock: Clock) -> Advance:
     return Advance(entry=entry, was=entry.state, to=entry.state, at_ms=at_ms, reason="delivered", delivered=True)
 
 
-def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
+def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> None:
     """Answer a repeated msgid from what the journal holds of it."""
     entry, answer = found.entry, found.answer
     if entry.digest != job.digest:
@@ -29,6 +30,10 @@ def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
         # The same bytes each time (X7): they are made of the record alone.
         body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)
         job.reply(body, "duplicate", "GW-REVERSED")
+    elif entry.state in ("ACKED", "CONFIRMED") and not entry.delivered and lanes.undoing(entry):
+        # The institution is taking back what it never heard of; a success told now would be wrong in a moment (I5).
+        body, code = job.state_answer("REVERSING")
+        job.reply(body, "in_doubt", code)
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)

@@ -30,6 +30,13 @@ class Lanes:
         found = self._lanes.get(lane) if lane else None
         return None if found is None else found.holder
 
+    def undoing(self, original: Entry) -> bool:
+        """Say whether an institution's own reversal of this very record is on its way or in doubt."""
+        holder = self.holder(original.lane)
+        if holder is None or holder.klass != "R":
+            return False
+        return (holder.fixmedins_code, holder.omsgid) == (original.fixmedins_code, original.msgid)
+
     def blocked_visit(self, institution: str, mdtrt_id: str) -> Entry | None:
         """Return the record in doubt on this visit: its details must not change under it."""
         found = self._visits.get((institution, mdtrt_id)) if mdtrt_id else None

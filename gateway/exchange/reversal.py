@@ -79,7 +79,7 @@ class _Request:
             if isinstance(found, Known):
                 self._end()
                 for job in self.jobs:
-                    answer_known(job, found, clerk.queue)
+                    answer_known(job, found, clerk.queue, clerk.lanes)
             else:
                 clerk.queue.submit(Recall(code, self.facts.omsgid), self._known)
 

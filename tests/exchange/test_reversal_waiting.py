@@ -213,3 +213,19 @@ def test_every_answer_about_a_reversal_gives_its_slot_back() -> None:
     rig.ask(undo("r1"))
     assert rig.room.door.institutions[HOME].in_flight == 0
     assert not rig.room.desk.reversals.live
+
+
+def test_a_success_nobody_heard_of_is_not_told_while_its_reversal_is_in_doubt() -> None:
+    rig = at_once()
+    rig.ask(pay("m1")).up = False  # the counter is gone before the success comes
+    rig.far.last.settled()
+    rig.run()
+    assert (rig.state("m1"), rig.row("m1").delivered) == ("ACKED", False)
+    rig.ask(undo("r1"))
+    assert rig.ask(pay("m1")).said == (200, "GW-REVERSING", "REVERSING", "ask")
+    rig.far.last.listener.lost("connection lost")
+    rig.far.plays = by_turns(cut, says(0))
+    assert rig.ask(pay("m1")).said == (200, "GW-REVERSING", "REVERSING", "ask")
+    rig.run(300)
+    assert rig.ask(pay("m1")).said == (200, "GW-REVERSED", "REVERSED", "new")
+    assert not rig.row("m1").delivered
