@@ -15,10 +15,10 @@ import attrs
 from bench.bodies import HOSPITAL
 from bench.idle import MAPPINGS, national
 from gateway.app.facts import read_files
-from gateway.core.checks import ITEM, LOCAL_ITEM, Work
 from gateway.core.codes import NO_LIBRARIES, Row, Snapshot, build_snapshot
 from gateway.core.plan import RowCheck, compile_plan
 from gateway.core.regions import build_region
+from gateway.core.translation import ITEM, LOCAL_ITEM, Work
 
 LOOKUPS = 400_000
 LINES = 10  # of one message

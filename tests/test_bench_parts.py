@@ -38,8 +38,8 @@ from bench import (
     procs,
     proxying,
 )
-from gateway.core.checks import Work
 from gateway.core.codes import NO_LIBRARIES, Row, build_snapshot
+from gateway.core.translation import Work
 
 # --- moulds
 

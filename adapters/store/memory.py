@@ -2,7 +2,6 @@
 
 import attrs
 
-from gateway.core.checks import Evidence
 from gateway.core.model import (
     FAILED,
     Accept,
@@ -22,6 +21,7 @@ from gateway.core.model import (
     StoreBroken,
     Unfinished,
 )
+from gateway.core.translation import Evidence
 
 SOFT_WINDOW_MS = 600_000
 

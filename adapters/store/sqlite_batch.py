@@ -14,7 +14,6 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
-from gateway.core.checks import Evidence
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
@@ -32,6 +31,7 @@ from gateway.core.model import (
     Remember,
     Saf,
 )
+from gateway.core.translation import Evidence
 
 SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
 COLUMNS = (

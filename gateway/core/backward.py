@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from gateway.core.catalogue import Node, Transaction
-from gateway.core.checks import ITEM
 from gateway.core.codes import SLOTS, Entry, Snapshot
 from gateway.core.jsontext import encode
+from gateway.core.translation import ITEM
 
 Sent = Callable[[str, str], str]  # (slot, national) -> local code this visit was sent with, ''
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from gateway.core.checks import Evidence
+from gateway.core.translation import Evidence
 
 State = Literal[
     "JOURNALED",

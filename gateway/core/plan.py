@@ -11,10 +11,11 @@ from typing import Any
 import attrs
 
 from gateway.core.catalogue import Node, Region, Transaction
-from gateway.core.checks import SERVICE_DAY, Work, service_day
+from gateway.core.checks import SERVICE_DAY, service_day
 from gateway.core.facts import head_name
 from gateway.core.plan_writer import Writer
 from gateway.core.sums import total_nodes
+from gateway.core.translation import Work
 
 RowCheck = Callable[[Any, Work, str, str], int]
 

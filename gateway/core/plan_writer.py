@@ -10,19 +10,13 @@ from typing import Any
 import attrs
 
 from gateway.core.catalogue import Field, Node, Region, Transaction
-from gateway.core.checks import (
-    IDS,
-    ITEM,
-    LOCAL_ITEM,
-    NAME_OF,
-    SERVICE_DAY,
-    put,
-)
+from gateway.core.checks import IDS, SERVICE_DAY
 from gateway.core.codes import SLOTS, Hit
 from gateway.core.dates import moments
 from gateway.core.jsontext import Raw
 from gateway.core.money import reader
 from gateway.core.sums import broken_identities, identity_gates, line_broken
+from gateway.core.translation import ITEM, LOCAL_ITEM, NAME_OF, put
 
 
 @attrs.define

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 import attrs
 
-from gateway.core.checks import SLICE_ROWS, Work
+from gateway.core.checks import SLICE_ROWS
 from gateway.core.errors import BadJson
 from gateway.core.facts import content_slices
 from gateway.core.jsontext import Raw, crowded, decode, decode_items, decode_shallow, skeleton_slices
+from gateway.core.translation import Work
 from gateway.exchange.job import Job
 
 BIG_BYTES = 262_144

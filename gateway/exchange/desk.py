@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.answers import refusal
-from gateway.core.checks import Work, examine_slices
+from gateway.core.checks import examine_slices
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
 from gateway.core.facts import Digest, content
@@ -19,6 +19,7 @@ from gateway.core.jsontext import decode, decode_exact, encode, minus_zero, plai
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import Plan
 from gateway.core.ports import Clock, Incoming, Watch
+from gateway.core.translation import Work
 from gateway.exchange.bigbody import BIG_BYTES, BigBody, Hasher, shallow
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.door import Door

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 import schemas
 from gateway.core.catalogue import Field, Files, Node, Region, Transaction, decode_files
-from gateway.core.checks import LOCAL_ITEM, SERVICE_DAY, Work, examine
+from gateway.core.checks import SERVICE_DAY, examine
 from gateway.core.codes import SLOTS, Libraries, Row, Snapshot, build_snapshot
 from gateway.core.jsontext import Raw
 from gateway.core.regions import build_region
 from gateway.core.sums import total_nodes
+from gateway.core.translation import LOCAL_ITEM, Work
 
 T = TypeVar("T")
 Tree = dict[str, Any]

@@ -21,8 +21,9 @@ from messages import (
 )
 
 from gateway.core.catalogue import Field, Node, WhenSpec
-from gateway.core.checks import COMPLAINTS_MAX, blank, examine, examine_slices
+from gateway.core.checks import examine, examine_slices
 from gateway.core.jsontext import Raw, decode, encode
+from gateway.core.translation import COMPLAINTS_MAX, blank
 
 # --- one rule each
 

@@ -5,7 +5,6 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from gateway.core.checks import _WHY
 from gateway.core.codes import (
     EMPTY_SNAPSHOT,
     LATEST,
@@ -18,6 +17,7 @@ from gateway.core.codes import (
     Snapshot,
     build_snapshot,
 )
+from gateway.core.translation import WHY
 
 DAY = "2024-01-05"
 FORMS = {
@@ -269,4 +269,4 @@ def test_an_empty_snapshot_has_a_table_for_every_slot() -> None:
 
 
 def test_every_reason_can_be_told_to_a_person() -> None:
-    assert set(_WHY) == set(get_args(get_type_hints(Miss)["why"]))
+    assert set(WHY) == set(get_args(get_type_hints(Miss)["why"]))

@@ -20,10 +20,11 @@ from messages import (
 )
 
 from gateway.core.catalogue import Region
-from gateway.core.checks import Work, examine
+from gateway.core.checks import examine
 from gateway.core.codes import SLOTS, Row, Snapshot, build_snapshot
 from gateway.core.jsontext import decode, encode, plain, skeleton
 from gateway.core.plan import Plan, compile_plan
+from gateway.core.translation import Work
 
 REGIONS = ("national", "hunan", "guangzhou")
 _PLANS: dict[tuple[str, str], Plan] = {}

@@ -24,9 +24,10 @@ from exchange_messages import (
 )
 from exchange_rig import ADDRESS, Rig
 
-from gateway.core.checks import Work, examine
+from gateway.core.checks import examine
 from gateway.core.codes import EMPTY_SNAPSHOT
 from gateway.core.jsontext import decode, encode
+from gateway.core.translation import Work
 from gateway.exchange.bigbody import BIG_BYTES
 
 
