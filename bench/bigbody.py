@@ -151,7 +151,7 @@ def _desk(turns: Turns, wire: Wire) -> Any:
     config = InstitutionConfig(
         fixmedins_code=bodies.HOSPITAL, name="压力医院", link="national", allow_from=["127.0.0.1/32"]
     )
-    institution = make_institution(config, link)
+    institution = make_institution(config, {link.name: link})
     institution.snapshot = build_snapshot(rows_of(), Libraries({}, code_forms(files)))
     store: Any = MemoryJournal()
     room = assemble_exchange(

@@ -95,7 +95,7 @@ class Life:
                 fixmedins_code=one.code, name=one.code, link="national", allow_from=[f"{ADDRESS}/32"],
                 his_may_reverse_acked=city.may_reverse,
             )  # fmt: skip
-            institutions[one.code] = make_institution(config, link)
+            institutions[one.code] = make_institution(config, {link.name: link})
             institutions[one.code].snapshot = city.snapshot
         self.room = assemble_exchange(
             clock=self.clock,

@@ -79,14 +79,16 @@ class Compiled:
     region: Region
     plans: Mapping[str, Plan]
     backward: Mapping[str, Backward]
+    beside: Mapping[str, Plan]
 
 
-def compile_region(region: Region) -> Compiled:
-    """Compile every plan of a region."""
+def compile_region(region: Region, local: bool = False) -> Compiled:
+    """Compile every plan of a region; local: for institutions that settle with their own codes as well."""
     return Compiled(
         region,
         {infno: compile_plan(region, one) for infno, one in region.transactions.items()},
         {infno: compile_backward(one) for infno, one in region.transactions.items()},
+        {infno: compile_plan(region, one, beside=True) for infno, one in region.transactions.items()} if local else {},
     )
 
 
@@ -107,6 +109,7 @@ def make_link(
         region=region,
         plans=compiled.plans,
         backward=compiled.backward,
+        beside=compiled.beside,
         exchange=exchange,
         files=files,
         codec=NationalCodec.of(region, path, signer),
@@ -123,11 +126,15 @@ def make_link(
     )
 
 
-def make_institution(one: InstitutionConfig, link: Link) -> Institution:
+def make_institution(one: InstitutionConfig, links: Mapping[str, Link]) -> Institution:
+    """Put one institution together."""
     return Institution(
         code=one.fixmedins_code,
         name=one.name,
-        link=link,
+        link=links[one.link],
+        local=one.regime == "local",
+        remote=links[one.remote_link] if one.remote_link else None,
+        areas=tuple(one.areas),
         networks=networks(one.allow_from),
         certificates=frozenset(text.lower() for text in one.certificate_sha256),
         rate_per_s=one.rate_per_s,

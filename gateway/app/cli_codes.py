@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_map import mapping_group
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
@@ -30,6 +31,7 @@ def codes() -> None:
 
 
 codes.add_command(mapping_group)
+codes.add_command(compare_regimes)
 
 
 def _operator() -> str:

@@ -95,6 +95,8 @@ class InstitutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     dialect: str = "national"
     regime: Literal["national", "local"] = "national"
     link: str
+    remote_link: str = ""
+    areas: list[str] = msgspec.field(default_factory=list)
     allow_from: list[str] = msgspec.field(default_factory=list)
     certificate_sha256: list[str] = msgspec.field(default_factory=list)
     rate_per_s: float = 200.0

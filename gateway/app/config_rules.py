@@ -121,12 +121,21 @@ def _institutions(config: Config) -> Iterator[str]:
             yield f"{path}.link: 没有名为{one.link}的平台链路"
         if not one.fixmedins_code:
             yield f"{path}.fixmedins_code: 不能为空"
-        if one.regime != "national":
-            yield f"{path}.regime: 本版本只支持national；local（沿用原编码结算）由后续版本提供"
+        yield from _regime(config, path, one)
         if one.dialect != "national":
             yield f"{path}.dialect: 未知的接口方言{one.dialect}"
         if one.rate_per_s <= 0 or one.connections_max <= 0:
             yield f"{path}: rate_per_s和connections_max应大于0"
+
+
+def _regime(config: Config, path: str, one: InstitutionConfig) -> Iterator[str]:
+    if one.regime == "national" and (one.remote_link or one.areas):
+        yield f'{path}: remote_link和areas只用于regime = "local"（沿用原编码结算）'
+    if one.remote_link and config.platform and one.remote_link not in config.platform:
+        yield f"{path}.remote_link: 没有名为{one.remote_link}的平台链路"
+    for text in one.areas:
+        if not (text.isascii() and text.isdigit() and 2 <= len(text) <= 6):
+            yield f"{path}.areas: 应为2至6位行政区划代码的开头：{text}"
 
 
 def _sources(path: str, one: InstitutionConfig) -> Iterator[str]:

@@ -127,7 +127,7 @@ class Node:
         self.links = links
         self.room = assemble_exchange(
             clock=self.clock,
-            institutions={one.fixmedins_code: make_institution(one, links[one.link]) for one in config.institution},
+            institutions={one.fixmedins_code: make_institution(one, links) for one in config.institution},
             links=links,
             store=self.store,
             last_id=self.store.last_id,
@@ -168,8 +168,9 @@ class Node:
         # Files are big and rare: their own few connections, so that a catalogue never waits before a settlement.
         files = LinkPool(self.reactor, endpoint, host_header, FILE_LIMITS)
         self._pools[f"{name}_files"] = files
+        local = any(one.regime == "local" and one.link == name for one in self.config.institution)
         signer = signer_of(self.config, settings, lambda file: read_private(Path(file)), self.new_id)
-        return make_link(name, settings, compile_region(region), pool, files, path, signer, self.reactor)
+        return make_link(name, settings, compile_region(region, local), pool, files, path, signer, self.reactor)
 
     def _codes(self, forms: Any) -> None:
         store = CodesStore.open(self.config.room("codes"), list(schemas.read("migrations/codes", ".sql")))

@@ -131,7 +131,7 @@ def lines_of(story: dict[str, Any]) -> Iterator[str]:
         yield f"  机构问起时的答复：{CODES[code].message() if CODES[code].text else f'[{code}] 成功'}"
     for row in story["evidence"]:
         yield (
-            f"    {row['path']}  {row['system']}  {row['local_code']} → {row['national_code']}  "
+            f"    {row['path']}  {row['system']}  {row['local_code']} → {row['national_code'] or '未对码'}  "
             f"{row['day']} {row['version']}"
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from gateway.core.beside import find_beside
 from gateway.core.catalogue import Field, Node, Region, Transaction
 from gateway.core.dates import fits
 from gateway.core.jsontext import number_text
@@ -114,7 +115,7 @@ class _Walker:
                 work.complain(f"{path}[{index}]", "type", "数组元素应为对象")
 
     def row(self, node: Node, row: dict[str, Any], path: str, day: str) -> None:
-        translate(node, row, path, day, self.work)
+        (find_beside if self.work.beside else translate)(node, row, path, day, self.work)
         _fields(self.region, node, row, path, self.work, day)
         for field in node.fields:
             if field.child is not None and not blank(row.get(field.name)):

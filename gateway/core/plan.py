@@ -158,10 +158,10 @@ def _whole(node: Node, check: RowCheck) -> RowCheck:
     return run
 
 
-def compile_plan(region: Region, transaction: Transaction) -> Plan:
-    """Compile the plan of one transaction in one region."""
+def compile_plan(region: Region, transaction: Transaction, beside: bool = False) -> Plan:
+    """Compile the plan of one transaction in one region; beside: for the local regime."""
     totals = total_nodes(transaction)
-    compiler = _Compiler(region, transaction, totals)
+    compiler = _Compiler(region, transaction, totals, beside)
     nodes = tuple((node, compiler.node(node)) for node in transaction.nodes)
     return Plan(
         transaction,
@@ -183,10 +183,11 @@ class _Compiler:
     region: Region
     transaction: Transaction
     totals: tuple[Node, Node] | None
+    beside: bool
 
     def node(self, node: Node, top: bool = False) -> RowCheck:
         """Return the compiled row check of a node."""
-        writer = Writer(self.region, self.transaction, self.totals, self.child, node, top)
+        writer = Writer(self.region, self.transaction, self.totals, self.child, node, top, self.beside)
         source = writer.source()
         scope = writer.scope
         exec(compile(source, f"<plan {self.transaction.infno}.{node.name or 'envelope'}>", "exec"), scope)  # noqa: S102

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from gateway.core.beside import coded, find_beside, relaxed
 from gateway.core.catalogue import Field, Node, Region, Transaction
 from gateway.core.checks import IDS, SERVICE_DAY
 from gateway.core.codes import SLOTS, Hit
@@ -29,6 +30,7 @@ class Writer:
     child: Callable[[Node], Callable[..., int]]
     node: Node
     top: bool
+    beside: bool
     lines: list[str] = attrs.Factory(list)
     scope: dict[str, Any] = attrs.Factory(dict)
     done: set[str] = attrs.Factory(set)
@@ -73,12 +75,16 @@ class Writer:
                 self.emit(depth, "else:")
 
     def _translation(self) -> None:
-        coded = [f for f in self.node.fields if f.system in SLOTS or f.dictionary]
-        if not coded:
+        if not coded(self.node):
             return
+        if self.beside:
+            self.scope["find_beside"] = find_beside
+            self.emit(1, f"find_beside({self.const(self.node)}, r, path, day, w)")
+            return
+        fields = [f for f in self.node.fields if f.system in SLOTS or f.dictionary]
         self.emit(1, "codes = w.codes; T = codes.tables; D = codes.dictionaries")
         local = next((f for f in self.node.fields if f.system == LOCAL_ITEM), None)
-        for field in coded:
+        for field in fields:
             if field.system == ITEM and local is not None:
                 self._two_slot(field, local)
                 if field.when is None and not field.known:
@@ -139,6 +145,8 @@ class Writer:
         self.emit(3, f"if h is not None: put(r, {field.name!r}, path + {'.' + field.name!r}, v, h, day, w)")
 
     def _field(self, field: Field) -> None:
+        if self.beside and relaxed(self.node, field):
+            field = attrs.evolve(field, required=False)
         if field.kind == "any" and not field.required and field.when is None:
             return
         self.emit(1, f"v = g({field.name!r})")

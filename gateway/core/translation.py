@@ -38,13 +38,15 @@ class Work:
 
     missed: paths whose code has no translation (no second complaint about them). lines_fen, total_fen, rows: what
     a compiled plan added up. changed: the tree was altered, so it must be encoded again. foreign: an inner
-    fixmedins_code is another's. unknown: dictionaries in which a forwarded value was not found.
+    fixmedins_code is another's. unknown: dictionaries in which a forwarded value was not found. beside: the local
+    regime, in which codes are looked up and left as they are.
     """
 
     codes: Snapshot
     day: str
     institution: str
     names: bool = True
+    beside: bool = False
     complaints: list[Complaint] = attrs.Factory(list)
     evidence: list[Evidence] = attrs.Factory(list)
     unknown: list[str] = attrs.Factory(list)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from gateway.core.backward import translate_back
+from gateway.core.beside import attach
 from gateway.core.facts import head_node
 from gateway.core.model import (
     TERMINAL,
@@ -273,6 +274,8 @@ class Call:
 
     def _translated(self, tree: dict[str, object], body: bytes) -> bytes:
         job = self.first
+        if job.local:
+            return attach(body, job.evidence)
         backward = job.link.backward[job.infno]
         if not backward.nodes or not backward.wanted(job.institution.snapshot):
             return body

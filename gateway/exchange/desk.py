@@ -11,6 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.answers import refusal
+from gateway.core.beside import missed
 from gateway.core.checks import examine_slices
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
@@ -105,11 +106,16 @@ class Desk:
         code, admdvs = tree.get("fixmedins_code"), tree.get("mdtrtarea_admvs")
         known = bound.get(code) if isinstance(code, str) else None
         institution = known or next(iter(bound.values()))
-        plans = institution.link.plans
+        insured_at = tree.get("insuplc_admdvs")
+        treated_at = admdvs if isinstance(admdvs, str) else ""
+        link, local = institution.route(insured_at if isinstance(insured_at, str) else "", treated_at)
+        plans = link.beside if local else link.plans
         self._sequence += 1
         return Job(
             incoming=incoming,
             institution=institution,
+            link=link,
+            local=local,
             infno=tree["infno"],
             msgid=tree["msgid"],
             plan=plans.get(tree["infno"]) or next(iter(plans.values())),
@@ -117,7 +123,7 @@ class Desk:
             watch=self.watch,
             sequence=self._sequence,
             began=self.clock.seconds(),
-            admdvs=admdvs if isinstance(admdvs, str) else "",
+            admdvs=treated_at,
             tree=tree,
         )
 
@@ -130,7 +136,7 @@ class Desk:
             job.turn_away("GW-RATE", "rate")
         elif tree.get("fixmedins_code") not in (None, "", institution.code):
             self._foreign(job)
-        elif job.infno not in institution.link.plans:
+        elif job.infno not in job.link.plans:
             self._unknown(job)
         elif len(raw) > job.plan.transaction.body_bytes_max:
             limit = f"{len(raw)}字节，上限{job.plan.transaction.body_bytes_max}字节"
@@ -163,7 +169,11 @@ class Desk:
     def _work(self, job: Job) -> Work:
         institution = job.institution
         return Work(
-            institution.snapshot, day_of(self.clock.seconds()), institution.code, names=institution.link.national_names
+            institution.snapshot,
+            day_of(self.clock.seconds()),
+            institution.code,
+            names=job.link.national_names,
+            beside=job.local,
         )
 
     def _check(self, job: Job, tree: dict[str, Any]) -> None:
@@ -217,6 +227,8 @@ class Desk:
     def _hand_on(self, job: Job, tree: dict[str, Any], work: Work) -> None:
         for dictionary in work.unknown:
             self.watch.unknown_value(dictionary)
+        for system in missed(work.evidence) if job.local else ():
+            self.watch.translation_miss(system)
         job.tree, job.evidence, job.day = tree, tuple(work.evidence), work.day
         self.visits.remember(job)
         job.body = encode(tree) if work.changed else job.incoming.body

@@ -62,6 +62,8 @@ class Breaker:
 class Link:
     """One platform link at run time. plans, backward: by infno, compiled at start; files: the way of 9101, 9102.
 
+    beside: the plans of the local regime, where some institution here is in it.
+
     resolve: how doubt is asked about (reversal specification §4.1); quiesce_s: how long after its sending a request may
     still be booked; schedule_s: the delays between sendings of a reversal, the last repeats.
     """
@@ -70,6 +72,7 @@ class Link:
     region: Region
     plans: Mapping[str, Plan]
     backward: Mapping[str, Backward]
+    beside: Mapping[str, Plan]
     exchange: Exchange
     files: Exchange
     codec: PlatformCodec
@@ -87,7 +90,12 @@ class Link:
 
 @attrs.define(eq=False, kw_only=True)
 class Institution:
-    """One institution at run time. snapshot is swapped whole when its mappings change."""
+    """One institution at run time. snapshot is swapped whole when its mappings change.
+
+    local: it settles with its own codes (regime "local"), except for persons insured elsewhere: these go out in
+    national codes over `remote`. areas: how the divisions of its own city begin; empty = as the place of care's first
+    four digits.
+    """
 
     code: str
     name: str
@@ -99,9 +107,20 @@ class Institution:
     snapshot: Snapshot = EMPTY_SNAPSHOT
     his_may_reverse_acked: bool = False
     forward_settled_reversal: bool = False
+    local: bool = False
+    remote: Link | None = None
+    areas: tuple[str, ...] = ()
     in_flight: int = 0
     _tokens: float = -1.0
     _filled_at: float = 0.0
+
+    def route(self, insured_at: str, treated_at: str) -> tuple[Link, bool]:
+        """Return the link of a message, and whether it keeps its local codes. Divisions of the envelope, '' = here."""
+        if not self.local:
+            return self.link, False
+        if insured_at and not insured_at.startswith(self.areas or treated_at[:4]):
+            return self.remote or self.link, False
+        return self.link, True
 
     def take(self, now: float) -> bool:
         """Take one token of the bucket (one second's burst); False = too fast or too many at once."""

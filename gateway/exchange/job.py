@@ -21,6 +21,8 @@ class Job:
 
     incoming: Incoming
     institution: Institution
+    link: Link
+    local: bool
     infno: str
     msgid: str
     plan: Plan
@@ -36,10 +38,6 @@ class Job:
     day: str = ""
     dispatched: bool = False
     _answered: bool = False
-
-    @property
-    def link(self) -> Link:
-        return self.institution.link
 
     @property
     def klass(self) -> str:

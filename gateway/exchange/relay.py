@@ -10,6 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from gateway.core.backward import translate_back
+from gateway.core.beside import attach
 from gateway.core.facts import head_node
 from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall
 from gateway.core.ports import Clock, Reply
@@ -175,13 +176,15 @@ class _Passage:
         job = self.first
         link = job.link
         backward = link.backward[job.infno]
-        deep = bool(backward.nodes) and backward.wanted(job.institution.snapshot)
+        deep = not job.local and bool(backward.nodes) and backward.wanted(job.institution.snapshot)
         reply = link.codec.read(status, body, whole, deep)
         if not link.judge.answered(status, reply):
             self.fail("platform_error", "平台返回无法识别的应答" if not reply.access else "平台接入层拒绝")
             return
         if deep and reply.tree is not None and reply.infcode == "0":
             body = self._translated(reply, body)
+        if job.local and reply.infcode == "0":
+            body = attach(body, job.evidence)
         self._store(body, reply.infcode == "0")
         self._answer(body, "ok" if reply.infcode == "0" else "refused")
 

@@ -104,6 +104,8 @@ class _Request:
 
     def _decide(self, original: Entry) -> None:
         state, clerk = original.state, self.room.clerk
+        # Its own area may not say where the original went (regime "local"): the journal knows.
+        self.first.link = clerk.office.links.get(original.link, self.first.link)
         running = clerk.live.get((original.fixmedins_code, original.msgid))
         undo = clerk.office.live.get(original.id)
         if running is not None:

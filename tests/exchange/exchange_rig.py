@@ -299,7 +299,7 @@ class Rig:
         for code, address in ADDRESS.items():
             facts_of_one: dict[str, Any] = {"fixmedins_code": code, "name": code, "link": "national"}
             facts_of_one |= {"allow_from": [f"{address}/32"], **self.institution}
-            institutions[code] = make_institution(InstitutionConfig(**facts_of_one), self.link)
+            institutions[code] = make_institution(InstitutionConfig(**facts_of_one), {self.link.name: self.link})
             institutions[code].snapshot = snapshot
         self.room = assemble_exchange(
             clock=self.clock,
