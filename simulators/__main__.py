@@ -1,4 +1,4 @@
-"""python -m simulators platform|hospital|pharmacy|load: the other side of the gateway, each startable alone.
+"""python -m simulators platform|citycore|hospital|pharmacy|load: the other side of the gateway, each startable alone.
 
 The only module here that touches the real reactor, clock and dice.
 """
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from simulators import access, accounts, arguments
 from simulators.arguments import Wrong
 from simulators.city_command import city, city_long
+from simulators.citycore import CityCore
 from simulators.day import day_of, play_day
 from simulators.diary import Diary
 from simulators.drive import Pool
@@ -36,6 +37,8 @@ from simulators.wire import PlatformFactory
 
 reactor: Any = _reactor
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW = click.Path(dir_okay=False, path_type=Path)
+_SIGNED = click.Choice(["none", "tif", "csb"])
 
 
 @click.group(help="模拟器：医保平台、医院、药店、压力机。全部为虚构数据。")
@@ -63,20 +66,46 @@ def _run(started: Callable[[], "Deferred[Any]"]) -> int:
 _SOME, _MANY = click.IntRange(1), click.IntRange(1, PERSONS_MAX)
 
 
+def _platform_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option(
+            "--diary", type=click.Path(dir_okay=False, path_type=Path), help="请求流水文件：重启后照此恢复账本"
+        ),
+        click.option(
+            "--lose-every", type=click.IntRange(0), default=0, help="每N笔结算丢失一次答复，方式轮换；0＝不丢"
+        ),
+        click.option("--ca", type=_FILE, help="要求该CA签发的客户端证书"),
+        click.option("--key", type=_FILE, help="TLS私钥"),
+        click.option("--cert", type=_FILE, help="TLS证书"),
+        click.option("--require-sign-in", is_flag=True, help="无有效签到流水号则拒绝"),
+        click.option("--secret-file", type=_FILE, help="签名密钥文件"),
+        click.option("--account", default="", help="tif的paasid或csb的access_key"),
+        click.option(
+            "--verify-signature", type=click.Choice(["none", "tif", "csb"]), default="none", show_default=True
+        ),
+        click.option("--persons", type=_MANY, default=2000, show_default=True, help="参保人数"),
+        click.option("--seed", type=int, default=1, show_default=True),
+        click.option("--listen", default="tcp:9000:interface=127.0.0.1", show_default=True, help="Twisted端点"),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command(help="医保平台：收报文、结算、记账。账本：GET /sim/ledger，统计：GET /sim/stats。")
-@click.option("--listen", default="tcp:9000:interface=127.0.0.1", show_default=True, help="Twisted端点")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--persons", type=_MANY, default=2000, show_default=True, help="参保人数")
-@click.option("--verify-signature", type=click.Choice(["none", "tif", "csb"]), default="none", show_default=True)
-@click.option("--account", default="", help="tif的paasid或csb的access_key")
-@click.option("--secret-file", type=_FILE, help="签名密钥文件")
-@click.option("--require-sign-in", is_flag=True, help="无有效签到流水号则拒绝")
-@click.option("--cert", type=_FILE, help="TLS证书")
-@click.option("--key", type=_FILE, help="TLS私钥")
-@click.option("--ca", type=_FILE, help="要求该CA签发的客户端证书")
-@click.option("--lose-every", type=click.IntRange(0), default=0, help="每N笔结算丢失一次答复，方式轮换；0＝不丢")
-@click.option("--diary", type=click.Path(dir_okay=False, path_type=Path), help="请求流水文件：重启后照此恢复账本")
-def platform(
+@_platform_options
+def platform(**options: Any) -> None:
+    _serve(Platform, "平台", **options)
+
+
+@main.command(help="市核心系统：同样的报文，只认定点医药机构的原编码（过渡期）。")
+@_platform_options
+def citycore(**options: Any) -> None:
+    _serve(CityCore, "市核心系统", **options)
+
+
+def _serve(
+    kind: type[Platform],
+    title: str,
     listen: str,
     seed: int,
     persons: int,
@@ -99,7 +128,7 @@ def platform(
     dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
     book = Diary(diary) if diary is not None else None
     keep = {} if book is None else {"diary": book.write}
-    one = Platform(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, **keep)
+    one = kind(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, **keep)
     if lose_every:
         one.faults = EveryNth(lose_every)
     if book is not None:
@@ -110,7 +139,7 @@ def platform(
     def start() -> "Deferred[Any]":
         forever: Deferred[Any] = Deferred()
         arguments.listening(endpoint, factory, listen).addCallbacks(
-            lambda port: click.echo(f"平台已在 {port.getHost()} 监听", err=True), forever.errback
+            lambda port: click.echo(f"{title}已在 {port.getHost()} 监听", err=True), forever.errback
         )
         return forever
 

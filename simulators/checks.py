@@ -1,6 +1,6 @@
 """The platform's own checks of a request: envelope, shape, national codes, arithmetic of the lines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ _ENVELOPE = {
 _SERVICE_DAY = ("fee_ocur_time", "diag_time", "begntime", "endtime")
 _CENT = Decimal("0.01")
 _LINE = ("pric", "cnt", "det_item_fee_sumamt")
+Known = Callable[[str, str, str], str | None]
 
 
 def envelope_complaints(envelope: Json) -> list[str]:
@@ -46,7 +47,7 @@ def _records(node: shapes.Node, value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _walk(shape: shapes.Shape, node: shapes.Node, value: Any, path: str, day: str) -> Iterator[str]:
+def _walk(shape: shapes.Shape, node: shapes.Node, value: Any, path: str, day: str, known: Known) -> Iterator[str]:
     for index, record in enumerate(_records(node, value)):
         where = f"{path}[{index}]" if isinstance(value, list) else path
         if not isinstance(record, dict):
@@ -57,19 +58,19 @@ def _walk(shape: shapes.Shape, node: shapes.Node, value: Any, path: str, day: st
         today = next(
             (record[name][:10] for name in _SERVICE_DAY if isinstance(record.get(name), str) and record[name]), day
         )
-        yield from _code_complaints(node, record, where, today)
+        yield from _code_complaints(node, record, where, today, known)
         if "pric" in node.fields and "det_item_fee_sumamt" in node.fields:
             yield from _line_complaints(record, where)
         for name, inner in shape.inner.items():
             if record.get(name):
-                yield from _walk(shape, inner, record[name], f"{where}.{name}", today)
+                yield from _walk(shape, inner, record[name], f"{where}.{name}", today, known)
 
 
-def _code_complaints(node: shapes.Node, record: Json, where: str, day: str) -> Iterator[str]:
+def _code_complaints(node: shapes.Node, record: Json, where: str, day: str, known: Known) -> Iterator[str]:
     for name, system in node.systems:
         code = record.get(name)
         if isinstance(code, str) and code:
-            wrong = national.complaint(system, code, day)
+            wrong = known(system, code, day)
             if wrong:
                 yield f"{where}.{name}[{code}]{wrong}"
 
@@ -83,8 +84,11 @@ def _line_complaints(record: Json, where: str) -> Iterator[str]:
         yield f"{where}单价乘数量与金额不符"
 
 
-def input_complaints(infno: str, body: Json, day: str) -> list[str]:
-    """Everything wrong with `input`, at most COMPLAINTS_MAX; day (yyyy-MM-dd): for codes without a date."""
+def input_complaints(infno: str, body: Json, day: str, known: Known = national.complaint) -> list[str]:
+    """Everything wrong with `input`, at most COMPLAINTS_MAX; day (yyyy-MM-dd): for codes without a date.
+
+    known: what is wrong with a code of a code system on a day, None = nothing.
+    """
     shape = shapes.shapes()[infno]
     found: list[str] = []
     for position, node in enumerate(shape.nodes.values()):
@@ -96,7 +100,7 @@ def input_complaints(infno: str, body: Json, day: str) -> list[str]:
         if isinstance(value, list) and not node.repeated and infno != "3301":
             found.append(f"{node.name}应为单个对象")
             continue
-        for wrong in _walk(shape, node, value, node.name, day):
+        for wrong in _walk(shape, node, value, node.name, day, known):
             found.append(wrong)
             if len(found) >= shapes.COMPLAINTS_MAX:
                 return found

@@ -67,6 +67,11 @@ def items() -> Mapping[str, Entry]:
     return {**library("drug"), **library("service_item"), **library("consumable")}
 
 
+def item(code: str) -> Entry:
+    """What a code that was let in stands for; one that no library holds is the person's own expense."""
+    return items().get(code) or Entry(code, "目录外项目", "", "", level="3")
+
+
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "item": ("drug", "service_item", "consumable"),
     "disease": ("chronic_disease", "diagnosis"),

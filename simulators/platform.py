@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-from simulators import archives, checks, lookups, settling, shapes, stamps, statements, visits
+from simulators import archives, checks, lookups, national, settling, shapes, stamps, statements, visits
 from simulators.access import Gatekeeper, open_gate
 from simulators.faults import Fault, Weather, calm
 from simulators.ledger import Books, Call, Refusal
@@ -79,6 +79,7 @@ class Platform:
         diary: Callable[[float, Json], None] = lambda at_s, request: None,
     ) -> None:
         self.faults: Weather = calm
+        self.known: checks.Known = national.complaint
         self._diary = diary
         self.books = Books(persons)
         self._clock = clock
@@ -149,7 +150,7 @@ class Platform:
             raise Refusal("交易编号不存在")
         wrong = checks.envelope_complaints(envelope)
         if not wrong:
-            wrong = checks.input_complaints(infno, envelope["input"], envelope["inf_time"][:10])
+            wrong = checks.input_complaints(infno, envelope["input"], envelope["inf_time"][:10], self.known)
         if wrong:
             raise Refusal("；".join(wrong[:_LISTED]))
         if self._require_sign_in and infno != "9001" and envelope.get("sign_no") not in self.books.signed_in:

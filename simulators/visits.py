@@ -74,13 +74,13 @@ def make_line(facts: Json, batch: str) -> Line:
     except NotMoney as cause:
         raise Refusal("金额格式错误") from cause
     price, count = Decimal(facts["pric"]), Decimal(facts["cnt"])
-    part = partition_line(national.items()[facts["med_list_codg"]], price, count, amount)
+    part = partition_line(national.item(facts["med_list_codg"]), price, count, amount)
     return Line(str(facts["feedetl_sn"]), batch, price, count, amount, part, facts)
 
 
 def line_answer(line: Line) -> Json:
     """One row of `result` (2204, 2301) or `detlcutinfo` (2101, 2102)."""
-    entry, part = national.items()[line.facts["med_list_codg"]], line.partition
+    entry, part = national.item(line.facts["med_list_codg"]), line.partition
     return {
         "feedetl_sn": line.sn,
         "det_item_fee_sumamt": yuan(line.amount_fen),

@@ -10,7 +10,8 @@ from gateway.core.translation import Evidence
 
 STEP = 20_000  # journal rows of one look: well under the 250 ms a read of the journal may last
 _PAGE = """
-    SELECT j.id, j.fixmedins_code, j.msgid, j.infno, j.klass, j.link, j.state, j.medfee_fen, j.created_ms, e.rows
+    SELECT j.id, j.fixmedins_code, j.msgid, j.infno, j.klass, j.link, j.state, j.mdtrt_id, j.medfee_fen, j.created_ms,
+        e.rows
     FROM journal j LEFT JOIN evidence_packed e ON e.journal_id = j.id
     WHERE j.id > ? AND j.id <= ? AND j.created_ms >= ? AND j.created_ms < ? AND (? = '' OR j.fixmedins_code = ?)
     ORDER BY j.id
@@ -28,6 +29,7 @@ class Used:
     klass: str
     link: str
     state: str
+    mdtrt_id: str
     medfee_fen: int | None
     created_ms: int
     rows: tuple[Evidence, ...]

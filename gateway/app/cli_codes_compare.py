@@ -62,7 +62,7 @@ def compare_regimes(
 
 def _told(found: Comparison) -> Iterator[str]:
     yield f"共{found.requests}个请求、{found.codes}处编码；{found.missing}处没有可用的国家编码"
-    yield f"如按国家编码结算：{found.refused}个请求会被拒绝（结算金额{yuan(found.refused_fen)}元）"
+    yield f"如按国家编码结算：{found.refused}个请求会被拒绝，涉及结算{yuan(found.refused_fen)}元"
     yield f"按现在的对码：其中{found.still_refused}个仍会被拒绝"
     gaps = found.in_order()
     for gap in gaps[:SHOWN_MAX]:

@@ -19,6 +19,8 @@ class Request(Protocol):
     """One request of the journal."""
 
     @property
+    def mdtrt_id(self) -> str: ...
+    @property
     def medfee_fen(self) -> int | None: ...
     @property
     def rows(self) -> Sequence[Evidence]: ...
@@ -41,7 +43,9 @@ class Gap:
 
 @attrs.define
 class Comparison:
-    """The outcome. refused_fen: totals of the settlements that would have been refused; codes, missing: lines."""
+    """The outcome. codes, missing: lines. refused_fen: totals of what would have been refused, and of the settlements
+    of a visit whose details would have been.
+    """
 
     requests: int = 0
     refused: int = 0
@@ -59,6 +63,8 @@ class Comparison:
 def compare(requests: Iterable[Request], resolve: Resolve) -> Comparison:
     """Count what would have been refused, then and by the mapping tables of now."""
     found = Comparison()
+    visits: set[str] = set()
+    settled: list[tuple[str, int]] = []
     answers: dict[tuple[str, str, str], Hit | Miss] = {}
     for request in requests:
         found.requests += 1
@@ -66,9 +72,11 @@ def compare(requests: Iterable[Request], resolve: Resolve) -> Comparison:
         gone = missed(request.rows)
         found.missing += len(gone)
         if not gone:
+            settled.append((request.mdtrt_id, abs(request.medfee_fen or 0)))
             continue
         found.refused += 1
         found.refused_fen += abs(request.medfee_fen or 0)
+        visits.add(request.mdtrt_id)
         still, touched = False, set()
         for _, system, local, national, rule, day in request.rows:
             if national:
@@ -83,6 +91,7 @@ def compare(requests: Iterable[Request], resolve: Resolve) -> Comparison:
         found.still_refused += still
         for name in touched:
             found.gaps[name].requests += 1
+    found.refused_fen += sum(fen for visit, fen in settled if visit and visit in visits)
     return found
 
 

@@ -64,12 +64,18 @@ class Desk:
         )
 
     def settle(
-        self, *evidence: Any, fen: int | None = 1000, code: str = HOSPITAL, link: str = "core", ago: int = 1
+        self,
+        *evidence: Any,
+        fen: int | None = 1000,
+        code: str = HOSPITAL,
+        link: str = "core",
+        ago: int = 1,
+        visit: str = "",
     ) -> None:
         number = next(self._counter)
         entry = Entry(
             id=number, fixmedins_code=code, msgid=f"m{number}", infno="2207", klass="M", link=link, state="SENT",
-            digest=b"d" * 32, created_ms=int(NOW_S * 1000) - ago * DAY_MS, medfee_fen=fen,
+            digest=b"d" * 32, created_ms=int(NOW_S * 1000) - ago * DAY_MS, medfee_fen=fen, mdtrt_id=visit,
         )  # fmt: skip
         self.store.commit([Accept(entry=entry, evidence=evidence)])
 
@@ -107,6 +113,15 @@ def test_what_would_have_been_refused_is_counted_by_request_by_code_and_in_money
         ("item", "YP1", "expired", "1", "1"),
     ]
     assert {gap["now"] for gap in found["gaps"]} == {"unmapped"}
+
+
+def test_a_settlement_falls_with_the_details_of_its_visit(desk: Desk) -> None:
+    desk.settle(fen=5000, visit="V1")
+    desk.settle(LOST, fen=None, visit="V1")
+    desk.settle(fen=7000, visit="V2")
+    desk.settle(fen=900)
+    found = desk.compare(code=3)
+    assert (found["refused"], found["refused_amt"]) == (1, "50.00")
 
 
 def test_other_days_other_institutions_and_the_provinces_link_do_not_count(desk: Desk) -> None:
