@@ -36,6 +36,7 @@ FOLLOWS = {
 }
 LATE_MS = 3_000
 REFUSED_AT_ONCE = {"GW-LANE-BUSY", "GW-REVERSING"}
+UNRECORDED = {("GW-LANE-BUSY", "no"), ("GW-REVERSING", "no"), ("GW-NOT-SENT", "same")}
 AT_ONCE_S = 0.1
 _decode = msgspec.json.Decoder().decode
 Booking = tuple[str, Any]
@@ -221,12 +222,15 @@ class Witness:
         return given_up | lied | self._booked_copies() | self._copied_reversals() | self._copied_requests()
 
     def _copied_requests(self) -> dict[str, str]:
-        """What a second copy on the road had done after the first was refused because of the person's lane (X9)."""
+        """What a second copy on the road had done after the first was refused and nothing was recorded (X9).
+
+        Refused because of the person's lane, or because the breaker was open.
+        """
         found = {}
         for key, answers in self.heard_of.items():
             row = self._row(*key)
             if row is not None and any(
-                one.code in REFUSED_AT_ONCE and one.repeat == "no" and one.at_ms <= row.created_ms for one in answers
+                (one.code, one.repeat) in UNRECORDED and one.at_ms <= row.created_ms for one in answers
             ):
                 found[key[1]] = "copy"
         return found
