@@ -16,12 +16,13 @@ from gateway.core.backward import Backward, compile_backward
 from gateway.core.catalogue import Files, Region
 from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
 from gateway.core.plan import Plan, compile_plan
-from gateway.core.ports import Clock, Dice, Exchange, Runner, Store, Watch
+from gateway.core.ports import Catalogue, Clock, Dice, Exchange, Runner, Store, Watch
 from gateway.core.regions import build_region
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
 from gateway.exchange.door import Breaker, Door, Institution, Link, networks
 from gateway.exchange.lanes import Lanes
+from gateway.exchange.lookups import Lookups
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
@@ -141,6 +142,7 @@ def make_institution(one: InstitutionConfig, links: Mapping[str, Link]) -> Insti
         in_flight_max=one.connections_max,
         his_may_reverse_acked=one.his_may_reverse_acked,
         forward_settled_reversal=one.forward_settled_reversal,
+        serve_catalogue=one.serve_catalogue,
         snapshot=EMPTY_SNAPSHOT,
     )
 
@@ -156,6 +158,7 @@ def assemble_exchange(
     watch: Watch,
     on_broken: Callable[[Exception], None],
     dice: Dice,
+    catalogue: Catalogue | None = None,
     linger_s: float = 0.0,
 ) -> Room:
     """Put the exchange together."""
@@ -180,6 +183,7 @@ def assemble_exchange(
         door=door,
         queue=queue,
         relay=relay,
+        lookups=Lookups(clock, relay, catalogue),
         clerk=clerk,
         watch=watch,
         digest=sm3,

@@ -67,6 +67,7 @@ _TABLE = (
     Code("GW-NOT-SENT", 200, "请求未送达医保平台，交易未发生", "可以重新发起，是否换报文ID见gw_repeat", "new"),
     Code("GW-CONFIRMED", 200, "", "", "no"),
     Code("GW-MANUAL", 200, "交易需要人工处理", "请联系医保办处理", "no"),
+    Code("GW-CATALOGUE", 200, "", "", ""),
     Code("GW-PLATFORM", 200, "医保平台没有应答", "请用原报文ID重试", "same"),
     Code("GW-REVERSAL-REFUSED", 200, "冲正请求被拒绝", "请核对原报文ID、原交易编号和人员编号", "no"),
 )

@@ -1,6 +1,6 @@
 """Ports: what the rooms need of the outside. Narrow protocols; implementations live in adapters and monitoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -92,6 +92,27 @@ class Reply:
     outer: dict[str, Any] | None = None
 
 
+@attrs.frozen
+class Found:
+    """What the gateway's own libraries answer: the `output` of an envelope, or a file with its type."""
+
+    output: Mapping[str, Any] = attrs.Factory(dict)
+    content: bytes = b""
+    content_type: bytes = b""
+
+
+class Catalogue(Protocol):
+    """The libraries, asked for an institution while it waits."""
+
+    def serves(self, infno: str, message: Mapping[str, Any]) -> bool:
+        """Say at once whether such a query may be answered here at all."""
+
+    def look_up(
+        self, infno: str, institution: str, message: Mapping[str, Any], day: str, told: Callable[[Found | None], None]
+    ) -> None:
+        """Look it up without blocking; told is called once on the reactor's thread, None = ask the platform."""
+
+
 class PlatformCodec(Protocol):
     """A platform's dialect: pure bytes <-> words, and the signature headers."""
 
@@ -124,9 +145,11 @@ class Watch(Protocol):
 
 
 __all__ = [
+    "Catalogue",
     "Clock",
     "Dice",
     "Exchange",
+    "Found",
     "Incoming",
     "Listener",
     "PlatformCodec",

@@ -26,6 +26,7 @@ from gateway.exchange.clerk import Clerk
 from gateway.exchange.door import Door
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
+from gateway.exchange.lookups import Lookups
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
@@ -52,6 +53,7 @@ class Desk:
     door: Door
     queue: JournalQueue
     relay: Relay
+    lookups: Lookups
     clerk: Clerk
     watch: Watch
     digest: Digest
@@ -235,7 +237,7 @@ class Desk:
         klass = job.klass
         job.dispatched = True
         if klass == "Q":
-            self.relay.ask(job)
+            self.lookups.ask(job)
         elif klass == "W":
             self._write(job)
         elif klass == "C":

@@ -107,6 +107,7 @@ class Institution:
     snapshot: Snapshot = EMPTY_SNAPSHOT
     his_may_reverse_acked: bool = False
     forward_settled_reversal: bool = False
+    serve_catalogue: bool = False
     local: bool = False
     remote: Link | None = None
     areas: tuple[str, ...] = ()

@@ -29,10 +29,10 @@ def answer(code: str = "GW-INVALID", **more: Any) -> dict[str, Any]:
 
 
 def test_the_codes_and_their_statuses_are_those_of_the_contract() -> None:
-    assert {name: code.status for name, code in CODES.items()} == STATUS | dict.fromkeys(AT_200, 200)
+    assert {name: code.status for name, code in CODES.items()} == STATUS | dict.fromkeys([*AT_200, "GW-CATALOGUE"], 200)
 
 
-@pytest.mark.parametrize("name", sorted(set(CODES) - {"GW-CONFIRMED"}))
+@pytest.mark.parametrize("name", sorted(set(CODES) - {"GW-CONFIRMED", "GW-CATALOGUE"}))
 def test_a_person_reads_what_happened_and_what_to_do(name: str) -> None:
     text = CODES[name].message()
     assert text.startswith(f"[{name}] ")
