@@ -26,7 +26,6 @@ _ENDS = {
     "JOURNALED": "已登记，还没有发往平台。",
     "SENT": "已发往平台，还没有答复。",
     "CONFIRMED": "应答丢失，但查询证实平台已办理成功；机构用原报文再问即得成功答复。",
-    "DONE": "已答复机构。",
 }
 
 
@@ -106,7 +105,10 @@ def _events(reader: JournalReader, entry: Entry) -> list[dict[str, Any]]:
 def _told(entry: Entry) -> dict[str, Any]:
     """What the institution hears when it asks with this message; '' where that is the platform's own answer."""
     own = entry.klass in ("M", "A", "R") and entry.state not in ("ACKED", "REJECTED", "DONE")
-    code = STATE_CODE[entry.state] if own else ""
+    if entry.state in _SUCCESS and entry.cancelled and not entry.delivered:
+        code = STATE_CODE["REVERSED"]  # as `exchange.known` answers: reversed before anybody heard of it
+    else:
+        code = STATE_CODE[entry.state] if own else ""
     return {"delivered": entry.delivered, "gw_code": code, "gw_repeat": CODES[code].repeat if code else ""}
 
 

@@ -119,7 +119,7 @@ def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mappi
     if not ours:
         return "nothing", None
     if len(ours) > 1 or not _fits(ours[0], original) or str(ours[0].get("refd_setl_flag")) == "1":
-        return "unknown", None  # booked twice, of another, or undone meanwhile: a person's business
+        return "unknown", None  # booked twice, of another, or undone meanwhile: no proof
     return "found", ours[0]
 
 
@@ -173,7 +173,11 @@ def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Callable[[Re
         office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
         told(None)
         return
-    link.exchange.send(path, headers, body, _Question(undo, told), link.timeout_s)
+    question = _Question(undo, told)
+    try:
+        link.exchange.send(path, headers, body, question, link.timeout_s)
+    except Exception:  # boundary: our own fault; the undo must not wait for ever
+        question.failed()
 
 
 @attrs.define(eq=False)
@@ -183,6 +187,7 @@ class _Question:
     undo: Undo
     told: Callable[[Reply | None], None]
     retry_safe: bool = True
+    _over: bool = False
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         self.undo.link.breaker.worked()
@@ -190,18 +195,28 @@ class _Question:
             reply = self.undo.link.codec.read(status, body, whole, True)
             clear = status == 200 and not keys_twice(body, objects_of(reply.outer))
         except Exception:  # boundary: what we cannot read is no answer
-            original = self.undo.original
-            self.undo.office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
-            clear = False
-        self.told(reply if clear else None)
+            self.failed()
+            return
+        self._tell(reply if clear else None)
 
     def not_sent(self, reason: str) -> None:
         self.undo.link.breaker.failed()
-        self.told(None)
+        self._tell(None)
 
     def silent(self) -> None:
         """A query waits no longer than its deadline; `lost` follows at once."""
 
     def lost(self, reason: str) -> None:
         self.undo.link.breaker.failed()
-        self.told(None)
+        self._tell(None)
+
+    def failed(self) -> None:
+        """A fault of ours."""
+        original = self.undo.original
+        self.undo.office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
+        self._tell(None)
+
+    def _tell(self, reply: Reply | None) -> None:
+        if not self._over:
+            self._over = True
+            self.told(reply)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from exchange_messages import HOME, PERSON, SHOP, VISIT, Json, envelope, pay, sale
-from exchange_rig import T0_S, Caller, Rig, settlement
+from exchange_rig import T0_S, Caller, Far, Rig, settlement
 from exchange_undo import (
     Platform,
     by_table,
@@ -95,6 +95,28 @@ def test_an_answer_that_cannot_be_read_says_nothing(rig: Rig, play: Platform) ->
     rig.run(60)
     assert reasons(rig)[2:] == ["connection lost", "reversal_queued", "reversed"]
     assert len(sent_of(rig, "5203")) == 3
+
+
+def test_a_question_that_stumbles_is_a_question_nobody_answered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it left before that: its answer is heard no second time."""
+    fall_into_doubt(rig, discharge("m1"))
+    whole, left = Far.send, []
+
+    def send(*arguments: Any) -> None:
+        whole(*arguments)
+        if rig.far.last.message["infno"] == "5203":
+            left.append(rig.far.last)
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Far, "send", send)
+    rig.run(60)
+    assert len(left) == 3
+    assert rig.state("m1") == "REVERSING"
+    assert ("internal_error", "m1") in rig.watch.alarms
+    for one in left:
+        one.reply(0, output={"setlinfo": row()})
+    rig.run()
+    assert rig.state("m1") == "REVERSING"
 
 
 def test_an_open_breaker_is_no_answer_either(rig: Rig) -> None:

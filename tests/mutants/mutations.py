@@ -37,14 +37,14 @@ MUTATIONS = (
     ),
     Mutation(
         "SENT written after sending", CALL,
-        "        self.clerk.queue.submit(op, lambda found: self._safely(self._opened, state, found))",
+        "        self.clerk.queue.submit(op, lambda found: self.safely(self._opened, state, found))",
         "        self.clerk.queue.later(op)\n        self._opened(state, Accepted())",
         "a crash in between forgets a settlement",
     ),
     Mutation(
         "the answer told before it is durable", CALL,
-        "        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))",
-        "        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))\n"
+        "        self.clerk.queue.submit(op, lambda moved: self.safely(self._recorded, effect, moved))",
+        "        self.clerk.queue.submit(op, lambda moved: self.safely(self._recorded, effect, moved))\n"
         "        for job in self.jobs if effect.to == 'ACKED' and answer is not None else ():\n"
         "            job.reply(answer, 'ok')",
         "a crash turns a told success into a doubt, and the doubt into a reversal",
@@ -235,6 +235,17 @@ MUTATIONS = (
         "        self._later(\"quiet\", self.policy.quiesce_ms / 1000 - since_s, self._calm)",
         "        self._later(\"quiet\", 0.0, self._calm)",
         "what was still queued is booked after everybody was told that it was not",
+    ),
+    Mutation(
+        "a 2601 without an answer given to a person at once", RESOLUTION,
+        "    return \"again\"\n", "    return \"beyond_us\"\n",
+        "the office spends its day on what a second try would end",
+    ),
+    Mutation(
+        "a lane freed after a bug of ours, whatever the row says", "gateway/exchange/rescue.py",
+        "    if state in DOUBT:\n", "    if False:\n",
+        "the patient pays again what may be settled",
+        tests=("tests/exchange/test_rescue.py",),
     ),
     Mutation(
         "a 2601 without an answer taken as done", RESOLUTION,
