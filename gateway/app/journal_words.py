@@ -15,6 +15,7 @@ STATES: Mapping[str, str] = {
     "ABSENT": "平台无此记录",
     "MANUAL": "待人工处理",
     "DONE": "已了结",
+    "EXTERNAL": "平台对账得知，不是经本网关办理",
 }
 QUEUE: Mapping[str, str] = {
     "QUEUED": "等待发送",
@@ -75,6 +76,9 @@ _REASONS: Mapping[str, str] = {
     "normal": "查询得知原结算仍然有效，撤销没有生效",
     "unknown": "查询没有得到确定的结论",
     "time_is_up": "到了最晚时限，冲正仍无结果",
+    "statement": "网关为查清结果未知的交易做日对账",
+    "statement_found": "平台的日对账明细里有这笔交易",
+    "statement_nothing": "平台的日对账明细里没有这笔交易",
     "manual": "本地区不能冲正这种交易，也没有可以查询的",
     "impossible": "平台答复不能冲正",
     "cancelled": "平台答复原交易已经撤销",

@@ -99,6 +99,7 @@ class Institution:
     snapshot: Snapshot = EMPTY_SNAPSHOT
     his_may_reverse_acked: bool = False
     forward_settled_reversal: bool = False
+    reverse_unknown: bool = False
     in_flight: int = 0
     _tokens: float = -1.0
     _filled_at: float = 0.0

@@ -22,13 +22,16 @@ def delivering(entry: Entry, clock: Clock) -> Advance:
 def answer_known(job: Job, found: Known, queue: JournalQueue) -> None:
     """Answer a repeated msgid from what the journal holds of it."""
     entry, answer = found.entry, found.answer
-    if entry.digest != job.digest:
+    if entry.digest != job.digest and entry.state != "EXTERNAL":
         refuse_reused(job)
     elif entry.cancelled and not entry.delivered:
         # The institution reversed what it never heard of: this msgid must not tell it of a success any more.
         # The same bytes each time (X7): they are made of the record alone.
         body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)
         job.reply(body, "duplicate", "GW-REVERSED")
+    elif entry.state == "EXTERNAL":  # the platform has it, and nobody here its content or its answer
+        body, code = job.state_answer("MANUAL")
+        job.reply(body, "duplicate", code)
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)

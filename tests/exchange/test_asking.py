@@ -138,7 +138,7 @@ def test_time_that_is_up_while_a_query_is_on_its_way_lets_no_other_leave(rig: Ri
     assert len(sent_of(rig, "5203")) == 2
     assert rig.state("m1") == "IN_DOUBT"
     rig.far.last.raw(b"?")
-    rig.run(60)
+    rig.run(120)
     assert rig.state("m1") == "MANUAL"
     assert len(rig.far.sent) == 3
 
