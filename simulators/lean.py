@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from simulators import stamps
+from simulators import archives, stamps
 from simulators.his import Script
 from simulators.ledger import Refusal
+from simulators.people import AREA
 from simulators.platform import JSON_TYPE, Clock, Platform, Reply
 from simulators.till import Till
 from simulators.wording import Dice, Json
@@ -50,6 +51,7 @@ class LeanPlatform(Platform):
         self.rows: list[Row] = []
         self.by_msgid: dict[str, list[Row]] = {}
         self.mixes_up: Callable[[], bool] = lambda: False
+        self.files: dict[str, bytes] = {}
 
     def _do(self, envelope: Json, infno: str) -> object:
         handler = _HANDLERS.get(infno)
@@ -59,6 +61,9 @@ class LeanPlatform(Platform):
 
     def _process(self, envelope: Json, infno: str) -> Reply:
         try:
+            if infno == "9102":
+                number = envelope["input"]["fsDownloadIn"]["file_qury_no"]
+                return Reply(200, "application/octet-stream", self.files[number])
             return Reply(200, JSON_TYPE, self._envelope(0, "", self._do(envelope, infno)))
         except Refusal as refusal:
             return Reply(200, JSON_TYPE, self._envelope(-1, str(refusal), {}))
@@ -102,7 +107,7 @@ def info(row: Row, now_s: float) -> Json:
         "psn_no": row.psn_no, "setl_id": row.setl_id, "mdtrt_id": row.mdtrt_id, "medfee_sumamt": total,
         "fund_pay_sumamt": total, "hifp_pay": total, **dict.fromkeys(_PARTS[1:], 0), "psn_part_amt": 0,
         "hosp_part_amt": 0, "acct_pay": 0, "psn_cash_pay": 0, "setl_time": stamps.stamp(now_s), "insutype": "310",
-        "medins_setl_id": "" if row.refund_of else row.msgid,
+        "medins_setl_id": "" if row.refund_of else row.msgid, "clr_type": "11", "clr_optins": AREA,
     }  # fmt: skip
 
 
@@ -164,6 +169,31 @@ def _query(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
     raise Refusal("未查询到结算信息")
 
 
+def _upload(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
+    facts = body["fsUploadIn"]
+    number = f"U{len(platform.files)}"
+    platform.files[number] = archives.file_bytes(facts["in"])
+    return {"file_qury_no": number, "filename": facts["filename"]}
+
+
+def _compare(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
+    """3202: names what the uploaded file lacks, without its numbers (the full one knows days as well)."""
+    text = archives.unzipped(platform.files[body["data"]["file_qury_no"]])
+    theirs = {line.split("\t", 1)[0] for line in text.split("\n")}
+    rows = [
+        [row.psn_no, "", "", row.msgid, "101", "1" if row.refund_of else "0", "", *[_yuan(row)] * 2, "0"]
+        for row in platform.effective()
+        if row.institution == envelope["fixmedins_code"] and row.infno != "2401" and row.setl_id not in theirs
+    ]
+    number = f"D{len(platform.files)}"
+    platform.files[number] = archives.zipped("result.txt", archives.tab_rows(rows))
+    return {"fileinfo": {"file_qury_no": number, "filename": "result.zip"}}
+
+
+def _yuan(row: Row) -> str:
+    return str(Decimal(row.fen).scaleb(-2))
+
+
 def _nothing(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
     return {}
 
@@ -171,6 +201,7 @@ def _nothing(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
 _HANDLERS: dict[str, Callable[[LeanPlatform, Json, Json], Json]] = {
     "2102": _settle, "2207": _settle, "2304": _settle, "2103": _refund, "2208": _refund, "2305": _refund,
     "2401": _admit, "2601": _reverse,
+    "9101": _upload, "3202": _compare,
     "5203": _query, "2206": _nothing, "9001": lambda *_: {"signinoutb": {"sign_time": "", "sign_no": "SIGN"}},
 }  # fmt: skip
 

@@ -212,7 +212,7 @@ class Road:
         city.witness.leaves(life.number, body)
         if city.dark or city.happens("lost_request"):
             city.witness.back(life.number, body)
-            life.clock.callLater(0.01, listener.not_sent, "connect refused")
+            life.clock.callLater(0.01, listener.not_sent, "connection refused")
             return
         trip = Trip(self, listener, body)
         if life.crashes("while sending") and city.dice.random() < 0.5:
@@ -265,7 +265,7 @@ class Trip:
             self.listener.silent()
             return
         self._end()
-        self.listener.lost("no answer")
+        self.listener.lost("no answer in time")
 
     def _end(self) -> None:
         self.over = True

@@ -18,6 +18,7 @@ from gateway.core.model import (
     Recall,
     Remember,
     Saf,
+    Settled,
     StoreBroken,
     Unfinished,
 )
@@ -63,7 +64,7 @@ class MemoryJournal:
         return dict(self.envelope_heads)
 
     def open_entries(self) -> list[Entry]:
-        ended = FAILED | {"ACKED", "CONFIRMED", "DONE"}
+        ended = FAILED | {"ACKED", "CONFIRMED", "DONE", "EXTERNAL"}
         return [attrs.evolve(e) for _, e in sorted(self.rows.items()) if e.state not in ended]
 
     def _do(self, op: Op) -> OpResult:
@@ -85,6 +86,9 @@ class MemoryJournal:
         if isinstance(op, Remember):
             self.envelope_heads[op.fixmedins_code] = op.head
             return True
+        return self._read(op)
+
+    def _read(self, op: Recall | Later | Settled) -> OpResult:
         if isinstance(op, Later):
             whose = (op.entry.fixmedins_code, op.entry.psn_no)
             return any(
@@ -92,8 +96,18 @@ class MemoryJournal:
                 for other in self.rows.values()
                 if self._live(other)
             )
-        assert isinstance(op, Recall)
-        return self._recall(op.fixmedins_code, op.msgid)
+        if isinstance(op, Recall):
+            return self._recall(op.fixmedins_code, op.msgid)
+        return self._settled(op)
+
+    def _settled(self, op: Settled) -> list[Entry]:
+        found = [
+            attrs.evolve(row)
+            for row in self.rows.values()
+            if row.fixmedins_code == op.fixmedins_code and row.klass == "M" and row.created_ms >= op.since_ms
+            if row.state in ("ACKED", "CONFIRMED") and row.setl_id
+        ]
+        return sorted(found, key=lambda row: -row.id)[: op.rows_max]
 
     def _recall(self, fixmedins_code: str, msgid: str) -> Known | None:
         number = self.by_msgid.get((fixmedins_code, msgid))

@@ -30,6 +30,7 @@ from gateway.core.model import (
     Recall,
     Remember,
     Saf,
+    Settled,
 )
 from gateway.core.translation import Evidence
 
@@ -77,6 +78,12 @@ _LATER = (
     "SELECT 1 FROM journal WHERE id > ? AND fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 "
     "AND cancelled = 0 LIMIT 1"
 )
+# The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
+_SETTLED = (
+    f"{SELECT} WHERE id >= ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
+    "AND setl_id <> '' ORDER BY id DESC LIMIT ?"
+)
+_CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 _TABLES = {"journal": 19, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
@@ -190,11 +197,26 @@ class Batch:
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
+            elif type(op) is Settled:
+                values = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
+                results[index] = [entry_of(row) for row in self.connection.execute(_SETTLED, values)]
             elif type(op) is Later:
                 row = self.connection.execute(
                     _LATER, (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
                 ).fetchone()
                 results[index] = row is not None
+
+    def _first_since(self, since_ms: int) -> int:
+        """Return the first id that was created then or later; ids grow with time, and no index does."""
+        low = 1
+        high = (self.connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0) + 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.connection.execute(_CREATED, (middle,)).fetchone()[0] < since_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     # --- new rows ---
 
@@ -213,7 +235,8 @@ class Batch:
                 results[index] = self.recall(entry.fixmedins_code, entry.msgid) or self._duplicate(entry)
                 continue
             facts = request_facts(entry, self._prove(entry, op.evidence))
-            self._event(entry, entry.created_ms, "JOURNALED", op.reason, facts)
+            first = "JOURNALED" if op.state == "SENT" else op.state
+            self._event(entry, entry.created_ms, first, op.reason, facts)
             if op.state == "SENT":
                 self._event(entry, entry.created_ms, "SENT", "sent")
             if op.saf is not None:

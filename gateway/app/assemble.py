@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from adapters.crypto.digest import sm3, sm3_hasher
+from adapters.files import parcel
 from adapters.platform.national import NationalCodec
 from adapters.platform.signing import Signer, SigningSettings, make_signer
 from gateway.app.config import Config, InstitutionConfig, Platform
@@ -143,6 +144,7 @@ def make_institution(one: InstitutionConfig, links: Mapping[str, Link]) -> Insti
         his_may_reverse_acked=one.his_may_reverse_acked,
         forward_settled_reversal=one.forward_settled_reversal,
         serve_catalogue=one.serve_catalogue,
+        reverse_unknown=one.reverse_unknown,
         snapshot=EMPTY_SNAPSHOT,
     )
 
@@ -173,7 +175,7 @@ def assemble_exchange(
     queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled(), linger_s)
     office = StoreForward(
         clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id,
-        names={code: one.name for code, one in institutions.items()},
+        names={code: one.name for code, one in institutions.items()}, parcel=parcel,
     )  # fmt: skip
     clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)

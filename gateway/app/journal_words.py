@@ -14,7 +14,8 @@ STATES: Mapping[str, str] = {
     "CONFIRMED": "查询确认成功",
     "ABSENT": "平台无此记录",
     "MANUAL": "待人工处理",
-    "DONE": "已答复",
+    "DONE": "已了结",
+    "EXTERNAL": "平台对账得知，不是经本网关办理",
 }
 QUEUE: Mapping[str, str] = {
     "QUEUED": "等待发送",
@@ -70,13 +71,17 @@ _REASONS: Mapping[str, str] = {
     "reversal_queued": "冲正已排入队列，到时自动发送",
     "reversed": "平台确认已冲正",
     "reversed_absent": "静默期过后平台仍无此交易，没有可冲正的",
-    "reversed_by_institution": "机构自己发的2601冲正成功",
     "found": "查询查到了这笔交易",
     "nothing": "静默期过后查询，平台没有这笔交易",
     "normal": "查询得知原结算仍然有效，撤销没有生效",
     "unknown": "查询没有得到确定的结论",
     "time_is_up": "到了最晚时限，冲正仍无结果",
+    "statement": "网关为查清结果未知的交易做日对账",
+    "statement_found": "平台的日对账明细里有这笔交易",
+    "statement_nothing": "平台的日对账明细里没有这笔交易",
+    "manual": "本地区不能冲正这种交易，也没有可以查询的",
     "impossible": "平台答复不能冲正",
+    "cancelled": "平台答复原交易已经撤销",
     "not_found": "平台没有这笔交易",
     "sign_in": "平台要求先签到",
 }

@@ -16,7 +16,7 @@ from gateway.core.model import DOUBT, Entry, Saf
 from gateway.core.money import yuan
 
 _EVIDENCE = ("path", "system", "local_code", "national_code", "version", "day")
-_SUCCESS = ("ACKED", "CONFIRMED")
+_SUCCESS = ("ACKED", "CONFIRMED", "EXTERNAL")
 _ENDS = {
     "NOT_SENT": "请求没有到达平台，交易没有发生；可用新报文ID重新办理。",
     "REJECTED": "平台业务上拒绝，交易没有发生；平台的答复已原样交给机构。",
@@ -25,8 +25,8 @@ _ENDS = {
     "ABSENT": "查明平台没有这笔交易；可用新报文ID重新办理。",
     "JOURNALED": "已登记，还没有发往平台。",
     "SENT": "已发往平台，还没有答复。",
+    "EXTERNAL": "平台有这笔交易，但不是经本网关办理的；它的应答没有人知道。",
     "CONFIRMED": "应答丢失，但查询证实平台已办理成功；机构用原报文再问即得成功答复。",
-    "DONE": "已答复机构。",
 }
 
 
@@ -106,7 +106,10 @@ def _events(reader: JournalReader, entry: Entry) -> list[dict[str, Any]]:
 def _told(entry: Entry) -> dict[str, Any]:
     """What the institution hears when it asks with this message; '' where that is the platform's own answer."""
     own = entry.klass in ("M", "A", "R") and entry.state not in ("ACKED", "REJECTED", "DONE")
-    code = STATE_CODE[entry.state] if own else ""
+    if entry.state in _SUCCESS and entry.cancelled and not entry.delivered:
+        code = STATE_CODE["REVERSED"]  # as `exchange.known` answers: reversed before anybody heard of it
+    else:
+        code = STATE_CODE[entry.state] if own else ""
     return {"delivered": entry.delivered, "gw_code": code, "gw_repeat": CODES[code].repeat if code else ""}
 
 

@@ -25,6 +25,7 @@ STATE_CODE: Mapping[State, str] = {
     "CONFIRMED": "GW-CONFIRMED",
     "ACKED": "GW-DUPLICATE-SETTLEMENT",
     "REJECTED": "GW-NOT-SENT",
+    "EXTERNAL": "GW-MANUAL",
 }
 
 

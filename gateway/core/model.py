@@ -22,10 +22,14 @@ State = Literal[
     "REVERSED",
     "MANUAL",
     "DONE",
+    "EXTERNAL",
 ]
+# EXTERNAL: a settlement nobody sent through this journal, known from the platform's statement (RV9).
 # DONE: a W or C request whose answer is stored, a reversal that found nothing to undo, or one sending of a reversal
 # that stayed without an answer (the queue sends another).
-TERMINAL: frozenset[State] = frozenset({"ACKED", "REJECTED", "NOT_SENT", "CONFIRMED", "ABSENT", "REVERSED", "DONE"})
+TERMINAL: frozenset[State] = frozenset(
+    {"ACKED", "REJECTED", "NOT_SENT", "CONFIRMED", "ABSENT", "REVERSED", "DONE", "EXTERNAL"}
+)
 FAILED: frozenset[State] = frozenset({"REJECTED", "NOT_SENT", "ABSENT", "REVERSED"})
 OPEN: frozenset[State] = frozenset({"JOURNALED", "SENT", "IN_DOUBT", "REVERSING"})
 DOUBT: frozenset[State] = frozenset({"IN_DOUBT", "REVERSING"})
@@ -199,9 +203,18 @@ class Later:
     entry: Entry
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later
-OpResult = AcceptResult | bool | None
-READS: frozenset[type] = frozenset({Recall, Later})  # cost no durable write
+@attrs.frozen(kw_only=True)
+class Settled:
+    """Ask for an institution's settlements and refunds since a time (ms), newest first; result a list of rows."""
+
+    fixmedins_code: str
+    since_ms: int
+    rows_max: int
+
+
+Op = Accept | Recall | Advance | Keep | Remember | Later | Settled
+OpResult = AcceptResult | bool | list[Entry] | None
+READS: frozenset[type] = frozenset({Recall, Later, Settled})  # cost no durable write
 
 
 @attrs.frozen

@@ -22,7 +22,8 @@ class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a region ends doubt (reversal specification §4, §5.2, RV11): what answers to 2601 mean, and when it stops.
 
     done, cancelled, failed, not_found, impossible, sign_in: patterns of err_msg. confirm: what is kept when a query
-    finds it (others are reversed). query_consistent: a query that finds nothing proves that there is nothing.
+    finds it (others are reversed). query_consistent: a query that finds nothing proves that there is nothing;
+    statement_consistent: so does a daily statement, which is asked for before a person takes over (Q5).
     extra_at, manual_at: times of day in Shanghai.
     """
 
@@ -34,6 +35,7 @@ class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sign_in: str
     confirm: tuple[str, ...] = ()
     query_consistent: bool = False
+    statement_consistent: bool = True
     refusals_max: int = 3
     give_up_s: float = 86400.0
     cancel_give_up_s: float = 600.0

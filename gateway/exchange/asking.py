@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from gateway.core.dates import shanghai
 from gateway.core.facts import undone_setl_id
-from gateway.core.jsontext import keys_twice, objects_of
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 from gateway.core.ports import Reply
+from gateway.exchange.question import Told, put, rows_of
 from gateway.exchange.resolution import Finding
 from gateway.exchange.verdict import amounts_of
-from gateway.exchange.words import TAIL_MAX, own_message, own_msgid
 from gateway.exchange.words import sign_in as sign_in_words
 
 if TYPE_CHECKING:
@@ -48,7 +45,7 @@ def ask_about(undo: Undo, heard: Heard) -> None:
         _settlement(undo, original.mdtrt_id, "", lambda reply: heard(*_of_settlement(reply, original)))
 
 
-def _settlement(undo: Undo, mdtrt_id: str, setl_id: str, told: Callable[[Reply | None], None]) -> None:
+def _settlement(undo: Undo, mdtrt_id: str, setl_id: str, told: Told) -> None:
     data = {"psn_no": undo.original.psn_no, "setl_id": setl_id, "mdtrt_id": mdtrt_id}
     _send(undo, "5203", {"data": data}, told)
 
@@ -66,7 +63,7 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
     }
 
     def visits(reply: Reply | None) -> None:
-        rows = _rows(reply, "mdtrtinfo")
+        rows = rows_of(reply, "mdtrtinfo")
         if rows is None:
             heard("unknown", None)
             return
@@ -98,28 +95,16 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
     _send(undo, "5201", {"data": data}, visits)
 
 
-def _rows(reply: Reply | None, node: str) -> list[dict[str, Any]] | None:
-    """Return the rows of an answer's node; None when it is no readable success."""
-    if reply is None or reply.infcode != "0" or reply.tree is None:
-        return None
-    output = reply.tree.get("output")
-    if type(output) is not dict:
-        return None
-    found = output.get(node)
-    rows = found if type(found) is list else [found] if found else []
-    return rows if all(type(row) is dict for row in rows) else None
-
-
 def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:
     """Read 5203 about a settlement in doubt."""
-    rows = _rows(reply, "setlinfo")
+    rows = rows_of(reply, "setlinfo")
     if rows is None:
         return "unknown", None
     ours = [row for row in rows if row.get("medins_setl_id") == original.msgid]
     if not ours:
         return "nothing", None
     if len(ours) > 1 or not _fits(ours[0], original) or str(ours[0].get("refd_setl_flag")) == "1":
-        return "unknown", None  # booked twice, of another, or undone meanwhile: a person's business
+        return "unknown", None  # booked twice, of another, or undone meanwhile: no proof
     return "found", ours[0]
 
 
@@ -131,7 +116,7 @@ def _fits(row: Mapping[str, Any], original: Entry) -> bool:
 
 def _of_cancellation(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:
     """Read 5203 about the settlement a cancellation in doubt would undo: refd_setl_flag 1 = it is undone (§4.3)."""
-    rows, setl_id = _rows(reply, "setlinfo"), undone_setl_id(original.business_key)
+    rows, setl_id = rows_of(reply, "setlinfo"), undone_setl_id(original.business_key)
     ours = [row for row in rows or () if row.get("setl_id") == setl_id and row.get("psn_no") == original.psn_no]
     if not ours:
         return "unknown", None
@@ -147,7 +132,7 @@ def sign_in(undo: Undo) -> None:
     """Sign the institution in (9001): the platform said that this is missing. The next sending carries the number."""
 
     def told(reply: Reply | None) -> None:
-        rows = _rows(reply, "signinoutb")
+        rows = rows_of(reply, "signinoutb")
         sign_no = rows[0].get("sign_no") if rows else None
         code = undo.original.fixmedins_code
         if type(sign_no) is str:
@@ -157,51 +142,5 @@ def sign_in(undo: Undo) -> None:
     _send(undo, "9001", sign_in_words(), told)
 
 
-def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Callable[[Reply | None], None]) -> None:
-    """Send a query in the original's name; told(None) when there was no answer."""
-    original, link, office = undo.original, undo.link, undo.office
-    if not link.breaker.admit():
-        told(None)
-        return
-    now = office.clock.seconds()
-    msgid = own_msgid(original.fixmedins_code, now, office.dice.randrange(TAIL_MAX))
-    head = office.heads.get(original.fixmedins_code, {})
-    try:
-        path, headers = link.codec.request(infno, now)
-        body = own_message(infno, msgid, original, office.name_of(original), head, now, message)
-    except Exception:  # boundary: a question that cannot be asked is a question nobody answered
-        office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
-        told(None)
-        return
-    link.exchange.send(path, headers, body, _Question(undo, told), link.timeout_s)
-
-
-@attrs.define(eq=False)
-class _Question:
-    """One query on its way. It is the link's Listener."""
-
-    undo: Undo
-    told: Callable[[Reply | None], None]
-    retry_safe: bool = True
-
-    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
-        self.undo.link.breaker.worked()
-        try:
-            reply = self.undo.link.codec.read(status, body, whole, True)
-            clear = status == 200 and not keys_twice(body, objects_of(reply.outer))
-        except Exception:  # boundary: what we cannot read is no answer
-            original = self.undo.original
-            self.undo.office.watch.alarm("internal_error", original.fixmedins_code, original.msgid)
-            clear = False
-        self.told(reply if clear else None)
-
-    def not_sent(self, reason: str) -> None:
-        self.undo.link.breaker.failed()
-        self.told(None)
-
-    def silent(self) -> None:
-        """A query waits no longer than its deadline; `lost` follows at once."""
-
-    def lost(self, reason: str) -> None:
-        self.undo.link.breaker.failed()
-        self.told(None)
+def _send(undo: Undo, infno: str, message: Mapping[str, Any], told: Told) -> None:
+    put(undo.office, undo.link, undo.original, infno, message, told)

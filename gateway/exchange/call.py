@@ -30,7 +30,9 @@ from gateway.core.model import (
 )
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known, delivering, refuse_duplicate
+from gateway.exchange.lanes import call_each
 from gateway.exchange.machine import Effects, Open, Record, Send, Settlement
+from gateway.exchange.rescue import rescue
 from gateway.exchange.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Call:
     after: list[Callable[[], None]] = attrs.Factory(list)  # who waits for this call to be over (RV8)
     conflict: bool = False
     refused: bool = False  # its row was not taken: it enters no lane any more
+    rescued: bool = False  # a bug of ours stopped it: `rescue` ends it, and nothing that comes changes that
     retry_safe: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -75,7 +78,7 @@ class Call:
 
     def wait(self, holder: Entry) -> None:
         """The lane's holder is on its way: stand in line, durably."""
-        if not self.clerk.lanes.wait(self.entry, self.next_in_line):
+        if not self.clerk.lanes.wait(self.entry, lambda: self.safely(self.next_in_line)):
             self.ask_first(holder)
             return
         self.do(self.machine.wait())
@@ -112,18 +115,20 @@ class Call:
 
         self.clerk.queue.submit(Recall(self.entry.fixmedins_code, self.entry.msgid), told)
 
-    def _safely(self, step: Callable[..., None], *arguments: object) -> None:
-        """Take a step the journal called for; whatever goes wrong, nobody waits for ever and nothing is promised."""
+    def safely(self, step: Callable[..., None], *arguments: object) -> None:
+        """Take one step; whatever goes wrong, nobody waits for ever, nothing is promised, and no lane stays behind."""
+        if self.rescued:
+            return
         try:
             step(*arguments)
         except Exception:  # boundary: a bug of ours; the log gets type and place
-            if self.live:
-                self._alarm_internal()
-                if self.entry.state == "SENT":  # it may have left: until a restart says the same, it is in doubt
-                    self.entry.state = "IN_DOUBT"
-                self._tell_state("IN_DOUBT")
-                for call in self.clerk.lanes.release_waiting(self.entry):
-                    call()
+            self.rescued = True
+            self._alarm_internal()
+            if self.entry.state != "JOURNALED":  # it may have left
+                self.entry.state = "IN_DOUBT"
+            self._tell_state("IN_DOUBT")
+            rescue(self)
+            call_each(self.clerk.lanes.release_waiting(self.entry))
             raise
 
     # --- effects ---
@@ -143,7 +148,7 @@ class Call:
         self.entry.state = state
         # Who waits for the lane may be called while this row is on its way to disk: by then the entry has moved on.
         op = Accept(entry=self.entry, evidence=self.first.evidence)
-        self.clerk.queue.submit(op, lambda found: self._safely(self._opened, state, found))
+        self.clerk.queue.submit(op, lambda found: self.safely(self._opened, state, found))
 
     def _opened(self, state: State, found: OpResult | NotAccepted) -> None:
         if isinstance(found, Accepted):
@@ -206,7 +211,7 @@ class Call:
             cancels=self._cancels(effect.to),
             undoes=self.original.id if self.original is not None and effect.to == "ACKED" else 0,
         )
-        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))
+        self.clerk.queue.submit(op, lambda moved: self.safely(self._recorded, effect, moved))
         if effect.tell and self.clerk.queue.full:
             self.stalled()
 
@@ -240,6 +245,11 @@ class Call:
     # --- what came of it (Listener) ---
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
+        if self.rescued:
+            self.first.watch.alarm("LATE_RESPONSE", self.entry.fixmedins_code, self.entry.msgid)
+        self.safely(self._answered, status, body, whole)
+
+    def _answered(self, status: int, body: bytes, whole: bool) -> None:
         job, link = self.first, self.first.link
         link.breaker.worked()
         job.watch.platform(link.name, self.clerk.clock.seconds() - self.began)
@@ -293,18 +303,21 @@ class Call:
         self.first.link.breaker.failed()
         self.outcome = (b"", Verdict("not_sent", reason))
         # After the deadline the doubt is durable and stays: whoever heard of it must not hear something else.
+        self.safely(self._left_or_not)
+
+    def _left_or_not(self) -> None:
         self.do(self.machine.never_left() if self.entry.state == "SENT" else self.machine.unclear())
 
     def silent(self) -> None:
         self.first.link.breaker.failed()
         self.outcome = None
-        self.do(self.machine.fell_silent())
+        self.safely(lambda: self.do(self.machine.fell_silent()))
 
     def lost(self, reason: str) -> None:
         if self.entry.state == "SENT":
             self.first.link.breaker.failed()
         self.outcome = (b"", Verdict("doubt", reason))
-        self.do(self.machine.unclear())
+        self.safely(lambda: self.do(self.machine.unclear()))
 
     # --- answering ---
 
@@ -328,8 +341,7 @@ class Call:
             self.clerk.lanes.leave(self.entry)
             return
         self._tell_state(state)
-        for call in self.clerk.lanes.release_waiting(self.entry):
-            call()
+        call_each(self.clerk.lanes.release_waiting(self.entry))
         if not self.conflict:
             self.clerk.office.begin(self.entry, self.original or self.entry, int(self.began * 1000))
 

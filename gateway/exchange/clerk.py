@@ -59,11 +59,11 @@ class Clerk:
         self.live[call.entry.fixmedins_code, call.entry.msgid] = call
         holder = self.lanes.holder(call.entry.lane)
         if holder is None:
-            call.begin()
+            call.safely(call.begin)
         elif holder.state in DOUBT:
             call.ask_first(holder)
         else:  # on its way, or its outcome is on its way to disk
-            call.wait(holder)
+            call.safely(call.wait, holder)
 
     def watch_alarm(self, job: Job, name: str) -> None:
         """Raise an alarm about a request."""

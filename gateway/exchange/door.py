@@ -111,6 +111,7 @@ class Institution:
     local: bool = False
     remote: Link | None = None
     areas: tuple[str, ...] = ()
+    reverse_unknown: bool = False
     in_flight: int = 0
     _tokens: float = -1.0
     _filled_at: float = 0.0

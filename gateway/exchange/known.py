@@ -23,7 +23,7 @@ def delivering(entry: Entry, clock: Clock) -> Advance:
 def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> None:
     """Answer a repeated msgid from what the journal holds of it."""
     entry, answer = found.entry, found.answer
-    if entry.digest != job.digest:
+    if entry.digest != job.digest and entry.state != "EXTERNAL":
         refuse_reused(job)
     elif entry.cancelled and not entry.delivered:
         # The institution reversed what it never heard of: this msgid must not tell it of a success any more.
@@ -34,6 +34,9 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
         # The institution is taking back what it never heard of; a success told now would be wrong in a moment (I5).
         body, code = job.state_answer("REVERSING")
         job.reply(body, "in_doubt", code)
+    elif entry.state == "EXTERNAL":  # the platform has it, and nobody here its content or its answer
+        body, code = job.state_answer("MANUAL")
+        job.reply(body, "duplicate", code)
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)

@@ -4,13 +4,25 @@ A lane with a request on its way makes the next one wait (bounded); a lane in do
 stands at the counter. Rebuilt from the journal before the listener opens. Source: reversal specification §7.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
 from gateway.core.model import DOUBT, Entry
 
 WAITING_MAX = 8
+
+
+def call_each(calls: Iterable[Callable[[], None]]) -> None:
+    """Call all of them; the first fault is raised when everybody had his turn."""
+    fault: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as cause:  # boundary: one request's fault must not silence the others
+            fault = fault or cause
+    if fault is not None:
+        raise fault
 
 
 @attrs.define
@@ -78,12 +90,16 @@ class Lanes:
             return
         del self._lanes[entry.lane]
         waiting = lane.waiting
-        while waiting:
-            waiting.pop(0)()
-            taken = self._lanes.get(entry.lane)
-            if taken is not None:
-                taken.waiting.extend(waiting)
-                return
+        fault: Exception | None = None
+        while waiting and entry.lane not in self._lanes:
+            try:
+                waiting.pop(0)()
+            except Exception as cause:  # boundary: whoever stumbles leaves the others in line
+                fault = fault or cause
+        if waiting:
+            self._lanes[entry.lane].waiting.extend(waiting)
+        if fault is not None:
+            raise fault
 
     def release_waiting(self, entry: Entry) -> list[Callable[[], None]]:
         """Return and forget those who wait behind a holder that fell into doubt: they are refused, not kept."""

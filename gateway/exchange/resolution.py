@@ -9,7 +9,8 @@ the next state is in this file. Source: reversal specification §4 (resolving), 
       └──reverse─────┴──reverse──► due ──attempt──► attempting ──undone──► ended (REVERSED)
                                     ▲                  ├──absent──► ended (REVERSED, nothing was booked)
                                     └──────again───────┘
-      doubt, asking, due, attempting ──beyond_us──► manual
+      doubt, asking, due, attempting ──compare──► comparing ──found, nothing, absent──► ended
+      any of these ──beyond_us──► manual
 """
 
 from typing import Any, Literal, Protocol
@@ -24,12 +25,17 @@ Answer = Literal["done", "not_found", "impossible", "refused", "silent", "never_
 # What a query says of the settlement in doubt; normal: of a cancellation, the settlement still stands.
 Finding = Literal["found", "nothing", "normal", "unknown"]
 How = Literal["confirmed", "nothing", "undone", "absent", "manual"]
-Step = Literal["ask", "found", "nothing", "reverse", "attempt", "undone", "absent", "again", "beyond_us"]
+Step = Literal["ask", "found", "nothing", "reverse", "attempt", "undone", "absent", "again", "compare", "beyond_us"]
 
 
 @attrs.frozen
 class Ask:
     """Ask the platform what it knows."""
+
+
+@attrs.frozen
+class Compare:
+    """Ask for the daily statement: the last question before a person (Q5)."""
 
 
 @attrs.frozen
@@ -54,7 +60,7 @@ class End:
     how: How
 
 
-Effect = Ask | Queue | Attempt | Wait | End
+Effect = Ask | Compare | Queue | Attempt | Wait | End
 Effects = tuple[Effect, ...]
 
 
@@ -88,6 +94,9 @@ class Resolution(Protocol):
     def again(self) -> Effects:
         """No end yet."""
 
+    def compare(self) -> Effects:
+        """Nothing else can end it, and a daily statement may."""
+
     def beyond_us(self) -> Effects:
         """Limits are reached, or the platform says that it cannot be undone."""
 
@@ -103,6 +112,7 @@ def _build() -> TypeMachineBuilder[Resolution, Nothing]:
     asking = builder.state("asking")
     due = builder.state("due")
     attempting = builder.state("attempting")
+    comparing = builder.state("comparing")
     ended = builder.state("ended")
     manual = builder.state("manual")
 
@@ -124,6 +134,12 @@ def _build() -> TypeMachineBuilder[Resolution, Nothing]:
     when(attempting, Resolution.absent, ended, End("absent"))
     when(attempting, Resolution.again, due, Wait())
     when(attempting, Resolution.beyond_us, manual, End("manual"))
+    for before in (doubt, asking, due, attempting):
+        when(before, Resolution.compare, comparing, Compare())
+    when(comparing, Resolution.found, ended, End("confirmed"))
+    when(comparing, Resolution.nothing, ended, End("nothing"))
+    when(comparing, Resolution.absent, ended, End("absent"))
+    when(comparing, Resolution.beyond_us, manual, End("manual"))
     return builder
 
 
@@ -144,7 +160,8 @@ class Policy:
 
     asks: the delays after which a query is sent, () = reverse at once (Q4). confirm: a settlement that is found stays.
     cancels: the record is a cancellation. reversible: 2601 may take it back. consistent: a query that finds nothing
-    proves it, once quiesce_ms have passed since it was sent. give_up_s: how long in all.
+    proves it, once quiesce_ms have passed since it was sent. give_up_s: how long in all. compares: the daily statement
+    is asked for before a person takes over; proves: one without its row proves that there is nothing.
     """
 
     asks: tuple[float, ...]
@@ -157,6 +174,8 @@ class Policy:
     schedule_s: tuple[float, ...]
     attempts_alarm: int
     give_up_s: float
+    compares: bool = False
+    proves: bool = False
 
 
 def first_step(policy: Policy) -> Step:
@@ -182,6 +201,19 @@ def weigh_finding(finding: Finding, policy: Policy, asked: int, quiet: bool) -> 
     if asked < len(policy.asks):
         return "ask"
     return "reverse" if policy.reversible else "beyond_us"
+
+
+def weigh_comparison(finding: Finding, policy: Policy, queued: bool) -> Step:
+    """Return what follows from a daily statement (§4.1 Q5); it left when nothing could be booked any more.
+
+    A settlement it shows is no success to hand on: the row names no setl_id. Of a cancellation it is what was missing,
+    and that it is missing is a person's business (§4.3). queued: its reversal is on the queue.
+    """
+    if finding == "found" and policy.cancels:
+        return "found"
+    if finding == "nothing" and policy.proves and not policy.cancels:
+        return "absent" if queued else "nothing"
+    return "beyond_us"
 
 
 def weigh_answer(answer: Answer, policy: Policy, row: Saf, quiet: bool, over: bool) -> Step:

@@ -14,6 +14,7 @@ from gateway.core.dates import shanghai
 from gateway.core.facts import Facts, facts_of
 from gateway.core.jsontext import encode
 from gateway.core.model import DOUBT, FAILED, Entry, Keep, Known, Later, NotAccepted, OpResult, Recall, State
+from gateway.exchange.bypass import Bypass
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
@@ -26,7 +27,7 @@ class Reversals:
     """Takes 2601 of institutions. live: those that are being decided or wait, by (institution, msgid)."""
 
     clerk: Clerk
-    live: dict[tuple[str, str], "_Request"] = attrs.Factory(dict)
+    live: dict[tuple[str, str], "Request"] = attrs.Factory(dict)
 
     def take(self, job: Job) -> None:
         """Decide by what the journal knows of the original (omsgid of the same institution)."""
@@ -36,7 +37,7 @@ class Reversals:
             self.clerk.take(job)  # a repeat of one that is on its way
         elif known is None:
             facts = facts_of(job.infno, job.institution.code, job.tree["input"], self.clerk.digest, job.plan.head)
-            self.live[key] = request = _Request(self, job, facts)
+            self.live[key] = request = Request(self, job, facts)
             request.ask()
         elif known.first.digest != job.digest:
             refuse_reused(job)
@@ -45,7 +46,7 @@ class Reversals:
 
 
 @attrs.define(eq=False)
-class _Request:
+class Request:
     """One 2601 and everybody who sent it."""
 
     room: Reversals
@@ -90,17 +91,29 @@ class _Request:
         if self.over:
             return
         if isinstance(found, NotAccepted):
-            self._end()
-            for job in self.jobs:
-                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+            self.not_accepted()
+        elif found is None and self.first.institution.reverse_unknown:
+            Bypass(self).look()
         elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
-            self.room.clerk.watch_alarm(self.first, "reversal_unknown")  # another's, or one nobody sent (T9, RV9)
-            self._refuse("日志中没有原交易")
-        elif found.entry.infno != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
+            self.unknown()
+        elif (found.entry.infno or self.facts.oinfno) != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
             self.room.clerk.watch_alarm(self.first, "reversal_mismatch")
             self._refuse("原交易编号或人员编号与原交易不符")
         else:
             self._decide(found.entry)
+
+    def not_accepted(self) -> None:
+        """The journal cannot keep or find what this needs."""
+        if not self.over:
+            self._end()
+            for job in self.jobs:
+                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+
+    def unknown(self) -> None:
+        """Nobody knows of the original: another's, or one nobody sent (T9, RV9)."""
+        if not self.over:
+            self.room.clerk.watch_alarm(self.first, "reversal_unknown")
+            self._refuse("日志中没有原交易")
 
     def _decide(self, original: Entry) -> None:
         state, clerk = original.state, self.room.clerk
@@ -115,7 +128,7 @@ class _Request:
                 self._forward(original)
             else:
                 self._nothing_to_undo(original, state)
-        elif state in ("ACKED", "CONFIRMED"):
+        elif state in ("ACKED", "CONFIRMED", "EXTERNAL"):
             self._known_success(original)
         elif state in DOUBT and original.infno not in self.first.link.region.reversible:
             self._refuse(f"本地区交易{original.infno}不支持冲正", original)

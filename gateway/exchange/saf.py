@@ -19,6 +19,7 @@ from gateway.exchange.door import Link
 from gateway.exchange.lanes import Lanes
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.resolution import Policy
+from gateway.exchange.statement import Parcel, Statements
 from gateway.exchange.undo import Undo
 from gateway.exchange.words import head_of
 
@@ -47,6 +48,7 @@ class StoreForward:
     dice: Dice
     new_id: Callable[[], int]
     names: Mapping[str, str]
+    parcel: Parcel
     heads: dict[str, dict[str, str]] = attrs.Factory(dict)
     live: dict[int, Undo] = attrs.Factory(dict)
     _flying: dict[str, int] = attrs.Factory(dict)
@@ -56,6 +58,10 @@ class StoreForward:
     _draining: set[str] = attrs.Factory(set)
     _kept: dict[str, tuple[dict[str, str], float]] = attrs.Factory(dict)  # what is durable of a head, and since when
     _signed: dict[str, float] = attrs.Factory(dict)  # when an institution was signed in last
+    statements: Statements = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.statements = Statements(self, self.parcel)
 
     @property
     def depth(self) -> int:
@@ -207,6 +213,8 @@ def policy_of(link: Link, record: Entry, original: Entry) -> Policy:
         refusals_max=table.refusals_max,
         schedule_s=link.schedule_s,
         attempts_alarm=link.attempts_alarm,
+        compares=own and original.klass == "M",
+        proves=table.statement_consistent,
         give_up_s=table.cancel_give_up_s
         if cancels and original.infno not in link.region.reversible
         else table.give_up_s,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from gateway.core.facts import content
 from gateway.core.model import Entry, State
 from gateway.exchange.verdict import Undoing
+from gateway.exchange.words import TAIL_MAX, own_message, own_msgid, reversal
 
 if TYPE_CHECKING:
     from gateway.exchange.undo import Undo
@@ -83,3 +85,28 @@ class Sending:
         if not self._over:
             self._over = True
             self.undo.answered(self, said, reason)
+
+
+def prepared(undo: Undo) -> Sending:
+    """Return the next 2601 of an undo, under a msgid of its own (I7); what it says comes from the journal (RV1)."""
+    office, original = undo.office, undo.original
+    now, head = office.clock.seconds(), office.heads.get(original.fixmedins_code, {})
+    msgid = own_msgid(original.fixmedins_code, now, office.dice.randrange(TAIL_MAX))
+    message = reversal(original)
+    entry = Entry(
+        id=office.new_id(),
+        fixmedins_code=original.fixmedins_code,
+        msgid=msgid,
+        infno="2601",
+        klass="R",
+        link=original.link,
+        state="SENT",
+        digest=office.digest(content("2601", original.fixmedins_code, message)),
+        created_ms=int(now * 1000),
+        psn_no=original.psn_no,
+        omsgid=original.msgid,
+        insuplc_admdvs=original.insuplc_admdvs,
+        mdtrtarea_admvs=original.mdtrtarea_admvs,
+    )
+    body = own_message("2601", msgid, original, office.name_of(original), head, now, message)
+    return Sending(undo, entry, body)

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from gateway.core.answers import state_made
-from gateway.core.facts import content, undone_setl_id
+from gateway.core.facts import undone_setl_id
 from gateway.core.model import FAILED, Accept, Accepted, Advance, Entry, NotAccepted, OpResult, Saf, State
 from gateway.exchange.asking import ask_about, sign_in
+from gateway.exchange.comparing import compare
 from gateway.exchange.door import Link
 from gateway.exchange.resolution import (
     Answer,
     Ask,
     Attempt,
+    Compare,
     Effects,
     End,
     Finding,
@@ -32,17 +34,18 @@ from gateway.exchange.resolution import (
     new_resolution,
     next_time_ms,
     weigh_answer,
+    weigh_comparison,
     weigh_finding,
 )
-from gateway.exchange.sending import SENDING_STATE, Sending
+from gateway.exchange.sending import SENDING_STATE, Sending, prepared
 from gateway.exchange.verdict import Undoing, refund_of
-from gateway.exchange.words import TAIL_MAX, own_message, own_msgid, reversal
 
 if TYPE_CHECKING:
     from gateway.exchange.saf import StoreForward
 
 RETRY_S = 1.0
 SIGN_INS_MAX = 3
+COMPARE_S = 900.0  # quiescence, the ten minutes between two statements, and the files
 _END_STATE: Mapping[How, State] = {
     "confirmed": "CONFIRMED",
     "nothing": "ABSENT",
@@ -71,6 +74,7 @@ class Undo:
     told: list[Callable[[State], None]] = attrs.Factory(list)
     _not_found: bool = False
     _asked: int = 0
+    _compares: bool = False  # the last question waits, or is on its way
     _sign_ins: int = 0
     _over: bool = False
     _alarmed: bool = False
@@ -127,6 +131,8 @@ class Undo:
         self.quiet = True
         if self._not_found:
             self.hurry()
+        if self._compares:
+            self._compare()
 
     def _time_is_up(self) -> None:
         self._over = True
@@ -140,11 +146,17 @@ class Undo:
     # --- the machine ---
 
     def _step(self, name: str) -> None:
+        # What cannot be reversed (§5.2) is there: a statement could only say so.
+        if name == "beyond_us" and self.policy.compares and not self._compares and self._reason != "impossible":
+            self._compares, name = True, "compare"
         effects: Effects = getattr(self.machine, name)()
         for effect in effects:
             if isinstance(effect, Ask):
                 self._later("ask", self.policy.asks[self._asked], self._ask)
                 self._asked += 1
+            elif isinstance(effect, Compare):
+                self._later("comparing", COMPARE_S, self._not_compared)
+                self._compare()
             elif isinstance(effect, Queue):
                 self._queue()
             elif isinstance(effect, Attempt):
@@ -168,6 +180,21 @@ class Undo:
             self._step("beyond_us" if self._over and step == "ask" else step)
 
         ask_about(self, heard)
+
+    def _compare(self) -> None:
+        """What was still on its way could be booked behind a statement's back: it leaves when that is over (§5.3)."""
+        if self.quiet and not self._ended:
+            compare(self, self._compared)
+
+    def _not_compared(self) -> None:
+        self._compared("unknown", None)
+
+    def _compared(self, finding: Finding, found: Mapping[str, Any] | None) -> None:
+        if self._ended:
+            return
+        if finding != "unknown":
+            self._found, self._reason = found, f"statement_{finding}"
+        self._step(weigh_comparison(finding, self.policy, self.row is not None))
 
     # --- the queue ---
 
@@ -213,28 +240,8 @@ class Undo:
 
     def _attempt(self) -> None:
         assert self.row is not None
-        now = self.office.clock.seconds()
-        original, head = self.original, self.office.heads.get(self.original.fixmedins_code, {})
-        msgid = own_msgid(original.fixmedins_code, now, self.office.dice.randrange(TAIL_MAX))
-        message = reversal(original)
-        entry = Entry(
-            id=self.office.new_id(),
-            fixmedins_code=original.fixmedins_code,
-            msgid=msgid,
-            infno="2601",
-            klass="R",
-            link=original.link,
-            state="SENT",
-            digest=self.office.digest(content("2601", original.fixmedins_code, message)),
-            created_ms=int(now * 1000),
-            psn_no=original.psn_no,
-            omsgid=original.msgid,
-            insuplc_admdvs=original.insuplc_admdvs,
-            mdtrtarea_admvs=original.mdtrtarea_admvs,
-        )
         row = attrs.evolve(self.row, state="INFLIGHT", attempt=self.row.attempt + 1)
-        name = self.office.name_of(original)
-        sending = Sending(self, entry, own_message("2601", msgid, original, name, head, now, message))
+        sending = prepared(self)
 
         def durable(found: OpResult | NotAccepted) -> None:
             if isinstance(found, Accepted):
@@ -243,7 +250,7 @@ class Undo:
             else:  # no space, or the number is taken: nothing was recorded, so this was no sending
                 self._retreat()
 
-        self.office.queue.submit(Accept(entry=entry, reason="reversal", saf=row), durable)
+        self.office.queue.submit(Accept(entry=sending.entry, reason="reversal", saf=row), durable)
 
     def _retreat(self) -> None:
         self.office.landed(self)

@@ -6,12 +6,14 @@ A failure names the line that replays it: `python -m simulators city --weather N
 import attrs
 import pytest
 
+from gateway.app.journal_words import reason_in_chinese
 from simulators.city import City, played
 from simulators.full import FullPeople
 from simulators.weather import CALM, STORM, WEATHERS, Weather
 
 STORMS = sorted(WEATHERS.keys() - {"calm"})
 SEEDS_EACH, CHUNK = 120, 30
+GIVEN_UP_SHARE = 0.01  # the most seen in thirty days of one weather: 0.4 %
 FULL_EACH, FULL_CHUNK = 20, 10
 
 
@@ -40,7 +42,10 @@ def test_in_a_calm_city_every_script_ends_well_and_all_books_agree(seed: int, ap
 @pytest.mark.parametrize("first", range(0, SEEDS_EACH, CHUNK))
 @pytest.mark.parametrize("name", STORMS)
 def test_no_storm_breaks_an_invariant(name: str, first: int) -> None:
-    assert broken(name, range(first, first + CHUNK)) == {}
+    cities = [played(seed, WEATHERS[name], traced=False) for seed in range(first, first + CHUNK)]
+    assert {city.seed: faults for city in cities if (faults := city.faults())} == {}
+    money = [row for city in cities for row in city.journal.rows.values() if row.klass in ("M", "A")]
+    assert sum(row.state == "MANUAL" for row in money) <= GIVEN_UP_SHARE * len(money)
 
 
 @pytest.mark.parametrize("first", range(0, FULL_EACH, FULL_CHUNK))
@@ -66,6 +71,8 @@ def test_the_storms_are_really_storms() -> None:
         assert f"ends: {where}" in trace, where
     states = {row.state for city in cities for row in city.journal.rows.values()}
     assert states >= {"ACKED", "REJECTED", "REVERSED", "CONFIRMED", "MANUAL", "NOT_SENT", "DONE"}
+    told = {reason for city in cities for _, _, _, reason in city.journal.events}
+    assert [reason for reason in sorted(told) if reason_in_chinese(reason) == reason] == []
     results = {result for city in cities for result in city.watch.results}
     ends = {"reversal reversed", "reversal absent", "reversal confirmed", "reversal manual"}
     assert results >= {"ok", "refused", "duplicate", "in_doubt", "not_sent"} | ends

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from exchange_messages import HOME, PERSON, SHOP, VISIT, Json, envelope, pay, sale
-from exchange_rig import T0_S, Caller, Rig, settlement
+from exchange_rig import T0_S, Caller, Far, Rig, settlement
 from exchange_undo import (
     Platform,
     by_table,
@@ -97,6 +97,28 @@ def test_an_answer_that_cannot_be_read_says_nothing(rig: Rig, play: Platform) ->
     assert len(sent_of(rig, "5203")) == 3
 
 
+def test_a_question_that_stumbles_is_a_question_nobody_answered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it left before that: its answer is heard no second time."""
+    fall_into_doubt(rig, discharge("m1"))
+    whole, left = Far.send, []
+
+    def send(*arguments: Any) -> None:
+        whole(*arguments)
+        if rig.far.last.message["infno"] == "5203":
+            left.append(rig.far.last)
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Far, "send", send)
+    rig.run(60)
+    assert len(left) == 3
+    assert rig.state("m1") == "REVERSING"
+    assert ("internal_error", "m1") in rig.watch.alarms
+    for one in left:
+        one.reply(0, output={"setlinfo": row()})
+    rig.run()
+    assert rig.state("m1") == "REVERSING"
+
+
 def test_an_open_breaker_is_no_answer_either(rig: Rig) -> None:
     fall_into_doubt(rig, discharge("m1"))
     rig.link.breaker.open_s = 3600
@@ -116,7 +138,7 @@ def test_time_that_is_up_while_a_query_is_on_its_way_lets_no_other_leave(rig: Ri
     assert len(sent_of(rig, "5203")) == 2
     assert rig.state("m1") == "IN_DOUBT"
     rig.far.last.raw(b"?")
-    rig.run(60)
+    rig.run(120)
     assert rig.state("m1") == "MANUAL"
     assert len(rig.far.sent) == 3
 

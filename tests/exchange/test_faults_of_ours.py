@@ -72,7 +72,7 @@ def test_a_fault_while_sending_is_doubt_and_the_lane_says_so(rig: Rig, monkeypat
     run(rig)
     rig.run()
     assert caller.said == (200, "GW-IN-DOUBT", "IN_DOUBT", "ask")
-    assert rig.state("m1") == "SENT"  # a restart makes it IN_DOUBT
+    assert rig.state("m1") == "IN_DOUBT"
     assert behind.status == 200
     assert rig.ask(pay("m3", batch="B3")).said[1] == "GW-LANE-BUSY"
     assert in_flight(rig) == 0

@@ -14,6 +14,7 @@ from gateway.exchange.resolution import (
     Answer,
     Ask,
     Attempt,
+    Compare,
     Effects,
     End,
     Finding,
@@ -26,10 +27,13 @@ from gateway.exchange.resolution import (
     new_resolution,
     next_time_ms,
     weigh_answer,
+    weigh_comparison,
     weigh_finding,
 )
 
-INPUTS = ("ask", "found", "nothing", "reverse", "resume", "attempt", "undone", "absent", "again", "beyond_us")
+INPUTS = (
+    "ask", "found", "nothing", "reverse", "resume", "attempt", "undone", "absent", "again", "compare", "beyond_us",
+)  # fmt: skip
 
 # How to get a machine into each state.
 PATHS: dict[str, tuple[str, ...]] = {
@@ -37,6 +41,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "asking": ("ask",),
     "due": ("reverse",),
     "attempting": ("reverse", "attempt"),
+    "comparing": ("compare",),
     "ended": ("reverse", "attempt", "undone"),
     "manual": ("beyond_us",),
 }
@@ -58,11 +63,17 @@ DECLARED: dict[tuple[str, str], tuple[Effects, str]] = {
     ("attempting", "absent"): ((End("absent"),), "ended"),
     ("attempting", "again"): ((Wait(),), "due"),
     ("attempting", "beyond_us"): ((End("manual"),), "manual"),
+    **{(state, "compare"): ((Compare(),), "comparing") for state in ("doubt", "asking", "due", "attempting")},
+    ("comparing", "found"): ((End("confirmed"),), "ended"),
+    ("comparing", "nothing"): ((End("nothing"),), "ended"),
+    ("comparing", "absent"): ((End("absent"),), "ended"),
+    ("comparing", "beyond_us"): ((End("manual"),), "manual"),
 }
 
 _NOBODY_ASKED = "nobody was asked"
 _NOTHING_SENT = "no 2601 is on its way"
 _ON_THE_QUEUE = "its reversal is durable: it will be sent, and what a query says now comes too late"
+_LAST = "the statement is the last question"
 _OVER = "its end is durable, and ends never change (I2)"
 _QUERIES, _ANSWERS = ("ask", "found", "nothing"), ("undone", "absent", "again")
 IMPOSSIBLE: dict[tuple[str, str], str] = {
@@ -80,6 +91,7 @@ IMPOSSIBLE: dict[tuple[str, str], str] = {
     ("attempting", "reverse"): "at most one live reversal (RV5)",
     ("attempting", "attempt"): "one in flight a lane (X32)",
     ("attempting", "resume"): "a restart begins in doubt",
+    **{("comparing", name): _LAST for name in ("ask", "reverse", "resume", "attempt", "undone", "again", "compare")},
     **{(state, name): _OVER for state in ("ended", "manual") for name in INPUTS},
 }
 
@@ -265,3 +277,23 @@ def test_after_not_found_the_next_sending_waits_until_it_can_be_believed_without
     row = attrs.evolve(ROW, attempt=1)
     for dice in (0.0, 0.9):
         assert next_time_ms("not_found", POLICY, row, 7_000_000, dice) == 7_000_000 + QUIESCE_MS
+
+
+@pytest.mark.parametrize(
+    ("finding", "cancels", "proves", "queued", "expected"),
+    [
+        ("found", False, True, True, "beyond_us"),  # it names no setl_id: no success to hand on
+        ("found", True, True, False, "found"),
+        ("nothing", False, True, True, "absent"),
+        ("nothing", False, True, False, "nothing"),
+        ("nothing", False, False, True, "beyond_us"),  # a region whose statements do not prove it
+        ("nothing", True, True, False, "beyond_us"),  # §4.3: still normal is a person's business
+        ("unknown", False, True, True, "beyond_us"),
+        ("unknown", True, True, False, "beyond_us"),
+    ],
+)
+def test_what_a_daily_statement_means(
+    finding: Finding, cancels: bool, proves: bool, queued: bool, expected: str
+) -> None:
+    policy = attrs.evolve(POLICY, cancels=cancels, proves=proves)
+    assert weigh_comparison(finding, policy, queued) == expected

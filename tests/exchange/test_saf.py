@@ -320,7 +320,7 @@ def test_a_node_that_was_down_over_its_hour_tries_once_and_gives_up(rig: Rig) ->
     rig.run(17 * HOUR_S)  # 02:00
     sent = len(sent_of(rig, "2601"))
     rig.restart()
-    rig.run(60)
+    rig.run(130)
     assert len(sent_of(rig, "2601")) > sent
     assert rig.state("m1") == "MANUAL"
     assert rig.clock.seconds() - T0_S > 18 * HOUR_S
@@ -361,6 +361,6 @@ def test_a_node_that_was_down_over_the_hour_sends_once_more_before_a_person_must
     rig.kill()
     rig.clock.advance(660)  # past half an hour after midnight
     rig.restart()
-    rig.run(60)
+    rig.run(130)
     assert len(sent_of(rig, "2601")) == sent + 1
     assert rig.state("m1") == "MANUAL"

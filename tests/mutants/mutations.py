@@ -5,46 +5,38 @@
 """
 
 from mutation import (
-    ASKING,
     CALL,
     CLERK,
     DESK,
-    DOOR,
     KNOWN,
     LANES,
     MACHINE,
     MEMORY,
-    QUEUE,
-    RECOVERY,
-    RESOLUTION,
-    REVERSAL,
-    SAF,
-    SENDING,
     UNDO,
     VERDICT,
-    WORDS,
     Mutation,
 )  # fmt: skip
+from mutations_doubt import DOUBTS
 
 MUTATIONS = (
     # --- sending ---
     Mutation(
         "a timeout read as a refusal", CALL,
-        "        self.do(self.machine.fell_silent())",
+        "        self.safely(lambda: self.do(self.machine.fell_silent()))",
         "        self.outcome = (self.first.state_answer('NOT_SENT')[0], Verdict('rejected', 'timeout'))\n"
         "        self.do(self.machine.rejected())",
         "the patient pays in cash what the fund has paid already",
     ),
     Mutation(
         "SENT written after sending", CALL,
-        "        self.clerk.queue.submit(op, lambda found: self._safely(self._opened, state, found))",
+        "        self.clerk.queue.submit(op, lambda found: self.safely(self._opened, state, found))",
         "        self.clerk.queue.later(op)\n        self._opened(state, Accepted())",
         "a crash in between forgets a settlement",
     ),
     Mutation(
         "the answer told before it is durable", CALL,
-        "        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))",
-        "        self.clerk.queue.submit(op, lambda moved: self._safely(self._recorded, effect, moved))\n"
+        "        self.clerk.queue.submit(op, lambda moved: self.safely(self._recorded, effect, moved))",
+        "        self.clerk.queue.submit(op, lambda moved: self.safely(self._recorded, effect, moved))\n"
         "        for job in self.jobs if effect.to == 'ACKED' and answer is not None else ():\n"
         "            job.reply(answer, 'ok')",
         "a crash turns a told success into a doubt, and the doubt into a reversal",
@@ -66,7 +58,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a broken connection read as not sent", CALL,
-        "        self.outcome = (b\"\", Verdict(\"doubt\", reason))\n        self.do(self.machine.unclear())",
+        "        self.outcome = (b\"\", Verdict(\"doubt\", reason))\n"
+        "        self.safely(lambda: self.do(self.machine.unclear()))",
         "        self.outcome = (b\"\", Verdict(\"not_sent\", reason))\n"
         "        self.do(self.machine.never_left() if self.entry.state == 'SENT' else self.machine.unclear())",
         "the cashier settles again what is settled",
@@ -149,7 +142,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the same msgid with another content accepted", KNOWN,
-        "    if entry.digest != job.digest:\n", "    if entry.digest == b\"\":\n",
+        "    if entry.digest != job.digest and entry.state != \"EXTERNAL\":\n", "    if entry.digest == b\"\":\n",
         "the answer to one bill is given to another",
     ),
     # --- lanes ---
@@ -224,176 +217,5 @@ MUTATIONS = (
         "        if transaction.kind == \"money\" and named and named != entry.msgid:\n", "        if False:\n",
         "somebody else's amounts are printed",
     ),
-    # --- reversals ---
-    Mutation(
-        "\"not found\" believed before quiescence", RESOLUTION,
-        "    if answer == \"not_found\" and quiet:", "    if answer == \"not_found\":",
-        "what was still queued is booked after everybody was told that it was not",
-    ),
-    Mutation(
-        "quiescence never waited for", UNDO,
-        "        self._later(\"quiet\", self.policy.quiesce_ms / 1000 - since_s, self._calm)",
-        "        self._later(\"quiet\", 0.0, self._calm)",
-        "what was still queued is booked after everybody was told that it was not",
-    ),
-    Mutation(
-        "a 2601 without an answer taken as done", RESOLUTION,
-        "    if answer == \"done\":\n", "    if answer in (\"done\", \"silent\"):\n",
-        "the settlement stands and nobody knows",
-    ),
-    Mutation(
-        "a reversal repeated with the same msgid", SENDING,
-        "        self._told(\"silent\", reason)",
-        "        link = self.undo.link\n"
-        "        link.exchange.send(b'', b'', self.body, self, link.timeout_s)",
-        "an idempotent platform repeats its first answer for ever",
-    ),
-    Mutation(
-        "two reversals at once", UNDO,
-        "                sending.leave()\n", "                sending.leave()\n                sending.leave()\n",
-        "the second is refused, and the refusal is believed",
-    ),
-    Mutation(
-        "wrong omsgid", WORDS, "\"omsgid\": original.msgid,", "\"omsgid\": original.mdtrt_id or original.msgid,",
-        "nothing is reversed, or something else",
-    ),
-    Mutation(
-        "wrong oinfno", WORDS, "\"oinfno\": original.infno}", "\"oinfno\": \"2207\"}",
-        "a sale is never reversed",
-    ),
-    Mutation(
-        "wrong psn_no", WORDS, "\"psn_no\": original.psn_no,", "\"psn_no\": original.lane,",
-        "nothing is reversed, or something of another person",
-    ),
-    Mutation(
-        "wrong insuplc_admdvs", WORDS,
-        "            \"insuplc_admdvs\": original.insuplc_admdvs,",
-        "            \"insuplc_admdvs\": word(\"mdtrtarea_admvs\"),",
-        "the reversal of a stranger goes to the wrong fund",
-    ),
-    Mutation(
-        "confirm without checking the msgid", ASKING,
-        "    ours = [row for row in rows if row.get(\"medins_setl_id\") == original.msgid]\n", "    ours = rows\n",
-        "the success of another message is told as this one's", weathers=("careless",),
-    ),
-    Mutation(
-        "confirm without checking the amount", ASKING,
-        "    return row.get(\"psn_no\") == original.psn_no and same_visit and same_total",
-        "    return row.get(\"psn_no\") == original.psn_no and same_visit",
-        "the patient's receipt shows another total", weathers=("careless",),
-    ),
-    Mutation(
-        "a 2601 for the message of another institution accepted", REVERSAL,
-        "            self._refuse(\"日志中没有原交易\")",
-        "            self._end()\n"
-        "            self.room.clerk.take(self.first)",
-        "one institution undoes what another was paid", weathers=("careless",),
-    ),
-    Mutation(
-        "a 2601 for another person accepted", REVERSAL,
-        " or found.entry.psn_no != self.facts.psn_no:", ":",
-        "the reversal reaches the wrong person", weathers=("careless",),
-    ),
-    Mutation(
-        "a known success reversed where that is not allowed", REVERSAL,
-        "        elif original.delivered and not job.institution.his_may_reverse_acked:",
-        "        elif original.delivered and job.infno == \"\":",
-        "what was paid is taken back without a cancellation", weathers=("careless",),
-    ),
-    Mutation(
-        "a settled success told as nothing to undo", REVERSAL,
-        "        elif state in (\"ACKED\", \"CONFIRMED\"):\n            self._known_success(original)",
-        "        elif state in (\"ACKED\", \"CONFIRMED\"):\n            self._nothing_to_undo(original, state)",
-        "the institution gives the money back and the fund has paid",
-    ),
-    # --- the queue, its gates, the breaker ---
-    Mutation(
-        "a lost queue row", UNDO,
-        "        op = self._advance(self.record, self.record.state, to, \"reversal_queued\", saf=self.row)",
-        "        op = self._advance(self.record, self.record.state, to, \"reversal_queued\")",
-        "a crash forgets the reversal", weathers=("crashes",),
-    ),
-    Mutation(
-        "a reversal refused a second place in its own lane", SAF,
-        "        self._crowded.discard(undo.original.lane)\n", "",
-        "the second sending never leaves",
-    ),
-    Mutation(
-        "the link's places are never given back", SAF,
-        "        self._flying[name] -= 1\n", "",
-        "after sixteen sendings no reversal leaves any more",
-    ),
-    Mutation(
-        "the breaker never half-opens", DOOR,
-        "        return \"half_open\" if self.clock.seconds() - self._opened_at >= self.open_s else \"open\"",
-        "        return \"open\"",
-        "after an outage nothing works until somebody restarts", weathers=("outages",),
-    ),
-    # --- the disk ---
-    Mutation(
-        "a full disk ignored", QUEUE,
-        "                try:\n                    done(NotAccepted())\n",
-        "                from gateway.core.model import Accepted\n\n"
-        "                try:\n                    done(Accepted())\n",
-        "money leaves without a trace in the journal", weathers=("disks",),
-    ),
-    Mutation(
-        "a full disk drops what was promised", QUEUE,
-        "        self._pending = [pair for pair in waiting if type(pair[0]) is not Accept]",
-        "        self._pending = []",
-        "outcomes are lost", weathers=("disks",),
-    ),
-    Mutation(
-        "a failed fsync survived", QUEUE,
-        "        if not isinstance(cause, StoreFull):\n            self._break(cause)\n            return\n", "",
-        "the gateway goes on on pages that may never reach the platter", weathers=("disks",),
-    ),
-    Mutation(
-        "the fencing token not checked", MEMORY,
-        "        if self.journal.owner != self.owner:\n", "        if self.owner == 0:\n",
-        "two gateways work on one journal", weathers=("crashes",),
-    ),
-    # --- the restart ---
-    Mutation(
-        "a lane in doubt not rebuilt after a restart", RECOVERY,
-        "    for entry in plan.holders:\n        lanes.enter(entry)\n", "",
-        "the next bill of a person leaves while the last one is in doubt", weathers=("crashes",),
-    ),
-    Mutation(
-        "JOURNALED treated as sent on restart", RECOVERY,
-        "            answer = state_made(entry, \"NOT_SENT\", now_s, infcode(entry.link))\n"
-        "            ops.append(_advance(entry, \"NOT_SENT\", now_s, answer))",
-        "            ops.append(_advance(entry, \"IN_DOUBT\", now_s, None))\n"
-        "            entry.state = \"IN_DOUBT\"\n            holders.append(entry)",
-        "what never left is reversed", weathers=("crashes",),
-    ),
-    Mutation(
-        "SENT treated as never sent on restart", RECOVERY,
-        "            ops.append(_advance(entry, \"IN_DOUBT\", now_s, None))\n"
-        "            entry.state = \"IN_DOUBT\"\n            holders.append(entry)",
-        "            answer = state_made(entry, \"NOT_SENT\", now_s, infcode(entry.link))\n"
-        "            ops.append(_advance(entry, \"NOT_SENT\", now_s, answer))",
-        "the cashier settles again what is settled", weathers=("crashes",),
-    ),
-    Mutation(
-        "a sending INFLIGHT forgotten at restart", MEMORY,
-        "            if saf.state in (\"QUEUED\", \"INFLIGHT\")\n        ]",
-        "            if saf.state == \"QUEUED\"\n        ]",
-        "a crash while 2601 is on its way forgets the reversal", weathers=("crashes",),
-    ),
-    Mutation(
-        "the queue not looked at after a restart", RECOVERY,
-        "        office.resume(found)\n", "        known = found\n",
-        "a crash forgets every reversal", weathers=("crashes",),
-    ),
-    Mutation(
-        "a doubt not taken up again after a restart", RECOVERY,
-        "        office.begin(entry, original, int(now_s * 1000))\n", "        continue\n",
-        "a crash leaves a doubt for ever", weathers=("crashes",),
-    ),
-    Mutation(
-        "a sending's row left open after a restart", RECOVERY,
-        "            ops.append(_advance(entry, \"DONE\", now_s, None))\n", "            continue\n",
-        "a row that never ends", weathers=("crashes",),
-    ),
+    *DOUBTS,
 )  # fmt: skip

@@ -1,0 +1,140 @@
+"""The daily statement's files: what is uploaded before 3202, and what its result says. Pure text in, records out.
+
+Columns and their order: reconciliation specification §3.2 (tables 200 and 201). A result is used whole or not at all.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import attrs
+
+from gateway.core.dates import shanghai
+from gateway.core.facts import undone_setl_id
+from gateway.core.jsontext import decode
+from gateway.core.model import Entry
+from gateway.core.money import fen_of, yuan
+
+ROWS_MAX = 20_000
+_RESULT = 10
+_RESULT_OLD = 7  # before 2021: without the three amounts
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One settlement or refund of ours, as the statement lists it. Amounts in fen, of a refund negative."""
+
+    setl_id: str
+    mdtrt_id: str
+    psn_no: str
+    day: date
+    group: tuple[str, str]
+    refund: bool
+    medfee_fen: int
+    fund_fen: int
+    acct_fen: int
+    cash_fen: int
+
+
+@attrs.frozen(kw_only=True)
+class Differing:
+    """One row of a result: what the agency has and we have not (setl_id and mdtrt_id empty), or the other way round."""
+
+    psn_no: str
+    mdtrt_id: str
+    setl_id: str
+    msgid: str
+    refund: bool
+    medfee_fen: int | None
+    fund_fen: int | None
+    acct_fen: int | None
+
+    @property
+    def theirs(self) -> bool:
+        """Whether only the agency has it."""
+        return not self.setl_id and not self.mdtrt_id
+
+
+def lines_of(entries: Iterable[Entry]) -> list[Line]:
+    """Return the statement's lines of settled rows: a refunded settlement is two of them, a reversed one none."""
+    rows = [entry for entry in entries if entry.setl_id and entry.settled]
+    refunded = {undone_setl_id(entry.business_key) for entry in rows}
+    found = (_line(entry) for entry in rows if not entry.cancelled or entry.setl_id in refunded)
+    return sorted((line for line in found if line is not None), key=lambda line: (line.setl_id, line.refund))
+
+
+def _line(entry: Entry) -> Line | None:
+    told: Mapping[str, Any] = decode(entry.settled.encode())
+    medfee_fen = told.get("medfee_sumamt")
+    if type(medfee_fen) is not int or not told.get("clr_type") or not told.get("clr_optins"):
+        return None
+    return Line(
+        setl_id=entry.setl_id,
+        mdtrt_id=entry.mdtrt_id,
+        psn_no=entry.psn_no,
+        day=_day(told.get("setl_time"), entry.created_ms),
+        group=(told["clr_optins"], told["clr_type"]),
+        refund=medfee_fen < 0,
+        medfee_fen=medfee_fen,
+        fund_fen=told.get("fund_pay_sumamt", 0),
+        acct_fen=told.get("acct_pay", 0),
+        cash_fen=told.get("psn_cash_pay", 0),
+    )
+
+
+def _day(setl_time: Any, created_ms: int) -> date:
+    """The platform's own day decides (§3.1)."""
+    try:
+        return date.fromisoformat(str(setl_time)[:10])
+    except ValueError:
+        return shanghai(created_ms / 1000).date()
+
+
+def upload_text(lines: Iterable[Line]) -> str:
+    """Return the text that is uploaded: TAB, LF, no header, `null` for what is empty."""
+    return "".join(
+        "\t".join(
+            (
+                line.setl_id,
+                line.mdtrt_id or "null",
+                line.psn_no or "null",
+                *(yuan(amount) for amount in (line.medfee_fen, line.fund_fen, line.acct_fen)),
+                "1" if line.refund else "0",
+            )
+        )
+        + "\n"
+        for line in lines
+    )
+
+
+def read_result(text: str) -> list[Differing] | None:
+    """Return the rows of a result; None when one of them does not fit, so that nothing of it is used."""
+    found: list[Differing] = []
+    for line in text.split("\n"):
+        if not line.strip("\r"):
+            continue
+        row = _read_row(line.rstrip("\r").split("\t"))
+        if row is None or len(found) >= ROWS_MAX:
+            return None
+        found.append(row)
+    return found
+
+
+def _read_row(cells: list[str]) -> Differing | None:
+    values = ["" if cell.strip() in ("", "null") else cell.strip() for cell in cells]
+    if len(values) not in (_RESULT_OLD, _RESULT, _RESULT + 1):  # the newer revision adds exp_content
+        return None
+    psn_no, mdtrt_id, setl_id, msgid, _, flag, _, *more = values
+    amounts = [fen_of(value) for value in more[:3]] or [None] * 3
+    if any(value and amount is None for value, amount in zip(more, amounts, strict=False)):
+        return None
+    return Differing(
+        psn_no=psn_no,
+        mdtrt_id=mdtrt_id,
+        setl_id=setl_id,
+        msgid=msgid,
+        refund=flag == "1",
+        medfee_fen=amounts[0],
+        fund_fen=amounts[1],
+        acct_fen=amounts[2],
+    )
