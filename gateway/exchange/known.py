@@ -47,15 +47,21 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
         job.reply(body, "in_doubt", code)
     elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:
         job.reply(answer, "duplicate")
-    elif queue.full:  # its delivery cannot be noted
+    else:
+        _deliver(job, entry, answer, queue)
+
+
+def _deliver(job: Job, entry: Entry, answer: bytes, queue: JournalQueue) -> None:
+    """Hand over a success nobody heard of so far, once the journal says that its delivery started (RV4)."""
+    if queue.full:  # its delivery cannot be noted
         body, code = job.state_answer("IN_DOUBT")
         job.reply(body, "in_doubt", code)
-    else:
+        return
 
-        def noted(moved: OpResult | NotAccepted) -> None:
-            job.reply(answer, "duplicate")
+    def noted(moved: OpResult | NotAccepted) -> None:
+        job.reply(answer, "duplicate")
 
-        queue.submit(delivering(entry, job.clock), noted)
+    queue.submit(delivering(entry, job.clock), noted)
 
 
 def refuse_duplicate(job: Job, found: Duplicate) -> None:
