@@ -1,13 +1,14 @@
 """Excel workbooks for people: plain sheets of texts and numbers, nothing a spreadsheet would run (annex C6)."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import attrs
 import xlsxwriter
 
 from adapters.files.cells import safe
-from adapters.files.whole import replacing
+from adapters.files.whole import write_whole
 
 ROWS_MAX = 1_048_000  # Excel's own limit, with the head
 TEXT_MAX = 32_767
@@ -43,15 +44,14 @@ class Sheet:
 
 def write_workbook(path: Path, sheets: Sequence[Sheet]) -> None:
     """Write the sheets, whole or not at all. Raises OSError."""
-    with replacing(path) as part:
-        # Cells are typed one by one below; these keep a text from ever becoming a formula, a link or a number.
-        options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-        book = xlsxwriter.Workbook(str(part), options)
-        try:
-            for sheet in sheets:
-                _fill(book, sheet)
-        finally:
-            book.close()
+    content = BytesIO()
+    # Cells are typed one by one below; these keep a text from ever becoming a formula, a link or a number.
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(content, options)
+    for sheet in sheets:
+        _fill(book, sheet)
+    book.close()
+    write_whole(path, content.getvalue())
 
 
 def _fill(book: xlsxwriter.Workbook, sheet: Sheet) -> None:

@@ -41,9 +41,10 @@ def targets(connection: sqlite3.Connection, system: str) -> set[str]:
     return {code for (code,) in connection.execute(query, (system,)) if code}
 
 
-def newest_proposal(connection: sqlite3.Connection) -> int:
-    """Return the id of the newest whole proposal, 0 when there is none."""
-    return int(connection.execute("SELECT coalesce(max(batch), 0) FROM proposal").fetchone()[0])
+def newest_proposals(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return institution -> id of its newest whole proposal."""
+    query = "SELECT institution, max(id) FROM batch JOIN proposal ON proposal.batch = batch.id GROUP BY institution"
+    return dict(connection.execute(query).fetchall())
 
 
 def _refused(connection: sqlite3.Connection, review: int) -> frozenset[int]:

@@ -49,6 +49,9 @@ def coverage(
 ) -> None:
     settings = load(config, as_json)
     chosen = _institutions(settings, institution, as_json)
+    for file in (out, xlsx):
+        if file is not None and not file.parent.is_dir():
+            end(USAGE, f"没有这个文件夹：{file.parent}（要写{file.name}）", as_json=as_json)
     until = _until(month, day, day_of(outside.now()), as_json)
     made_at = f"{shanghai(outside.now()):%Y-%m-%d %H:%M:%S}"
     with explained(as_json):

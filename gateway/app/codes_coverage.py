@@ -136,7 +136,8 @@ def cover_one(
             counted = count(judged)
             if money is not None:
                 counted = attrs.evolve(counted, fen=money.fen, fen_coded=money.coded)
-            figures[month.name][system] = counted
+            if counted != NOTHING:
+                figures[month.name][system] = counted
             items[system] = judged  # the last month's stay
     return Covered(code=code, name=one.name, figures=figures, items=items, use=use)
 

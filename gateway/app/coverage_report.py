@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import jinja2
 
 from gateway.app.codes_coverage import Coverage
@@ -33,6 +34,9 @@ def report_page(found: Coverage, made_at: str) -> str:
     one = found.institutions[0] if len(found.institutions) == 1 else None
     last, duty = found.last, found.duty
     lacking = missing(found, MISSING_ALONE if one else MISSING_EACH)
+    rest = missing_count(found) - len(lacking.rows)
+    if one:  # whose codes they are stands at the top of the page
+        lacking = attrs.evolve(lacking, head=lacking.head[1:], rows=tuple(row[1:] for row in lacking.rows))
     shown = found.institutions[:INSTITUTIONS_MAX]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
@@ -59,7 +63,7 @@ def report_page(found: Coverage, made_at: str) -> str:
         each=[of_institution(found, each) for each in shown],
         unshown=len(found.institutions) - len(shown),
         missing=lacking,
-        missing_rest=missing_count(found) - len(lacking.rows),
+        missing_rest=rest,
         notes=notes(found),
     )
 

@@ -52,7 +52,7 @@ _FIGURES = ("在用项目", *RATES.values(), "按使用加权", "按金额加权
 def figure_cells(found: Coverage, figures: Figures) -> tuple[Value, ...]:
     """Return the cells of one line of figures, as `_FIGURES` titles them."""
     shares = rates(found, figures)
-    verdict = "未达标" if any(share.missed for share in shares) else ("达标" if figures.items else "无在用项目")
+    verdict = "未达标" if any(share.missed for share in shares) else ("达标" if figures.items else "无在用")
     weights = (Share(figures.by_use), Share(figures.by_money, money=True))
     return (figures.items, *shares, *weights, figures.no_code, figures.idle, verdict)
 

@@ -91,7 +91,7 @@ def assess(duty: Duty, totals: Mapping[str, Figures], owed: Iterable[str], known
     every = sum(totals.values(), NOTHING)
     rates = {name: share for name, share in duty.shares.items() if name != "right"}
     found = {
-        "below": sum(bool(figures.below(rates)) for figures in totals.values()),
+        "below": sum(bool(figures.below(rates)) for system, figures in totals.items() if system in duty.systems),
         "absent": sum(system not in introduced for system in set(owed)),
         "faults": every.wrong + every.late,
     }

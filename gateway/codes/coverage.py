@@ -24,7 +24,7 @@ State = Literal[
     "coded",
     "by_itself",  # the institution sends the national code itself; no row speaks of it
     "no_code",
-    "idle",  # closed or not yet begun, and not used in the period
+    "idle",  # closed or not yet begun, and not needed since
     "never_proposed",
     "incomplete",
     "draft",
@@ -37,7 +37,6 @@ State = Literal[
 WRONG: frozenset[State] = frozenset({"several_targets", "not_in_library", "library_expired"})
 _MAINTAINED: frozenset[State] = WRONG | {"coded", "by_itself", "draft"}
 _FOR_EVER = 1 << 62
-_LEFT_OUT: frozenset[State] = frozenset({"no_code", "idle"})
 
 Window = Callable[[str], tuple[str, str] | None]  # national code -> its valid days, None = the library lacks it
 
@@ -191,7 +190,8 @@ def items_on(
 
 def count(items: Collection[Item]) -> Figures:
     """Count judged items and their use; money is added by the visits (`gateway.codes.usage`)."""
-    used = [item for item in items if item.state not in _LEFT_OUT]
+    needing = [item for item in items if item.state != "no_code"]
+    used = [item for item in needing if item.state != "idle"]
     mapped = sum(item.state == "coded" or item.state in WRONG for item in used)
     return Figures(
         items=len(used),
@@ -202,8 +202,8 @@ def count(items: Collection[Item]) -> Figures:
         no_code=sum(item.state == "no_code" for item in items),
         idle=sum(item.state == "idle" for item in items),
         late=sum(item.seen.uncoded > 0 for item in used),
-        lines=sum(item.seen.lines for item in used),
-        lines_coded=sum(item.seen.lines - item.seen.uncoded for item in used),
+        lines=sum(item.seen.lines for item in needing),
+        lines_coded=sum(item.seen.lines - item.seen.uncoded for item in needing),
     )
 
 
@@ -243,7 +243,8 @@ def _state(in_force: Collection[Row], newest: _Newest | None, seen: Seen | None,
         return _undecided(newest, seen, day)
     targets = {row.national for row in in_force if row.holds(day)}
     if not targets:
-        return "out_of_dates" if seen else "idle"
+        # Closed after its last use, it was coded when it was needed.
+        return "out_of_dates" if seen is not None and seen.uncoded else "idle"
     if len(targets) > 1:
         return "several_targets"
     (national,) = targets
