@@ -1,5 +1,6 @@
 """The tables of the coverage report, once for page and workbook: both show the same cells."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import attrs
@@ -58,11 +59,19 @@ def figure_cells(found: Coverage, figures: Figures) -> tuple[Value, ...]:
 
 
 def by_library(found: Coverage) -> Table:
-    """All institutions of the report, library by library, with those they should carry and do not."""
+    """All institutions of the report, library by library, with those they should carry and do not.
+
+    A total may reach its target while an institution does not: the verdict counts institutions.
+    """
     totals = found.totals(found.last.name)
-    systems = in_order({*totals, *found.owed()})
-    rows = tuple((name_of(one, found.duty), *figure_cells(found, totals.get(one, NOTHING))) for one in systems)
-    return Table("各标准", "各标准覆盖情况", ("编码标准", *_FIGURES), rows)
+    below = Counter(system for _, system, _ in found.below())
+    rows = []
+    for system in in_order({*totals, *found.owed()}):
+        *cells, verdict = figure_cells(found, totals.get(system, NOTHING))
+        if below[system] and len(found.institutions) > 1:
+            verdict = f"{below[system]}家未达标"
+        rows.append((name_of(system, found.duty), *cells, verdict))
+    return Table("各标准", "各标准覆盖情况", ("编码标准", *_FIGURES), tuple(rows))
 
 
 def by_institution(found: Coverage) -> Table:

@@ -19,6 +19,7 @@ from gateway.core.translation import Evidence
 Belongs = Callable[[str, str, str], str]
 # (institution, library, local code) -> whether two persons decided that it has no national code.
 Excused = Callable[[str, str, str], bool]
+TELLING = frozenset({"3301", "3302"})  # tell the centre of a mapping; nobody was treated or sold anything
 _Marks = frozenset[tuple[str, bool]]  # (library, every code of it so far had a national one) of a visit
 _NONE: _Marks = frozenset()
 
@@ -28,6 +29,8 @@ class Request(Protocol):
 
     @property
     def fixmedins_code(self) -> str: ...
+    @property
+    def infno(self) -> str: ...
     @property
     def klass(self) -> str: ...
     @property
@@ -82,7 +85,7 @@ class Usage:
     def take(self, requests: Iterable[Request]) -> None:
         """Add requests. What lies before the first month only tells of visits settled later."""
         for request in requests:
-            if request.state in FAILED:
+            if request.state in FAILED or request.infno in TELLING:
                 continue
             month = next((one for one in self.months if one.start_ms <= request.created_ms < one.end_ms), None)
             used = self.of(request.fixmedins_code, month.name) if month else None

@@ -84,6 +84,13 @@ def test_the_page_takes_nothing_from_outside_and_runs_nothing(desk: Desk) -> Non
     assert "size: A4" in raw
 
 
+def test_a_total_that_reaches_its_target_hides_no_institution_that_does_not(desk: Desk) -> None:
+    desk.map(*[f"Q{number},{drug(1)},,," for number in range(1_000)], who=PHARMACY)
+    page, _, _ = pages(desk)
+    total = next(row for row in page.rows if row[:1] == ["药品"] and len(row) == 10)
+    assert (total[3], total[9]) == ("99.90% 1007/1008", "1家未达标")
+
+
 def test_the_page_says_whose_it_is_and_for_when(desk: Desk) -> None:
     page, _, _ = pages(desk, HOSPITAL)
     for words in (HOSPITAL, "2026-11（截至2026-11-18）", "每月23日前", "生成于2026-11-18 19:06:40", "不四舍五入"):

@@ -17,6 +17,7 @@ STANDARDS = {"drug", "service_item", "consumable", "diagnosis", "chronic_disease
 class Sent:
     rows: tuple[Evidence, ...] = ()
     fixmedins_code: str = HOSPITAL
+    infno: str = "2204"
     klass: str = "W"
     state: str = "DONE"
     cancelled: int = 0
@@ -60,6 +61,10 @@ def test_lines_are_counted_by_library_and_code_in_their_month() -> None:
 def test_names_departments_and_dictionaries_are_no_codes_of_a_library() -> None:
     rows = (code("diagnosis:name", "感冒"), code("department", "01"), code("dictionary:dept", "02"))
     assert taken(Sent(rows=rows)).of(HOSPITAL, "2026-11").seen == {}
+
+
+def test_telling_the_centre_of_a_mapping_is_no_use_of_its_code() -> None:
+    assert taken(Sent(rows=(code("drug", "A"),), infno="3301")).of(HOSPITAL, "2026-11").seen == {}
 
 
 def test_a_settlement_counts_whole_for_every_library_of_its_visit() -> None:
