@@ -112,7 +112,7 @@ _TABLE = (
     Family(
         "liangding_mapping_coverage_ratio",
         "gauge",
-        "Share of used local codes with a mapping in force.",
+        "Share of the local codes in use that have a valid national code.",
         ("institution", "system"),
     ),
     Family("liangding_log_fields_dropped_total", "counter", "Log fields that were not on the allow-list."),

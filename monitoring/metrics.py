@@ -19,6 +19,7 @@ __all__ = ["CONTENT_TYPE", "Metrics", "OTHER", "Reading"]
 INSTITUTIONS_MAX = 1_000
 REQUEST_SERIES_MAX = 50_000
 LABELS_MAX = 500
+READING_ROWS_MAX = 20_000  # of a reading with two labels: 1,000 institutions with all their libraries
 OTHER = "other"
 
 Reading = float | Mapping[str, float] | Mapping[tuple[str, ...], float]
@@ -182,7 +183,8 @@ class Metrics:
         """Ask one reading. One that fails must not take the others with it: it is left out and counted."""
         try:
             found = read()
-            rows = list(found.items())[:LABELS_MAX] if isinstance(found, Mapping) else [((), found)]
+            most = LABELS_MAX if len(family.labels) < 2 else READING_ROWS_MAX
+            rows = list(found.items())[:most] if isinstance(found, Mapping) else [((), found)]
             values = tuple(((key,) if isinstance(key, str) else tuple(key), float(value)) for key, value in rows)
             if any(len(labels) != len(family.labels) for labels, _ in values):
                 raise ValueError(family.name)

@@ -251,7 +251,7 @@ def _nothing() -> sqlite3.Connection:
         CREATE TABLE batch (id, institution, system, maker, source);
         CREATE TABLE proposal (batch, count, at_ms);
         CREATE TABLE mapping (batch, line, local_code, national_code, valid_from, valid_to, evidence);
-        CREATE TABLE review (id, batch); CREATE TABLE refusal (review, line); CREATE TABLE approval (review);
+        CREATE TABLE review (id, batch); CREATE TABLE refusal (review, line); CREATE TABLE approval (review, at_ms);
         CREATE TABLE audit (id, at_ms, who, what, institution, system, reference, detail);
         """
     )

@@ -46,6 +46,7 @@ from gateway.app.assemble import (
     signer_of,
 )
 from gateway.app.config import Config
+from gateway.app.coverage_round import CoverageRound
 from gateway.app.facts import code_forms, read_files
 from gateway.app.frontdoor import FrontDoor
 from gateway.app.rounds import Rounds
@@ -63,6 +64,7 @@ _BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 RELOAD_S = 60.0
 GC_OBJECTS = 50_000
 CHECKPOINT_S = 2.0
+COVERAGE_S = 10.0  # how soon a mapping shows in the coverage figure; a look without changes costs two small queries
 # A commit costs the processor about as much as eight requests do; two milliseconds of company make it worth while.
 LINGER_S = 0.002
 FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
@@ -186,6 +188,21 @@ class Node:
         )
         self._watcher.load_now()
         self._watcher.start()
+        self._coverage(store)
+
+    def _coverage(self, store: CodesStore) -> None:
+        """Measure on a thread of its own: the loader's must be free to bring mappings into force within 5 s."""
+        coverage = CoverageRound(
+            self.clock,
+            store,
+            self.config.journal,
+            self.config.institution,
+            loaded=lambda: self._watcher.loaded,
+            run=WriterThread(self.reactor.callFromThread, "coverage").run,
+            report=lambda cause: self._log.failure("coverage_not_measured", cause),
+        )
+        self.metrics.watch("liangding_mapping_coverage_ratio", coverage.ratios)
+        self._rounds.every(COVERAGE_S, coverage.look)
 
     def _watch_readings(self) -> None:
         room, metrics, log = self.room, self.metrics, self._log
