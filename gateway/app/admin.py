@@ -216,7 +216,7 @@ class CodeLookup:
             return status, _JSON, refused
         snapshot = self._snapshot(institution)
         slots = SLOT_OF.get(system, (system,) if system.startswith("dictionary:") else ())
-        if snapshot is None or not slots:
+        if snapshot is None or (translate and not slots):
             return self._not_found("没有这个机构或编码体系")
         if translate:
             found = snapshot.look_up(slots[0], code, day)

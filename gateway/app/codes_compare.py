@@ -18,9 +18,9 @@ from gateway.app.codes_files import Tick, opened, reading
 from gateway.app.codes_library import LIBRARY_LIMITS, definition, rows_of, shape_of
 from gateway.codes.difference import Change, Comparison, Dying, Radius, Recorded, refused
 from gateway.codes.faults import Faults
-from gateway.core.translation import ITEM
 from gateway.core.code_systems import CodeSystemSpec, translations
 from gateway.core.codes import SLOTS
+from gateway.core.translation import ITEM
 
 Pair = tuple[Recorded | None, Recorded | None, frozenset[str], frozenset[str]]
 Keep = Callable[[Iterable[Change]], None]

@@ -14,10 +14,10 @@ from adapters.store.codes_reader import LibraryVersion
 from adapters.store.evidence_reader import uses
 from adapters.store.journal_reader import reading as journal_reading
 from gateway.codes.library import record_of
-from gateway.core.translation import ITEM
 from gateway.core.code_systems import CodeSystemSpec
 from gateway.core.codes import SLOTS
 from gateway.core.dates import shanghai
+from gateway.core.translation import ITEM
 
 FIXED = ("code", "name", "begndate", "enddate", "vali_flag", "gray", "replaced_by", "ver")
 SOON_DAYS = 30

@@ -65,11 +65,15 @@ class VariantSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SupplySpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A transaction that brings records. by: a file to download, a query in pages, or one answer for one person."""
+    """A transaction that brings records. by: a file to download, a query in pages, or one answer for one person.
+
+    codes: pattern of the codes it brings, where several transactions fill one library; '' = any.
+    """
 
     transaction: str
     by: Literal["file", "pages", "query"]
     what: str = ""
+    codes: str = ""
 
 
 class ColumnSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
