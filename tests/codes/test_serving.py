@@ -36,8 +36,8 @@ name = "示例医院"
 link = "national"
 allow_from = ["127.0.0.1/32"]
 """
-CAPS = """hilist_code,hilist_lmtpric_type,overlmt_dspo_way,insu_admdvs,begndate,enddate,hilist_pric_uplmt_amt,vali_flag,\
-rid,updt_time,ver
+CAPS = """hilist_code,hilist_lmtpric_type,overlmt_dspo_way,insu_admdvs,begndate,enddate,hilist_pric_uplmt_amt,\
+vali_flag,rid,updt_time,ver
 A1,103,1,990100,2025-01-01,,12.50,1,R1,2025-01-02 08:00:00,V1
 A1,103,1,990100,2023-01-01,2024-12-31,11.00,1,R2,2023-01-02 08:00:00,V1
 B2,103,1,990100,2025-01-01,,99.00,1,R3,2026-05-02 08:00:00,V1
