@@ -1,5 +1,5 @@
 """Look-ups answered from the gateway's own libraries in the platform's shapes: 13xx with 9102, 1312, 1316, 1318, 1319,
-1901, 5102 (contract §4). None means: this cannot be said for certain here, ask the platform.
+1901, 1201, 5102 (contract §4). None means: this cannot be said for certain here, ask the platform.
 
 Shapes: the interface specification's output nodes; pages as seen on the wire (`output.data[]` with pageNum, pageSize,
 pages, recordCounts). A condition on something a register does not hold is never answered by leaving it out.
@@ -25,6 +25,7 @@ _NUMBER = re.compile(r"GW([0-9]{4}A?)-([0-9]{1,9})-([0-9]{1,9})", re.ASCII)
 _OF_QUERY = frozenset({"query_date", "page_num", "page_size", "updt_time"})
 Names = Mapping[str, tuple[str, tuple[str, ...]]]  # name or title of a column -> (its role, all its names and titles)
 _STAFF = {"D": "doctor", "N": "nurse", "H": "pharmacist", "Y": "pharmacist"}
+_PLACES = {"H": "medical_institution", "P": "retail_pharmacy"}
 
 
 class Kept(Protocol):
@@ -103,12 +104,16 @@ class Serving:
             return _NUMBER.fullmatch(_text(message.get("fsDownloadIn"), "file_qury_no")) is not None
         if infno == "5102":
             return _text(message.get("data"), "prac_psn_code")[:1] in _STAFF
+        if infno == "1201":
+            return _text(message.get("medinsinfo"), "fixmedins_code")[:1] in _PLACES
         return infno in self.ways
 
     # --- answers ---
 
     def answer(self, infno: str, message: Mapping[str, Any], open_: Open, until: str) -> Mapping[str, Any] | None:
         """Return the `output` of a query, None = ask the platform. until: when a file's number ends, yyyy-MM-dd ..."""
+        if infno == "1201":
+            return self._place(message, open_)
         data = message.get("data")
         if not isinstance(data, Mapping):
             return None
@@ -216,14 +221,34 @@ class Serving:
         # "0" and nothing at all ask for the top of a dictionary without levels.
         return {"list": under or (rows if not any(row["parentValue"] not in ("", "0") for row in rows) else [])}
 
+    def _place(self, message: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
+        """Answer 1201 about one code."""
+        asked = message["medinsinfo"]
+        code = _text(asked, "fixmedins_code")
+        system = _PLACES.get(code[:1], "")
+        found = self._one(system, code, open_)
+        if found is None:
+            return None
+        record, cells = found
+        names = _accepted(self.specs[system])
+        row = {name: _value(names, record, cells, name) for name in self.fields["1201"]}
+        row |= {"fixmedins_code": code, "fixmedins_name": record.name}
+        row["fixmedins_type"] = row["fixmedins_type"] or _text(asked, "fixmedins_type")
+        fits = all(_text(asked, name) in ("", row[name]) for name in ("fixmedins_name", "fixmedins_type"))
+        return {"medinsinfo": [row] if fits else []}
+
+    @staticmethod
+    def _one(system: str, code: str, open_: Open) -> tuple[Kept, Mapping[str, str]] | None:
+        look = open_(system)
+        return look.find(code) if look.vers() else None
+
     def _staff(self, data: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
         """Answer 5102 about one code. Identity numbers are not kept, so a question by one is the platform's."""
         code = _text(data, "prac_psn_code")
         system = _STAFF.get(code[:1])
         if system is None or _text(data, "certno"):
             return None
-        look = open_(system)
-        found = look.find(code) if look.vers() else None
+        found = self._one(system, code, open_)
         if found is None:
             return None
         record, cells = found

@@ -1,5 +1,6 @@
 """Look-ups answered from the libraries, on a real store filled by the real commands (contract §4)."""
 
+import csv
 import io
 import zipfile
 from collections.abc import Callable
@@ -257,6 +258,36 @@ def test_a_doctor_by_code_and_never_by_identity_number(desk: Desk) -> None:
     assert staff(desk, prac_psn_code=code, certno="99903619900621155X") is None
     assert staff(desk, prac_psn_code="D000000000000") is None
     assert staff(desk, prac_psn_name="冯磊") == "not served"
+
+
+def place(desk: Desk, **asked: str) -> Any:
+    told: list[Found | None] = []
+    message = {"medinsinfo": {"fixmedins_type": "", "fixmedins_name": "", "fixmedins_code": ""} | asked}
+    if not desk.libraries.serves("1201", message):
+        return "not served"
+    desk.libraries.look_up("1201", "H99010300001", message, "2026-11-18", told.append)
+    return None if told[0] is None else told[0].output["medinsinfo"]
+
+
+def test_an_institution_or_a_pharmacy_by_code(desk: Desk) -> None:
+    desk.fill("medical_institution", DATA / "institutions.csv", "V1")
+    hospital, pharmacy = (line_of(name)["code"] for name in ("institutions", "pharmacies"))
+    (row,) = place(desk, fixmedins_code=hospital)
+    assert row["fixmedins_name"] == line_of("institutions")["name"]
+    assert row["uscc"] == line_of("institutions")["uscc"]
+    assert place(desk, fixmedins_code=hospital, fixmedins_name="别家") == []
+    assert place(desk, fixmedins_code=pharmacy) is None  # never imported
+    desk.fill("retail_pharmacy", DATA / "pharmacies.csv", "V1")
+    assert place(desk, fixmedins_code=pharmacy)[0]["fixmedins_code"] == pharmacy
+    assert place(desk, fixmedins_name="某医院") == "not served"
+
+
+def line_of(stem: str) -> dict[str, str]:
+    """The first row of a sample table, its code and name by these names."""
+    row = next(csv.DictReader((DATA / f"{stem}.csv").read_text("utf-8").splitlines()))
+    return row | {
+        short: value for name, value in row.items() for short in ("code", "name") if name.endswith(f"_{short}")
+    }
 
 
 def test_a_store_that_cannot_be_read_is_reported_and_the_platform_asked(desk: Desk) -> None:
