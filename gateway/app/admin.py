@@ -216,7 +216,7 @@ class CodeLookup:
             return status, _JSON, refused
         snapshot = self._snapshot(institution)
         slots = SLOT_OF.get(system, (system,) if system.startswith("dictionary:") else ())
-        if snapshot is None or not slots:
+        if snapshot is None or (translate and not slots):
             return self._not_found("没有这个机构或编码体系")
         if translate:
             found = snapshot.look_up(slots[0], code, day)
@@ -226,7 +226,8 @@ class CodeLookup:
             body = {"system": system, "code": code, "date": day, "national_code": entry[0], "version": entry[3]}
             body["name"] = snapshot.libraries.name(slots[0], entry[0])
             return 200, _JSON, msgspec.json.encode(body)
-        record = snapshot.libraries.records.get(system, {}).get(code)
+        library = snapshot.libraries.records.get(system)
+        record = None if library is None else library.get(code)
         if record is None:
             return self._not_found("目录中没有这个编码")
         valid = record[1] <= day <= record[2]

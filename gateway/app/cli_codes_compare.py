@@ -11,8 +11,8 @@ import click
 from adapters.files.export import write_table
 from adapters.store.journal_reader import NotAJournal, reading
 from adapters.store.journal_usage import Used, used
+from gateway.app.codes_files import reading as codes_reading
 from gateway.app.codes_say import explained
-from gateway.app.codes_work import reading as codes_reading
 from gateway.app.config import Config, InstitutionConfig
 from gateway.app.facts import code_forms, read_files
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show

@@ -11,8 +11,8 @@ from adapters.files.whole import write_whole
 from adapters.files.workbook import write_workbook
 from adapters.store.journal_reader import NotAJournal
 from gateway.app.codes_coverage import Coverage, Covered, cover, in_order
+from gateway.app.codes_files import reading
 from gateway.app.codes_say import explained
-from gateway.app.codes_work import reading
 from gateway.app.config import Config, InstitutionConfig
 from gateway.app.coverage_report import report_page
 from gateway.app.coverage_tables import points, report_sheets, scores

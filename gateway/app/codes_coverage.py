@@ -11,7 +11,7 @@ from adapters.store.codes_past import past_proposals, proposed_systems, targets
 from adapters.store.codes_reader import CodesReader
 from adapters.store.journal_reader import reading as journal_reading
 from adapters.store.journal_usage import used
-from gateway.app.codes_work import code_systems
+from gateway.app.codes_files import code_systems
 from gateway.app.config import InstitutionConfig
 from gateway.codes.assessment import Duty, kind_of, read_duty
 from gateway.codes.coverage import NOTHING, Figures, Item, Proposal, Row, count, items_on, without_code

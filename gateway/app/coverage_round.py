@@ -16,7 +16,7 @@ from adapters.store.codes_reader import CodesReader, CodesStore
 from adapters.store.journal_reader import reading
 from adapters.store.journal_usage import newest_id, without_mapping
 from gateway.app.codes_coverage import OwnCodes, cover_one
-from gateway.app.codes_work import code_systems
+from gateway.app.codes_files import code_systems
 from gateway.app.config import InstitutionConfig
 from gateway.codes.loading import EVERYONE, Loaded
 from gateway.codes.months import Month, months_to

@@ -45,6 +45,7 @@ from gateway.app.assemble import (
     regions_of,
     signer_of,
 )
+from gateway.app.codes_serving import Libraries, serving_of
 from gateway.app.config import Config
 from gateway.app.coverage_round import CoverageRound
 from gateway.app.facts import code_forms, read_files
@@ -97,6 +98,7 @@ class Node:
     _writer: WriterThread = attrs.field(init=False)
     _helper: WriterThread = attrs.field(init=False)
     _watcher: CodesWatcher = attrs.field(init=False)
+    _codes_store: CodesStore = attrs.field(init=False)
     _tls: dict[str, Any] = attrs.Factory(dict)
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
     _ports: list[Any] = attrs.Factory(list)
@@ -127,6 +129,8 @@ class Node:
         self._writer = WriterThread(self.reactor.callFromThread)
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
+        self._codes_store = CodesStore.open(config.room("codes"), list(schemas.read("migrations/codes", ".sql")))
+        libraries = WriterThread(self.reactor.callFromThread, "libraries")
         self.room = assemble_exchange(
             clock=self.clock,
             institutions={one.fixmedins_code: make_institution(one, links) for one in config.institution},
@@ -137,6 +141,13 @@ class Node:
             watch=Watcher(self.metrics, log),
             on_broken=self._broken,
             dice=self.dice,
+            catalogue=Libraries(
+                self._codes_store,
+                serving_of(files),
+                self.clock,
+                libraries.run,
+                lambda cause: log.failure("lookup_failed", cause),
+            ),
             linger_s=LINGER_S,
         )
         recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
@@ -175,7 +186,7 @@ class Node:
         return make_link(name, settings, compile_region(region, local), pool, files, path, signer, self.reactor)
 
     def _codes(self, forms: Any) -> None:
-        store = CodesStore.open(self.config.room("codes"), list(schemas.read("migrations/codes", ".sql")))
+        store = self._codes_store
         loader = WriterThread(self.reactor.callFromThread, "codes")
         self._watcher = CodesWatcher(
             self.reactor,

@@ -7,7 +7,7 @@ Institutions whose mappings did not change keep their snapshot, unless a library
 
 import gc
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -19,14 +19,43 @@ from gateway.core.ports import Clock
 EVERYONE = ""  # the snapshot of institutions without mappings: libraries only
 
 
+# A record held costs about 350 bytes, so the biggest library held costs 70 MB; one looked up costs about 10 µs, and
+# only where an institution sends a national code itself: what a mapping gives was judged when the tables were built.
+HELD_MAX = 200_000
+
+
+class Finder(Protocol):
+    """Finds a code's record: (name, begndate, enddate, vali_flag, gray)."""
+
+    def find(self, code: str) -> tuple[str, str, str, str, str] | None: ...
+
+
+@attrs.frozen
+class LookedUp:
+    """A library that is not held in memory."""
+
+    finder: Finder
+
+    def get(self, code: str, /) -> Record | None:
+        """Return a code's record. Raises what the store raises."""
+        found = self.finder.find(code)
+        return None if found is None else record_of(*found)
+
+
 class Tables(Protocol):
     """One consistent look at what is in force."""
 
     def stamps(self) -> Mapping[str, int]:
         """Return institution -> number that changes with its mappings; '' = the libraries."""
 
-    def libraries(self) -> Iterable[tuple[str, str, str, str, str, str, str]]:
-        """Return (system, code, name, begndate, enddate, vali_flag, gray)."""
+    def sizes(self) -> Mapping[str, int]:
+        """Return system -> how many records its library holds at most."""
+
+    def libraries(self, systems: Collection[str]) -> Iterable[tuple[str, str, str, str, str, str, str]]:
+        """Return (system, code, name, begndate, enddate, vali_flag, gray) of some systems."""
+
+    def shelf(self, system: str) -> Finder:
+        """Return how to find one record of a library, from any thread, after this look is closed too."""
 
     def mappings(self, institution: str) -> Iterable[tuple[str, str, str, str, str, str]]:
         """Return (system, local, national, from, to, version)."""
@@ -65,15 +94,18 @@ def load(tables: Tables, forms: Mapping[str, re.Pattern[str]], known: Loaded) ->
             snapshots[institution] = known.snapshots[institution]
         else:
             if not share:
-                share.update((code, code) for records in libraries.records.values() for code in records)
+                held = (records for records in libraries.records.values() if isinstance(records, dict))
+                share.update((code, code) for records in held for code in records)
             snapshots[institution] = build_snapshot(_rows(tables.mappings(institution), share), libraries)
     return Loaded(stamps, snapshots)
 
 
 def _libraries(tables: Tables, forms: Mapping[str, re.Pattern[str]], share: dict[str, str]) -> Libraries:
     """Read the libraries; leave every code in `share`, so that mappings hold the same text object and not a copy."""
+    sizes = {system: size for system, size in tables.sizes().items() if system in forms}  # no registers
+    held = {system for system, size in sizes.items() if size <= HELD_MAX}
     records: dict[str, dict[str, Record]] = {}
-    for system, code, name, begndate, enddate, vali_flag, gray in tables.libraries():
+    for system, code, name, begndate, enddate, vali_flag, gray in tables.libraries(held):
         record = record_of(
             share.setdefault(name, name),
             share.setdefault(begndate, begndate),
@@ -82,7 +114,8 @@ def _libraries(tables: Tables, forms: Mapping[str, re.Pattern[str]], share: dict
             gray,
         )
         records.setdefault(system, {})[share.setdefault(code, code)] = record
-    return Libraries(records, forms) if records or forms else NO_LIBRARIES
+    looked_up = {system: LookedUp(tables.shelf(system)) for system in sizes.keys() - held}
+    return Libraries({**records, **looked_up}, forms) if forms else NO_LIBRARIES
 
 
 def _rows(mappings: Iterable[tuple[str, str, str, str, str, str]], share: dict[str, str]) -> Iterator[Row]:

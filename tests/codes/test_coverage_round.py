@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 
 from adapters.store.codes_reader import CodesStore
-from gateway.app.codes_work import SCRIPTS
+from gateway.app.codes_files import SCRIPTS
 from gateway.app.config import read_config
 from gateway.app.coverage_round import CoverageRound
 from gateway.app.facts import code_forms, read_files

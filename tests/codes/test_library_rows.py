@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from gateway.app.codes_files import code_systems
 from gateway.codes.faults import Faults
 from gateway.codes.library import LibraryRow, day_text, parse, record_of
 from gateway.codes.systems import library_titles
@@ -74,6 +75,8 @@ def test_a_record_is_usable_when_valid_begun_not_ended_and_not_grey() -> None:
 
 
 def test_titles_of_files_and_of_downloads() -> None:
-    assert library_titles("diagnosis")["code"][:2] == ("diag_code", "诊断代码")
-    assert "医疗目录编码" in library_titles("drug")["code"]
-    assert library_titles("insurance_unit")["code"] == ("code", "code")
+    specs = code_systems()
+    assert library_titles(specs["diagnosis"])["code"][:2] == ("diag_code", "诊断代码")
+    assert "医疗目录编码" in library_titles(specs["drug"])["code"]
+    assert library_titles(specs["drug"])["name"][:3] == ("generic_name", "drug_genname", "药品通用名")
+    assert library_titles(specs["insurance_unit"])["code"] == ("code", "单位编码")

@@ -1,0 +1,314 @@
+"""Look-ups answered from the gateway's own libraries in the platform's shapes: 13xx with 9102, 1312, 1316, 1318, 1319,
+1901, 1201, 5102 (contract §4). None means: this cannot be said for certain here, ask the platform.
+
+Shapes: the interface specification's output nodes; pages as seen on the wire (`output.data[]` with pageNum, pageSize,
+pages, recordCounts). A condition on something a register does not hold is never answered by leaving it out.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from gateway.core.code_systems import KEY_JOIN, CodeSystemSpec, SupplySpec
+
+FILE_ROWS_MAX = 200_000  # a bigger file is the platform's business: nobody's memory is for catalogues of millions
+SCAN_MAX = 50_000  # records looked at for one query
+PAGE_MAX = 500
+FILE_DAYS = 7
+_EPOCH = (2026, 1, 1, 0, 0, 0)  # of every zip entry: the same records give the same bytes
+_NUMBER = re.compile(r"GW([0-9]{4}A?)-([0-9]{1,9})-([0-9]{1,9})", re.ASCII)
+# Said of the query, not of a record: the day, the page, "changed since" (left out below), and who asks.
+_OF_QUERY = frozenset({"query_date", "page_num", "page_size", "updt_time"})
+Names = Mapping[str, tuple[str, tuple[str, ...]]]  # name or title of a column -> (its role, all its names and titles)
+_STAFF = {"D": "doctor", "N": "nurse", "H": "pharmacist", "Y": "pharmacist"}
+_PLACES = {"H": "medical_institution", "P": "retail_pharmacy"}
+
+
+class Kept(Protocol):
+    """One record as the store keeps it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def begndate(self) -> str: ...
+    @property
+    def enddate(self) -> str: ...
+    @property
+    def vali_flag(self) -> str: ...
+
+
+class Look(Protocol):
+    """One library within one look at the store."""
+
+    def vers(self) -> Sequence[tuple[int, str]]:
+        """Return (id, ver) of every version that counts, oldest first; none = never imported."""
+
+    def records(self, prefix: str = "") -> Iterator[tuple[Kept, int, Mapping[str, str]]]:
+        """Yield (record, its version's id, its file's cells by title) of what is in force."""
+
+    def find(self, code: str) -> tuple[Kept, Mapping[str, str]] | None: ...
+
+
+Open = Callable[[str], Look]  # a library or register by id
+
+
+@attrs.frozen
+class File:
+    """A catalogue as 9102 brings it."""
+
+    number: str
+    name: str
+    count: int
+    content: bytes
+
+
+@attrs.frozen
+class Serving:
+    """Which query is answered from which library.
+
+    specs: all definitions by id; ways: infno -> what answers it; columns: infno -> titles of its file; fields: infno ->
+    names of its output's fields.
+    """
+
+    specs: Mapping[str, CodeSystemSpec]
+    ways: Mapping[str, tuple[CodeSystemSpec, SupplySpec]]
+    columns: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(
+        cls,
+        specs: Iterable[CodeSystemSpec],
+        columns: Mapping[str, tuple[str, ...]],
+        fields: Mapping[str, tuple[str, ...]],
+    ) -> "Serving":
+        """Find out what can be answered: a file whose columns and codes are known, pages of a register, 1901."""
+        known = {spec.id: spec for spec in specs}
+        ways = {
+            supply.transaction: (spec, supply)
+            for spec in known.values()
+            for supply in spec.supply
+            if _answerable(spec, supply, columns)
+        }
+        return cls(known, ways, columns, fields)
+
+    def serves(self, infno: str, message: Mapping[str, Any]) -> bool:
+        """Say whether a query is one of those answered here; its libraries may still not know."""
+        if infno == "9102":
+            return _NUMBER.fullmatch(_text(message.get("fsDownloadIn"), "file_qury_no")) is not None
+        if infno == "5102":
+            return _text(message.get("data"), "prac_psn_code")[:1] in _STAFF
+        if infno == "1201":
+            return _text(message.get("medinsinfo"), "fixmedins_code")[:1] in _PLACES
+        return infno in self.ways
+
+    # --- answers ---
+
+    def answer(self, infno: str, message: Mapping[str, Any], open_: Open, until: str) -> Mapping[str, Any] | None:
+        """Return the `output` of a query, None = ask the platform. until: when a file's number ends, yyyy-MM-dd ..."""
+        if infno == "1201":
+            return self._place(message, open_)
+        data = message.get("data")
+        if not isinstance(data, Mapping):
+            return None
+        if infno == "5102":
+            return self._staff(data, open_)
+        found = self.ways.get(infno)
+        if found is None:
+            return None
+        spec, supply = found
+        look = open_(spec.id)
+        if not look.vers():
+            return None
+        if supply.by == "file":
+            made = self._catalogue(spec, supply, look, _text(data, "ver"), None)
+            if made is None:
+                return None
+            return {"file_qury_no": made.number, "filename": made.name, "dld_end_time": until, "data_cnt": made.count}
+        if infno == "1901":
+            return self._dictionary(spec, look, data)
+        return self._pages(infno, spec, look, data)
+
+    def file(self, message: Mapping[str, Any], open_: Open) -> File | None:
+        """Return the file a number of ours names, None when there is none (any more)."""
+        asked = _NUMBER.fullmatch(_text(message.get("fsDownloadIn"), "file_qury_no"))
+        found = self.ways.get(asked[1]) if asked is not None else None
+        if asked is None or found is None:
+            return None
+        spec, supply = found
+        look = open_(spec.id)
+        after, last = int(asked[2]), int(asked[3])
+        if supply.by != "file" or not look.vers() or look.vers()[-1][0] != last:
+            return None  # the library has moved on: the number is as good as expired
+        return self._catalogue(spec, supply, look, "", after)
+
+    def _catalogue(
+        self, spec: CodeSystemSpec, supply: SupplySpec, look: Look, ver: str, after: int | None
+    ) -> File | None:
+        vers = look.vers()
+        if after is None:  # a version nobody here knows: everything
+            after = max((number for number, name in vers if name == ver), default=0)
+        wanted, holds = re.compile(supply.codes), False
+        titles = self.columns[supply.transaction]
+        names = _accepted(spec)
+        lines = []
+        for record, version, cells in look.records():
+            if not wanted.search(record.code):
+                continue
+            holds = True
+            if version > after:
+                lines.append("\t".join(_cell(names, record, cells, title) or "null" for title in titles))
+            if len(lines) > FILE_ROWS_MAX:
+                return None
+        if not holds:
+            return None  # this kind of code was never imported: that says nothing of the platform's
+        last, name = vers[-1]
+        text = "".join(f"{line}\n" for line in lines)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo(f"{supply.transaction}.txt", _EPOCH), text.encode())
+        number = f"GW{supply.transaction}-{after}-{last}"
+        return File(number, f"{supply.transaction}_{_plain(name)}.zip", len(lines), packed.getvalue())
+
+    def _pages(self, infno: str, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        number, size = _whole(data.get("page_num")), _whole(data.get("page_size"))
+        names = _accepted(spec)
+        wanted = {name: _text(data, name) for name in data if name not in _OF_QUERY and data[name] not in (None, "")}
+        if number is None or size is None or size > PAGE_MAX or not all(name in names for name in wanted):
+            return None
+        since, day = _text(data, "updt_time")[:10], _text(data, "query_date")[:10]
+        first = spec.key[0]
+        prefix = wanted[first] + KEY_JOIN if first in wanted else ""
+        rows = []
+        for seen, (record, _, cells) in enumerate(look.records(prefix)):
+            if seen >= SCAN_MAX:
+                return None
+            row = {name: _value(names, record, cells, name) for name in self.fields[infno]}
+            if _meets(row, wanted, since, day):
+                rows.append(row)
+        page = rows[(number - 1) * size : number * size]
+        return {
+            "data": page,
+            "pageNum": number,
+            "pageSize": size,
+            "size": len(page),
+            "startRow": (number - 1) * size + 1 if page else 0,
+            "pages": -(-len(rows) // size),
+            "recordCounts": len(rows),
+            "firstPage": number == 1,
+            "lastPage": number * size >= len(rows),
+        }
+
+    def _dictionary(self, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        kind, parent, flag = _text(data, "type"), _text(data, "parent_value"), _text(data, "Vali_Flag")
+        names = _accepted(spec)
+        rows = []
+        for seen, (record, _, cells) in enumerate(look.records(kind + KEY_JOIN)):
+            if seen >= SCAN_MAX:
+                return None
+            rows.append({name: _value(names, record, cells, name) for name in self.fields["1901"]})
+        if not rows:
+            return None  # a dictionary nobody imported is not an empty one
+        if flag:
+            rows = [row for row in rows if (row["valiFlag"] or "1") == flag]
+        under = [row for row in rows if row["parentValue"] == parent]
+        # "0" and nothing at all ask for the top of a dictionary without levels.
+        return {"list": under or (rows if not any(row["parentValue"] not in ("", "0") for row in rows) else [])}
+
+    def _place(self, message: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
+        """Answer 1201 about one code."""
+        asked = message["medinsinfo"]
+        code = _text(asked, "fixmedins_code")
+        system = _PLACES.get(code[:1], "")
+        found = self._one(system, code, open_)
+        if found is None:
+            return None
+        record, cells = found
+        names = _accepted(self.specs[system])
+        row = {name: _value(names, record, cells, name) for name in self.fields["1201"]}
+        row |= {"fixmedins_code": code, "fixmedins_name": record.name}
+        row["fixmedins_type"] = row["fixmedins_type"] or _text(asked, "fixmedins_type")
+        fits = all(_text(asked, name) in ("", row[name]) for name in ("fixmedins_name", "fixmedins_type"))
+        return {"medinsinfo": [row] if fits else []}
+
+    @staticmethod
+    def _one(system: str, code: str, open_: Open) -> tuple[Kept, Mapping[str, str]] | None:
+        look = open_(system)
+        return look.find(code) if look.vers() else None
+
+    def _staff(self, data: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
+        """Answer 5102 about one code. Identity numbers are not kept, so a question by one is the platform's."""
+        code = _text(data, "prac_psn_code")
+        system = _STAFF.get(code[:1])
+        if system is None or _text(data, "certno"):
+            return None
+        found = self._one(system, code, open_)
+        if found is None:
+            return None
+        record, cells = found
+        names = _accepted(self.specs[system])
+        if _text(data, "prac_psn_name") not in ("", record.name):
+            return {"feedetail": []}
+        row = {name: _value(names, record, cells, name) for name in self.fields["5102"]}
+        row |= {"prac_psn_code": code, "prac_psn_name": record.name, "prac_psn_type": _text(data, "prac_psn_type")}
+        row |= {"begntime": record.begndate, "endtime": record.enddate}
+        return {"feedetail": [row]}
+
+
+def _answerable(spec: CodeSystemSpec, supply: SupplySpec, columns: Mapping[str, tuple[str, ...]]) -> bool:
+    if supply.by == "file":
+        return bool(columns.get(supply.transaction)) and (len(spec.supply) == 1 or bool(supply.codes))
+    return spec.is_register
+
+
+def _accepted(spec: CodeSystemSpec) -> Names:
+    return {name: (column.role, column.accepted) for column in reversed(spec.record_fields) for name in column.accepted}
+
+
+def _value(names: Names, record: Kept, cells: Mapping[str, str], name: str) -> str:
+    """Return what a record holds under a name of the interface or a title of a download, '' = nothing."""
+    role, accepted = names.get(name, ("", (name,)))
+    if role in ("code", "name", "begndate", "enddate", "vali_flag"):
+        return str(getattr(record, role))
+    return next((cells[title] for title in accepted if title in cells), "")
+
+
+def _cell(names: Names, record: Kept, cells: Mapping[str, str], title: str) -> str:
+    # What the file itself said under this title comes first: dates and names in its own writing.
+    found = cells.get(title) or _value(names, record, cells, title)
+    return found.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+
+
+def _meets(row: Mapping[str, str], wanted: Mapping[str, str], since: str, day: str) -> bool:
+    for name, value in wanted.items():
+        if name.endswith("_name"):
+            if value not in row.get(name, ""):
+                return False
+        elif row.get(name, "")[: len(value)] != value if name.endswith("date") else row.get(name, "") != value:
+            return False
+    # A record that says nothing of when it changed cannot be told from a new one: it is shown.
+    if since and row.get("updt_time", "") and row["updt_time"][:10] < since:
+        return False
+    return not day or (row.get("begndate", "")[:10] <= day and (not row.get("enddate") or day <= row["enddate"][:10]))
+
+
+def _text(node: Any, name: str) -> str:
+    value = node.get(name) if isinstance(node, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    """Return a positive whole number, written as number or text."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isascii():
+        return None
+    return int(value) if str(value).isdigit() and len(str(value)) <= 9 and int(value) > 0 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^0-9A-Za-z_.]", "", name)[:30] or "0"
