@@ -265,9 +265,8 @@ def _nothing() -> sqlite3.Connection:
         """
         CREATE TABLE library (id, system, ver, source, operator, kind, whole, columns);
         CREATE TABLE library_system (id, system);
-        CREATE TABLE library_record (
-            id, library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line, raw
-        );
+        CREATE TABLE library_record (id, library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line);
+        CREATE TABLE library_raw (record, raw);
         CREATE TABLE library_code (system, code, library, record);
         CREATE TABLE release (library, count, at_ms, first, last, worded, digest);
         CREATE TABLE batch (id, institution, system, maker, source);
