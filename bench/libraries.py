@@ -59,12 +59,15 @@ def _consumable_cells(number: int, ver: str) -> dict[str, str]:
     name = f"{_PARTS[number % 12]}{_PARTS[number // 12 % 12]}{_THINGS[number // 144 % 10]}"
     return {
         "医疗目录编码": consumable(number), "耗材名称": f"{name}{number % 401}型", "医保通用名": name,
-        "医疗器械唯一标识码": f"069{number:011d}", "规格": f"{number % 90}mm", "规格型号": f"{number % 90}mm×{number % 37}cm",
-        "耗材分类": "一次性使用医用耗材", "材质代码": f"{number % 99:02d}", "耗材材质": "聚氯乙烯", "包装规格": "1套/盒",
+        "医疗器械唯一标识码": f"069{number:011d}", "规格": f"{number % 90}mm",
+        "规格型号": f"{number % 90}mm×{number % 37}cm", "耗材分类": "一次性使用医用耗材",
+        "材质代码": f"{number % 99:02d}", "耗材材质": "聚氯乙烯", "包装规格": "1套/盒",
         "包装数量": "1", "包装单位": "盒", "最小使用单位": "套", "高值耗材标志": "0", "一次性使用标志": "1",
-        "注册备案人名称": f"示例医疗器械{number % 5000}有限公司", "医疗器械管理类别": "2", "开始日期": "2023-01-01 00:00:00",
+        "注册备案人名称": f"示例医疗器械{number % 5000}有限公司", "医疗器械管理类别": "2",
+        "开始日期": "2023-01-01 00:00:00",
         "注册备案号": f"国械注准2023{number % 10_000_000:07d}", "注册备案产品名称": name, "有效标志": "1",
-        "注册证有效期结束时间": "2028-12-31 00:00:00", "生产企业编号": f"{number % 9_973:05d}", "唯一记录号": f"{number:020d}",
+        "注册证有效期结束时间": "2028-12-31 00:00:00", "生产企业编号": f"{number % 9_973:05d}",
+        "唯一记录号": f"{number:020d}",
         "生产企业名称": f"示例医疗器械{number % 5000}有限公司", "版本号": ver, "版本名称": f"V{ver}",
     }  # fmt: skip
 
@@ -73,7 +76,8 @@ def _drug_cells(number: int, ver: str) -> dict[str, str]:
     name = f"{_GENERIC[number % 9]}{_FORMS[number // 9 % 10]}"
     return {
         "医疗目录编码": drug(number), "药品通用名": name, "注册名称": name, "药品剂型名称": _FORMS[number // 9 % 10],
-        "药品规格": f"0.{number % 90}g", "注册规格": f"0.{number % 90}g", "包装规格": f"{number % 48}粒/盒", "包装数量": "24",
+        "药品规格": f"0.{number % 90}g", "注册规格": f"0.{number % 90}g", "包装规格": f"{number % 48}粒/盒",
+        "包装数量": "24",
         "最小制剂单位": "粒", "最小包装单位": "盒", "转换比": "24", "生产企业名称": f"示例药业{number % 3000}有限公司",
         "批准文号": f"国药准字H{number % 100_000_000:08d}", "开始日期": "2023-01-01 00:00:00", "有效标志": "1",
         "唯一记录号": f"{number:020d}", "版本号": ver, "版本名称": f"V{ver}", "数据更新时间": "2026-01-01 00:00:00",
@@ -86,12 +90,14 @@ def download(path: Path, system: str, infno: str, rows: int, ver: str, first: in
     numbers = list(range(first, first + rows))
     random.Random(1).shuffle(numbers)
     cells = _drug_cells if system == "drug" else _consumable_cells
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open(f"{infno}.txt", "w", force_zip64=True) as raw:
-            with io.TextIOWrapper(raw, encoding="gb18030", newline="") as text:
-                for number in numbers:
-                    one = cells(number, ver)
-                    text.write("\t".join([one.get(column, "null") for column in columns]) + "\n")
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(f"{infno}.txt", "w", force_zip64=True) as raw,
+        io.TextIOWrapper(raw, encoding="gb18030", newline="") as text,
+    ):
+        for number in numbers:
+            one = cells(number, ver)
+            text.write("\t".join([one.get(column, "null") for column in columns]) + "\n")
     return path
 
 
@@ -145,7 +151,8 @@ def looks(store: CodesStore, rows: int) -> dict[str, float]:
     again = _each(shelf.get, wanted)
     missing = _each(shelf.get, [f"C{n:026d}9" for n in range(LOOKS // 10)], found=False)
     return {
-        "first_us": first[len(first) // 2], "median_us": again[len(again) // 2], "p99_us": again[len(again) * 99 // 100],
+        "first_us": first[len(first) // 2], "median_us": again[len(again) // 2],
+        "p99_us": again[len(again) * 99 // 100],
         "mean_us": sum(again) / len(again), "missing_us": missing[len(missing) // 2],
     }  # fmt: skip
 

@@ -175,7 +175,9 @@ class CodesWriter:
             with self.transaction() as connection:
                 codes = [row[1:] for row in piece]
                 connection.executemany("DELETE FROM library_code WHERE system = ? AND code = ? AND library = ?", codes)
-                connection.execute("DELETE FROM library_record WHERE id BETWEEN ? AND ?", (piece[0][0], piece[-1][0]))
+                span = (piece[0][0], piece[-1][0])
+                connection.execute("DELETE FROM library_raw WHERE record BETWEEN ? AND ?", span)
+                connection.execute("DELETE FROM library_record WHERE id BETWEEN ? AND ?", span)
 
     def _drop(self, table: str, column: str, order: str, unfinished: int) -> None:
         some = f"SELECT {order} FROM {table} WHERE {column} = ? LIMIT {ROWS_MAX}"  # noqa: S608

@@ -17,7 +17,8 @@ from adapters.store.codes import ROWS_MAX, CodesWriter, Deed
 # code, name, begin, end, valid, gray, replaced by, line, raw JSON, words for the index
 RecordCells = tuple[str, str, str, str, str, str, str, int, str, str]
 
-_RECORD = "INSERT INTO library_record VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_RECORD = "INSERT INTO library_record VALUES (?,?,?,?,?,?,?,?,?,?)"
+_RAW = "INSERT INTO library_raw VALUES (?,?)"
 _WORDS = "INSERT INTO library_words (rowid, words) VALUES (?,?)"
 _CODE = "INSERT OR IGNORE INTO library_code VALUES (?,?,?,?)"
 _NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'library_record'"
@@ -82,10 +83,10 @@ class LibraryWriter:
         source = iter(rows)
         while piece := list(islice(source, ROWS_MAX)):
             ids = range(self.following, self.following + len(piece))
+            numbered = list(zip(ids, piece, strict=True))
             with self.writer.transaction() as connection:
-                numbered = zip(ids, piece, strict=True)
-                connection.executemany(_RECORD, ((number, self.library, *row[:9]) for number, row in numbered))
-                numbered = zip(ids, piece, strict=True)
+                connection.executemany(_RECORD, ((number, self.library, *row[:8]) for number, row in numbered))
+                connection.executemany(_RAW, ((number, row[8]) for number, row in numbered))
                 connection.executemany(_WORDS, ((number, row[9]) for number, row in numbered if row[9]))
             self.following += len(piece)
             yield self.count

@@ -12,17 +12,19 @@ import attrs
 
 from adapters.store.codes_reader import CodesReader, LibraryVersion, standing
 
-_COLUMNS = "r.library, r.code, r.name, r.begndate, r.enddate, r.vali_flag, r.gray, r.replaced_by, r.line, r.raw"
+_COLUMNS = "r.library, r.code, r.name, r.begndate, r.enddate, r.vali_flag, r.gray, r.replaced_by, r.line, w.raw"
+_RECORD = "library_record r JOIN library_raw w ON w.record = r.id"
 _BY_CODE = (
-    f"SELECT {_COLUMNS} FROM library_code c JOIN library_record r ON r.id = c.record "  # noqa: S608
-    "WHERE c.system = ? AND c.code = ? ORDER BY c.library DESC"
+    f"SELECT {_COLUMNS} FROM library_code c JOIN {_RECORD} "  # noqa: S608
+    "WHERE r.id = c.record AND c.system = ? AND c.code = ? ORDER BY c.library DESC"
 )
 _BY_WORDS = (
-    f"SELECT {_COLUMNS} FROM library_words w JOIN library_record r ON r.id = w.rowid "  # noqa: S608
-    "WHERE library_words MATCH ? AND w.rowid BETWEEN ? AND ? ORDER BY w.rowid"
+    f"SELECT {_COLUMNS} FROM library_words JOIN {_RECORD} "  # noqa: S608
+    "WHERE r.id = library_words.rowid AND library_words MATCH ? AND library_words.rowid BETWEEN ? AND ? "
+    "ORDER BY library_words.rowid"
 )
-_BY_SCAN = f"SELECT {_COLUMNS} FROM library_record r WHERE r.id BETWEEN ? AND ?"  # noqa: S608
-_BY_ID = f"SELECT {_COLUMNS} FROM library_record r WHERE r.id = ?"  # noqa: S608
+_BY_SCAN = f"SELECT {_COLUMNS} FROM {_RECORD} WHERE r.id BETWEEN ? AND ?"  # noqa: S608
+_BY_ID = f"SELECT {_COLUMNS} FROM {_RECORD} WHERE r.id = ?"  # noqa: S608
 _CODES = "SELECT code, library, record FROM library_code WHERE system = ? ORDER BY code, library"
 _FROM = (
     "SELECT code, library, record FROM library_code WHERE system = ? AND code >= ? AND code < ? ORDER BY code, library"

@@ -221,17 +221,15 @@ class CodesReader:
     def in_force(self, institution: str, system: str) -> Iterator[Chosen]:
         """Yield the rows in force. Later batches win by local code, so the newest is read first."""
         batches = [batch for batch in self.batches(institution, system) if batch.approvals]
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for batch in reversed(batches):
-            refused = self._refused(batch)
-            mine: set[str] = set()
+            refused, oldest = self._refused(batch), batch is batches[0]  # nothing comes after the oldest
             for row in self.connection.execute(_ROWS, (batch.id,)):
-                if row[5] in refused or row[0] in taken:
+                if row[5] in refused:
                     continue
-                if batch is not batches[0]:
-                    mine.add(row[0])
-                yield row
-            taken |= mine
+                owner = taken.get(row[0], batch.id) if oldest else taken.setdefault(row[0], batch.id)
+                if owner == batch.id:
+                    yield row
 
     def rows(self, batch: Batch) -> Iterator[Chosen]:
         """Yield every row of a proposal, in or out of force."""
@@ -267,9 +265,8 @@ def _nothing() -> sqlite3.Connection:
         """
         CREATE TABLE library (id, system, ver, source, operator, kind, whole, columns);
         CREATE TABLE library_system (id, system);
-        CREATE TABLE library_record (
-            id, library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line, raw
-        );
+        CREATE TABLE library_record (id, library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line);
+        CREATE TABLE library_raw (record, raw);
         CREATE TABLE library_code (system, code, library, record);
         CREATE TABLE release (library, count, at_ms, first, last, worded, digest);
         CREATE TABLE batch (id, institution, system, maker, source);

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from adapters.store.codes import CodesReader
-from adapters.store.codes_library_reader import LibraryLook, StoredRecord, columns_of
+from adapters.store.codes_library_reader import LibraryLook, columns_of
 from adapters.store.evidence_reader import Use, uses
 from adapters.store.journal_reader import reading as journal_reading
 from gateway.app.codes_files import Tick, opened, reading
@@ -66,24 +66,20 @@ def compare(store: Path, order: Order, keep: Keep, tick: Tick) -> Reach | Faults
         reader = stack.enter_context(reading(store))
         look = LibraryLook.of(reader, order.system)
         if order.file is not None:
-            before, after = _ver(look, look.up_to()), order.file.name
+            before, after = look.versions[-1].ver if look.versions else "", order.file.name
             pairs = _with_file(look, order, spec, faults, stack, tick)
         else:
             before, after, pairs = _with_versions(look, order)
-        used = _used(order, spec)
+        used = _used(order)
         radius = Radius(used)
         skip = frozenset(title for column in spec.record_fields if column.role for title in column.accepted)
         keep(radius.meets(Comparison(translations(spec), skip, order.day).changes(pairs)))
         if faults:
             return faults
-        dying = _dying(reader, order.system, radius) if radius.dead else []
-    by_request = ((use.request, use.institution, use.national) for use in _uses(order, spec))
+        dying = tuple(sorted(_dying(reader, order.system, radius))) if radius.dead else ()
+    by_request = ((use.request, use.institution, use.national) for use in _uses(order))
     lost = refused(radius.dead, by_request) if radius.dead else {}
-    return Reach(before=before, after=after, radius=radius, refused=lost, dying=tuple(sorted(dying)))
-
-
-def _ver(look: LibraryLook, versions: object) -> str:
-    return look.versions[-1].ver if look.versions else ""
+    return Reach(before=before, after=after, radius=radius, refused=lost, dying=dying)
 
 
 def _with_versions(look: LibraryLook, order: Order) -> tuple[str, str, Iterator[Pair]]:
@@ -133,7 +129,7 @@ def _with_file(
     return chain(of_the_file(), of_the_rest())
 
 
-def _uses(order: Order, spec: CodeSystemSpec) -> Iterator[Use]:
+def _uses(order: Order) -> Iterator[Use]:
     """Yield the period's uses of the system's codes."""
     if order.journal is None or not order.journal.exists():
         return
@@ -145,9 +141,9 @@ def _uses(order: Order, spec: CodeSystemSpec) -> Iterator[Use]:
                 yield use
 
 
-def _used(order: Order, spec: CodeSystemSpec) -> dict[str, int]:
+def _used(order: Order) -> dict[str, int]:
     found: dict[str, int] = {}
-    for use in _uses(order, spec):
+    for use in _uses(order):
         found[use.national] = found.get(use.national, 0) + 1
     return found
 
@@ -159,6 +155,3 @@ def _dying(reader: CodesReader, system: str, radius: Radius) -> Iterator[Dying]:
             for local, national, *_ in reader.in_force(institution, system):
                 if national in radius.dead:
                     yield Dying(institution, local, national, radius.dead[national])
-
-
-__all__ = ["Order", "Reach", "StoredRecord", "UnknownVersion", "compare"]

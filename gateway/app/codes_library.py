@@ -3,7 +3,6 @@ brings a downloaded file. A refused import stores nothing; an interrupted one st
 left is swept.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,7 +111,7 @@ def import_library(
 
 def rows_of(spec: CodeSystemSpec, table: Table, faults: Faults, tick: Tick) -> Iterator[library.LibraryRow]:
     """Yield the rows of an opened library file that have no fault."""
-    form = re.compile(spec.regex)
+    form = systems.record_form(spec)
     return library.parse(lines_of(table, faults, tick), table.header, table.at, form, faults, spec.key)
 
 
@@ -203,7 +202,7 @@ def _row_by_hand(
         found = next((title for title in accepted if title in cells), None)
         if found is not None:
             at[role] = header.index(found)
-    rows = list(library.parse([(1, tuple(cells.values()))], header, at, re.compile(spec.regex), faults, spec.key))
+    rows = list(library.parse([(1, tuple(cells.values()))], header, at, systems.record_form(spec), faults, spec.key))
     return rows[0] if rows and not faults else None
 
 

@@ -3,7 +3,6 @@
 The commands of `gateway.app.cli_codes` say what came of it; nothing here prints. A refused import stores nothing.
 """
 
-import re
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def import_mapping(
         table = opened(file, shape, faults, stack, MAPPING_LIMITS)
         if table is None:
             return faults
-        form = re.compile(spec.regex) if spec else None
+        form = systems.record_form(spec) if spec else None
         rows = mapping.parse(lines_of(table, faults, tick), table.at, form, faults)
     if not faults and not rows:
         faults.add(0, "", "MF02", "文件没有数据行")

@@ -42,6 +42,16 @@ def forms(specs: Mapping[str, CodeSystemSpec]) -> dict[str, re.Pattern[str]]:
     return {name: re.compile(spec.regex) for name, spec in specs.items()}
 
 
+def record_form(spec: CodeSystemSpec) -> re.Pattern[str]:
+    """Return the pattern of the codes a library may hold: every kind there is, also one known only by hearsay.
+
+    Wider than `forms`, by which a code is judged while no library is there to ask.
+    """
+    return re.compile(
+        "|".join(f"(?:{regex})" for regex in (spec.regex, *(one.regex for one in spec.variants)) if regex)
+    )
+
+
 ROLES = ("code", "name", "begndate", "enddate", "vali_flag", "gray", "replaced_by", "ver")
 
 

@@ -127,6 +127,11 @@ class LocalsOf(Mapping[str, tuple[str, ...]]):
     def __init__(self, back: Mapping[str, str | list[str]]) -> None:
         self._back = back
 
+    @property
+    def plain(self) -> Mapping[str, str | list[str]]:
+        """Return what it is made of."""
+        return self._back
+
     def __getitem__(self, national: str) -> tuple[str, ...]:
         found = self._back[national]
         return (found,) if isinstance(found, str) else tuple(found)

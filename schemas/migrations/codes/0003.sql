@@ -23,7 +23,11 @@ CREATE TABLE library_record (
     vali_flag TEXT NOT NULL,    -- '1' usable, '0' not
     gray TEXT NOT NULL,         -- '1': stands in the tree, may not be a target (mapping rules §5)
     replaced_by TEXT NOT NULL,  -- the code to use instead, '' = none named
-    line INTEGER NOT NULL,      -- line of the file, header = 1
+    line INTEGER NOT NULL       -- line of the file, header = 1
+);
+-- Beside the record and not in it: counting and looking up must not read ten times as many pages.
+CREATE TABLE library_raw (
+    record INTEGER PRIMARY KEY,
     raw TEXT NOT NULL           -- the file's columns as JSON; identity numbers are not kept
 );
 CREATE TABLE library_code (
@@ -39,10 +43,12 @@ CREATE VIRTUAL TABLE library_words USING fts5 (
 );
 
 INSERT INTO library_system (system) SELECT DISTINCT system FROM library ORDER BY system;
-INSERT INTO library_record (library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line, raw)
+INSERT INTO library_record (library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line)
     SELECT r.library, r.code, r.name, r.begndate, r.enddate, r.vali_flag, r.gray,
-        coalesce(json_extract(r.raw, '$.replaced_by'), ''), r.line, r.raw
+        coalesce(json_extract(r.raw, '$.replaced_by'), ''), r.line
     FROM library_row r JOIN release ON release.library = r.library ORDER BY r.library, r.line;
+INSERT INTO library_raw SELECT library_record.id, r.raw
+    FROM library_record JOIN library_row r ON r.library = library_record.library AND r.code = library_record.code;
 INSERT INTO library_code
     SELECT library_system.id, library_record.code, library_record.library, library_record.id
     FROM library_record JOIN library ON library.id = library_record.library
@@ -52,6 +58,7 @@ UPDATE release SET
     last = coalesce((SELECT max(id) FROM library_record r WHERE r.library = release.library), 0);
 DROP TABLE library_row;
 CREATE VIEW library_row AS
-    SELECT library, code, name, begndate, enddate, vali_flag, gray, line, raw FROM library_record;
+    SELECT library, code, name, begndate, enddate, vali_flag, gray, line, raw
+    FROM library_record JOIN library_raw ON library_raw.record = library_record.id;
 CREATE TRIGGER library_record_no_update BEFORE UPDATE ON library_record
     BEGIN SELECT RAISE(ABORT, 'library records are never edited'); END;
