@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.codes_checks import affected_mappings
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
 from gateway.app.say import USAGE, Outside, end, load, show
@@ -95,8 +96,14 @@ def import_file(outside: Outside, config: str, system: str, file: Path, ver: str
         done = import_library(store, system, file, ver, outside.now(), operator or _operator(), tick)
     if isinstance(done, Faults):
         refuse(done, str(file), as_json)
-    plain = {"system": done.system, "ver": done.ver, "rows": done.rows, "digest": done.digest}
-    show(plain, [f"已导入{done.system}：版本{done.ver}，{done.rows}行，已生效"], as_json)
+    with explained(as_json), reading(store) as reader:
+        affected = affected_mappings(reader, code_systems(), system, day_of(outside.now()))
+    plain = {"system": done.system, "ver": done.ver, "rows": done.rows, "digest": done.digest, "affected": affected}
+    lines = [f"已导入{done.system}：版本{done.ver}，{done.rows}行，已生效"]
+    lines += [
+        f"  机构{code}有{count}条对码的国家编码已停用或将停用，用map check查看" for code, count in affected.items()
+    ]
+    show(plain, lines, as_json)
 
 
 @codes.command("show", help="一个国家编码在各版本中的记录")

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from adapters.files.export import write_rows, write_table
+from gateway.app.cli_codes_check import check_command
+from gateway.app.cli_codes_life import history_command, retire_command, review_command
+from gateway.app.codes_place import place
 from gateway.app.codes_say import explained, progress, refuse, say_faults
-from gateway.app.codes_work import Approved, approve, code_systems, import_mapping, reading
-from gateway.app.config import Config
-from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, load, show
+from gateway.app.codes_work import Approved, approve, import_mapping, reading
+from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
-from gateway.codes.systems import is_mappable
-from gateway.core.dates import shanghai
 
 COLUMNS = ("local_code", "national_code", "valid_from", "valid_to", "evidence")
 
@@ -27,15 +27,8 @@ def mapping_group() -> None:
     """`liangding codes map`."""
 
 
-def _place(path: str, institution: str, system: str, as_json: bool) -> Config:
-    """Read the configuration and check that the institution and the system exist (a typing error ends here)."""
-    config = load(path, as_json)
-    if institution not in {one.fixmedins_code for one in config.institution}:
-        end(USAGE, f"配置中没有机构{institution}", as_json=as_json)
-    if not is_mappable(system, code_systems()):
-        known = "、".join([*sorted(code_systems()), "department", "dictionary:NAME"])
-        end(USAGE, f"没有这个编码标准：{system}（可用：{known}）", as_json=as_json)
-    return config
+for _command in (check_command, review_command, retire_command, history_command):
+    mapping_group.add_command(_command)
 
 
 def _approval(done: Approved) -> dict[str, object]:
@@ -69,11 +62,13 @@ def _told(done: Approved) -> str:
 def import_file(
     outside: Outside, config: str, institution: str, system: str, file: Path, maker: str, reviewer: str, as_json: bool
 ) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    there = place(config, institution, system, as_json)
     if not maker.strip():
         end(USAGE, "MA17 经办人不能为空", as_json=as_json)
     with explained(as_json), progress(file) as tick:
-        done = import_mapping(store, institution, system, file, maker, reviewer, outside.now(), tick)
+        done = import_mapping(
+            there.store, institution, system, file, maker, reviewer, outside.now(), tick, there.names_sent
+        )
     if isinstance(done, Faults):
         refuse(done, str(file), as_json)
     say_faults(done.findings, str(file))
@@ -100,14 +95,26 @@ def import_file(
 @_SYSTEM
 @click.option("--reviewer", required=True, help="复核人，须与经办人不同")
 @click.option("--all", "every", is_flag=True, help="全部待复核的文件，从旧到新")
+@click.option("--hash", "content", default="", help="核对时看到的内容摘要（map review）；不一致时不生效")
 @_JSON
 @click.pass_obj
 def approve_batches(
-    outside: Outside, config: str, institution: str, system: str, reviewer: str, every: bool, as_json: bool
+    outside: Outside,
+    config: str,
+    institution: str,
+    system: str,
+    reviewer: str,
+    every: bool,
+    content: str,
+    as_json: bool,
 ) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    there = place(config, institution, system, as_json)
+    if every and content:
+        end(USAGE, "--hash是一个文件的摘要，不能与--all同用", as_json=as_json)
     with explained(as_json):
-        done, remaining = approve(store, institution, system, reviewer, every, outside.now())
+        done, remaining = approve(
+            there.store, institution, system, reviewer, every, outside.now(), content.lower(), there.names_sent
+        )
     for one in done:
         say_faults(one.refused, one.source)
     lines = [_told(one) for one in done] or ["没有待复核的对码"]
@@ -124,7 +131,7 @@ def approve_batches(
 @click.option("--out", type=click.Path(path_type=Path), help="输出文件；不给时写到标准输出")
 @_JSON
 def export(config: str, institution: str, system: str, out: Path | None, as_json: bool) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    store = place(config, institution, system, as_json).store
     with explained(as_json), reading(store) as reader:
         rows = sorted(row[:5] for row in reader.in_force(institution, system))
         if as_json:
@@ -135,21 +142,3 @@ def export(config: str, institution: str, system: str, out: Path | None, as_json
                 click.echo(f"已导出{len(rows)}行到{out}")
         elif not as_json:
             write_rows(sys.stdout, COLUMNS, rows)
-
-
-@mapping_group.command("history", help="谁在何时对什么做了什么")
-@_CONFIG
-@_INSTITUTION
-@_SYSTEM
-@_JSON
-def history(config: str, institution: str, system: str, as_json: bool) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
-    with explained(as_json), reading(store) as reader:
-        deeds = reader.history(institution, system)
-    plain = [
-        {"at": f"{shanghai(at_ms / 1000):%Y-%m-%d %H:%M:%S}", "who": who, "what": what, "id": number, "detail": detail}
-        for at_ms, who, what, number, detail in deeds
-    ]
-    words = {"propose": "导入草稿", "approve": "复核生效"}
-    lines = [f"{one['at']}  {one['who']}  {words[str(one['what'])]}  {one['detail']}" for one in plain]
-    show({"history": plain, "count": len(plain)}, lines or ["没有记录"], as_json)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from adapters.files.tables import ColumnMissing
 from adapters.store.codes_reader import OtherVersion
-from gateway.app.codes_work import NoVersion, SamePerson
+from gateway.app.codes_work import ContentDiffers, NoVersion, SamePerson
 from gateway.app.say import FAILED, USAGE, end
 from gateway.codes.faults import KEPT_MAX, Fault, Faults
 
@@ -49,6 +49,8 @@ def explained(as_json: bool) -> Iterator[None]:
         end(USAGE, f"{cause}没有版本号列，请用--ver给出版本号", as_json=as_json)
     except SamePerson as cause:
         end(USAGE, f"MA17 经办人与复核人不能为空或是同一人：{cause}", as_json=as_json)
+    except ContentDiffers as cause:
+        end(FAILED, f"内容与核对时或导入时的不一致，未生效：{cause}", as_json=as_json)
     except FileNotFoundError as cause:
         end(USAGE, f"文件不存在：{cause.filename}", as_json=as_json)
     except OtherVersion as cause:
