@@ -119,8 +119,8 @@ def _form(row: Proposed, ground: Ground) -> Finding | None:
 def _slip(code: str, ground: Ground) -> str:
     """Say which slip of the hand would explain a malformed code."""
     assert ground.form is not None
-    if ground.form.fullmatch(code.upper()):
-        return f"：含小写字母，疑似{code.upper()}"
+    if re.fullmatch(ground.form.pattern, code, re.IGNORECASE):
+        return "：字母大小写不符"
     for at in range(len(code), 0, -1):
         mended = code[: at - 1] + code[at - 1 :].translate(_SLIPS)
         if mended != code and ground.form.fullmatch(mended):
