@@ -245,7 +245,7 @@ def check_store(reader: CodesReader, specs: Specs, system: str, institution: str
     The row of a finding is the line of the file the mapping came from; the message names that file when there are
     several.
     """
-    stored, closing = _stored(reader, institution, system)
+    stored, closing = _stored(reader, institution, system, today)
     rows = [one.row for one in stored]
     ground = ground_of(reader, specs, system, institution, rows, today, judge_closed=True, closing=closing)
     several = len({one.source for one in stored}) > 1
@@ -258,7 +258,7 @@ def check_store(reader: CodesReader, specs: Specs, system: str, institution: str
     return sorted(found, key=lambda one: (one.line, one.local))
 
 
-def _stored(reader: CodesReader, institution: str, system: str) -> tuple[list[_Stored], frozenset[str]]:
+def _stored(reader: CodesReader, institution: str, system: str, today: str) -> tuple[list[_Stored], frozenset[str]]:
     """Return the rows, newest word on each local code only, and the local codes closed on purpose."""
     stored: list[_Stored] = []
     closing: set[str] = set()
@@ -269,7 +269,7 @@ def _stored(reader: CodesReader, institution: str, system: str) -> tuple[list[_S
         taken |= {row.local for row in mine}
         if papers(reader, batch.id).kind == "retire":
             closing |= {row.local for row in mine}
-            mine = [row for row in mine if row.national]
+            mine = [row for row in mine if row.national and row.until > today]  # the others are done with
         for row in mine:
             stored.append(_Stored(attrs.evolve(row, line=len(stored) + 1), row.line, f"m{batch.id} {batch.source}"))
     return stored, frozenset(closing)

@@ -136,7 +136,7 @@ def test_ma07_the_kind_the_local_side_states(code: str, list_type: str, wrong: b
 
 def test_ma07_what_a_pharmacy_has_no_use_for() -> None:
     on = attrs.evolve(ground(), system="operation", institution=institution_of("P99010300001"))
-    assert rules(row(2, "A", "I10.x00"), on=on) == [(2, "MA07", "error")]
+    assert rules(row(2, "A", "I10.x00"), on=on) == [(2, "MA07", "warn")]
     assert rules(row(2, "A", "I10.x00"), on=attrs.evolve(on, institution=institution_of("H99010300001"))) == []
     assert rules(row(2, "A", "I10.x00"), on=ground(institution=institution_of("P99010300001"))) == []
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from gateway.codes.checks.findings import Finding
 from gateway.codes.checks.ground import Ground
 from gateway.codes.checks.products import many_to_one, product_findings
-from gateway.codes.checks.targets import dying, target_findings
+from gateway.codes.checks.targets import dying, target_findings, useless
 from gateway.codes.checks.use import upload_findings, use_findings
 from gateway.codes.mapping import Proposed
 
@@ -24,6 +24,7 @@ def check(rows: Sequence[Proposed], ground: Ground) -> list[Finding]:
     sound = [row for row in live if row.line not in targets or targets[row.line].rule not in _MOOT]
     findings = [*targets.values()]
     findings += (one for one in dying(live, ground) if one.line not in targets)
+    findings += useless(sound, ground)
     findings += product_findings(sound, ground)
     findings += many_to_one(sound, ground)
     findings += use_findings(sound, ground)

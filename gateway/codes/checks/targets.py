@@ -76,6 +76,19 @@ def dying(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
             yield found(row, "national_code", "MA05", message, "warn")
 
 
+def useless(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
+    """Yield a warning for every row of a catalogue this kind of institution has no use for (MA07).
+
+    No text forbids such a mapping, so it is told and holds nothing up.
+    """
+    institution = ground.institution
+    if institution is None or institution.kind != "pharmacy" or ground.system not in NOT_FOR_PHARMACIES:
+        return
+    for row in rows:
+        message = f"零售药店不使用{KINDS.get(ground.system, '这类')}编码"
+        yield found(row, "national_code", "MA07", message, "warn")
+
+
 def replacement(one: National, ground: Ground) -> str:
     """Return what to say of the code a record names in its place."""
     code = one.says("replaced_by")
@@ -86,10 +99,7 @@ def replacement(one: National, ground: Ground) -> str:
 
 
 def _kind(row: Proposed, ground: Ground) -> Finding | None:
-    """Return MA07: a code of another catalogue, or a catalogue this institution has no use for."""
-    institution = ground.institution
-    if institution is not None and institution.kind == "pharmacy" and ground.system in NOT_FOR_PHARMACIES:
-        return found(row, "national_code", "MA07", f"零售药店不使用{KINDS.get(ground.system, '这类')}编码")
+    """Return MA07: a code of another catalogue."""
     code = row.national
     if not code:
         return None
