@@ -140,8 +140,14 @@ def _records(
         found |= {row[0]: national((*row, "")) for row in light}
         ending = [code for code, one in found.items() if one.record[2] <= warn_until and code not in full]
         found |= {row[0]: national(row) for row in raw_records(reader, system, ending)}
-    others = {one.says("replaced_by") for one in found.values()} - found.keys() - {""}
+    others = _replacements(found, warn_until)
     return found | {row[0]: national(row) for row in raw_records(reader, system, others)}
+
+
+def _replacements(found: Mapping[str, National], warn_until: str) -> set[str]:
+    """Return the codes that stand in for records that end, to tell their names."""
+    ending = {one.says("replaced_by") for one in found.values() if one.record[2] <= warn_until}
+    return ending - found.keys() - {""}
 
 
 # --- checking files ------------------------------------------------------------------------------------
@@ -178,13 +184,13 @@ def file_ground(file: Path, specs: Specs, system: str, today: str) -> Callable[[
         form = re.compile(specs[system].regex)
         wanted = {row.national for row in rows}
         found = _file_records(file, system, form, wanted)
-        others = {one.says("replaced_by") for one in found.values()} - found.keys() - {""}
-        if others:
+        warn_until = after(today, WARN_DAYS)
+        if others := _replacements(found, warn_until):
             found |= _file_records(file, system, form, others)
         return Ground(
             system=system,
             today=today,
-            warn_until=after(today, WARN_DAYS),
+            warn_until=warn_until,
             form=form,
             forms=systems.forms(specs),
             records=found,

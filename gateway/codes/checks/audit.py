@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.codes.checks.findings import Finding
 from gateway.codes.checks.ground import Ground
-from gateway.codes.checks.products import many_to_one, product_findings
+from gateway.codes.checks.products import Comparison, many_to_one, product_findings
 from gateway.codes.checks.targets import dying, target_findings, useless
 from gateway.codes.checks.use import upload_findings, use_findings
 from gateway.codes.mapping import Proposed
@@ -25,9 +25,14 @@ def check(rows: Sequence[Proposed], ground: Ground) -> list[Finding]:
     findings = [*targets.values()]
     findings += (one for one in dying(live, ground) if one.line not in targets)
     findings += useless(sound, ground)
-    findings += product_findings(sound, ground)
+    compared = Comparison(ground)
+    for row in sound:
+        if (one := ground.target(row.national)) is not None:
+            compared.take(row, one)
+            findings += product_findings(row, one)
+            findings += use_findings(row, one, ground)
+    findings += compared.findings()
     findings += many_to_one(sound, ground)
-    findings += use_findings(sound, ground)
     findings += upload_findings(rows, ground)
     return sorted(findings, key=lambda one: (one.line, one.rule, one.column, one.message))
 

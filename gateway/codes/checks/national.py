@@ -6,6 +6,7 @@ the library does not carry is absent, and no rule that needs it speaks.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import attrs
@@ -62,37 +63,58 @@ NUMBERS: Mapping[str, Callable[[str], str]] = {
 }
 
 
+_PLACE: Mapping[str, tuple[str, int]] = {
+    title: (attribute, rank) for attribute, titles in ATTRIBUTES.items() for rank, title in enumerate(titles)
+}
+_DECODER = msgspec.json.Decoder(dict[str, str])
+
+
 @attrs.frozen
 class National:
-    """One record in force. record: name and the days it is usable; names: all it goes by, as it writes them."""
+    """One record in force. record: its name and the days it is usable; raw: its other columns as JSON, '' = not read.
+
+    Attributes are read when asked for: a big mapping names hundreds of thousands of records, of most of which no rule
+    asks anything.
+    """
 
     code: str
     record: Record
-    attributes: Mapping[str, str]
-    names: tuple[str, ...]
+    raw: str
 
     def says(self, attribute: str) -> str:
         """Return an attribute, '' when the library does not say."""
-        return self.attributes.get(attribute, "")
+        return _read(self.raw)[0].get(attribute, "") if self.raw else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return all it goes by, as it writes them."""
+        own = (self.record[0],) if self.record[0] else ()
+        return (*own, *_read(self.raw)[1]) if self.raw else own
 
     def usable(self, day: str) -> bool:
         """Say whether the code may be used on a day."""
         return self.record[1] <= day <= self.record[2]
 
 
+@lru_cache(maxsize=4096)
+def _read(raw: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return (attributes, further names) of a record's other columns."""
+    columns = _DECODER.decode(raw)
+    best: dict[str, tuple[int, str]] = {}
+    for title, value in columns.items():
+        if value and title in _PLACE:
+            attribute, rank = _PLACE[title]
+            if attribute not in best or rank < best[attribute][0]:
+                best[attribute] = rank, value
+    attributes = {attribute: value for attribute, (_, value) in best.items()}
+    names = [columns[title] for title in _NAMES if columns.get(title)]
+    return attributes, tuple(dict.fromkeys([*names, *names_of(attributes.get("alias", ""))]))
+
+
 def national(row: RawRow) -> National:
     """Return a record as the rules want it."""
     code, name, begndate, enddate, vali_flag, gray, raw = row
-    columns: Mapping[str, str] = msgspec.json.decode(raw, type=dict[str, str]) if raw else {}
-    attributes = {}
-    for attribute, titles in ATTRIBUTES.items():
-        value = next((columns[title] for title in titles if columns.get(title)), "")
-        if value:
-            attributes[attribute] = value
-    names = dict.fromkeys((name, *(columns[title] for title in _NAMES if columns.get(title))))
-    aliases = dict.fromkeys(names_of(attributes.get("alias", "")))
-    record = record_of(name, begndate, enddate, vali_flag, gray)
-    return National(code, record, attributes, tuple(one for one in {**names, **aliases} if one))
+    return National(code, record_of(name, begndate, enddate, vali_flag, gray), raw)
 
 
 @attrs.frozen

@@ -6,6 +6,8 @@ Two facts are compared only where both sides state them in a form that can be re
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import attrs
+
 from gateway.codes.checks.findings import Finding, Level, found
 from gateway.codes.checks.ground import STAFF, Ground
 from gateway.codes.checks.national import NUMBERS, National, Seen, Sought
@@ -67,43 +69,66 @@ def differing(facts: Mapping[str, str], other: Callable[[str], str]) -> list[str
     return [
         fact
         for fact, differ in _DIFFER.items()
-        if facts.get(fact) and (text := other(fact)) and differ(facts[fact], text)
+        if (mine := facts.get(fact)) and (text := other(fact)) and mine != text and differ(mine, text)
     ]
 
 
-def product_findings(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
-    """Yield what is wrong with the products of rows whose target exists."""
-    pairs = [(row, one) for row in rows if row.facts and (one := ground.target(row.national)) is not None]
-    wrong = {row.line: facts for row, one in pairs if (facts := differing(row.facts, one.says))}
-    names = dict(_misnamed(pairs))
-    seen = ground.search(_sought(pairs, wrong, names))
-    short = {finding.line: finding for finding in cut_short([row for row, _ in pairs], names, ground, seen)}
-    for row, one in pairs:
-        yield from _of_facts(row, one, wrong.get(row.line, []))
-        if row.line in names:
-            yield short.get(row.line) or _of_name(row, one, names[row.line], ground, seen)
-        yield from _swapped(row, one, wrong.get(row.line, []), seen)
+@attrs.define(eq=False)
+class Comparison:
+    """Compares rows with their records, one by one, and says at the end what the whole library had to be asked for."""
+
+    ground: Ground
+    wrong: dict[int, list[str]] = attrs.Factory(dict)  # line -> facts that differ
+    names: dict[int, str] = attrs.Factory(dict)  # line -> compared form of a name that is none of the record's
+    pairs: list[Pair] = attrs.Factory(list)
+
+    def take(self, row: Proposed, one: National) -> None:
+        """Compare a row with its record."""
+        if wrong := differing(row.facts, one.says):
+            self.wrong[row.line] = wrong
+        if form := _misnamed(row, one):
+            self.names[row.line] = form
+        if wrong or form:
+            self.pairs.append((row, one))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield MA02, MA06, MA10 and MA16 of the rows taken."""
+        seen = self.ground.search(self._sought())
+        short = {one.line: one for one in cut_short([row for row, _ in self.pairs], self.names, self.ground, seen)}
+        for row, one in self.pairs:
+            wrong = self.wrong.get(row.line, [])
+            yield from _of_facts(row, one, wrong)
+            yield from _bought_as(row, one, wrong, seen)
+            if row.line in self.names:
+                yield short.get(row.line) or _of_name(row, one, self.names[row.line], self.ground, seen)
+
+    def _sought(self) -> Sought:
+        lines = {row.line: row for row, _ in self.pairs}
+        numbers = {
+            (fact, NUMBERS[fact](lines[line].facts[fact]))
+            for line, facts in self.wrong.items()
+            for fact in facts
+            if fact in NUMBERS
+        }
+        short = {lines[line].national for line in self.names}
+        return Sought(frozenset(self.names.values()), frozenset(numbers), frozenset(short))
+
+
+def product_findings(row: Proposed, one: National) -> Iterator[Finding]:
+    """Yield what a row and its record alone show: MA08, MA10, MA11, MA12."""
+    if row.facts:
+        yield from _swapped(row, one)
         yield from _units(row, one)
         yield from _charges(row, one)
 
 
-def _misnamed(pairs: Iterable[Pair]) -> Iterator[tuple[int, str]]:
-    """Yield (line, compared form of the local name) of rows whose name is none of the record's."""
-    for row, one in pairs:
-        form = name_form(row.facts.get("name", ""))
-        if form and one.names and form not in {name_form(name) for name in one.names}:
-            yield row.line, form
-
-
-def _sought(pairs: Iterable[Pair], wrong: Mapping[int, list[str]], names: Mapping[int, str]) -> Sought:
-    numbers = {
-        (fact, NUMBERS[fact](row.facts[fact]))
-        for row, _ in pairs
-        for fact in wrong.get(row.line, ())
-        if fact in NUMBERS
-    }
-    short = {row.national for row, _ in pairs if row.line in names}
-    return Sought(frozenset(names.values()), frozenset(numbers), frozenset(short))
+def _misnamed(row: Proposed, one: National) -> str:
+    """Return the compared form of the local name when it is none of the record's, else ''."""
+    name = row.facts.get("name", "")
+    if not name or not (names := one.names) or name in names:
+        return ""
+    form = name_form(name)
+    return form if form not in {name_form(other) for other in names} else ""
 
 
 def _of_facts(row: Proposed, one: National, wrong: list[str]) -> Iterator[Finding]:
@@ -129,19 +154,22 @@ def _of_name(row: Proposed, one: National, form: str, ground: Ground, seen: Seen
     return found(row, "name", "MA16", f"院内名称“{local}”与国家名称“{national}”不一致", level)
 
 
-def _swapped(row: Proposed, one: National, wrong: list[str], seen: Seen) -> Iterator[Finding]:
-    """Yield MA10: what is not covered, or was bought under another code, billed under this one."""
+def _swapped(row: Proposed, one: National) -> Iterator[Finding]:
+    """Yield MA10: what was bought under another code, or is not covered, billed as what is."""
     bought = plain(row.facts.get("stock_code", "")).upper()
     if bought and bought != plain(row.national).upper():
         yield found(row, "stock_code", "MA10", f"进货的国家编码是{bought}，却按{row.national}结算，涉嫌串换")
-        return
-    cover, theirs = _covered(row.facts.get("cover", "")), _covered(one.says("cover"))
-    if cover is False and theirs is True:
+    elif _covered(row.facts.get("cover", "")) is False and _covered(one.says("cover")):
         yield found(row, "cover", "MA10", f"院内为目录外或自费，却对到目录内的{row.national}，涉嫌串换")
+
+
+def _bought_as(row: Proposed, one: National, wrong: list[str], seen: Seen) -> Iterator[Finding]:
+    """Yield MA10: a number that belongs to what is not covered stands on what is."""
+    if not _covered(one.says("cover")):
         return
-    for fact in wrong:
-        for other in seen.numbers.get((fact, NUMBERS[fact](row.facts[fact])), ()) if fact in NUMBERS else ():
-            if _covered(other.says("cover")) is False and theirs is True:
+    for fact in (fact for fact in wrong if fact in NUMBERS):
+        for other in seen.numbers.get((fact, NUMBERS[fact](row.facts[fact])), ()):
+            if _covered(other.says("cover")) is False:
                 message = f"{_WORDS[fact]}属于目录外的{other.code}，却对到目录内的{row.national}，涉嫌串换"
                 yield found(row, fact, "MA10", message)
                 return

@@ -41,7 +41,7 @@ def target_findings(rows: Iterable[Proposed], ground: Ground) -> dict[int, Findi
     findings: dict[int, Finding] = {}
     for row in rows:
         fault = judged.get(row.line)
-        finding = _kind(row, ground) or _form(row, ground)
+        finding = _wrong_code(row, ground)
         if finding is None and fault is not None:
             finding = found(row, fault.column, fault.rule, fault.message + _note(row, fault.rule, ground))
         if finding is not None:
@@ -98,42 +98,39 @@ def replacement(one: National, ground: Ground) -> str:
     return f"，替代编码为{code}" + (f"（{other.record[0]}）" if other is not None and other.record[0] else "")
 
 
-def _kind(row: Proposed, ground: Ground) -> Finding | None:
-    """Return MA07: a code of another catalogue."""
+def _wrong_code(row: Proposed, ground: Ground) -> Finding | None:
+    """Return MA07 for a code of another catalogue, MA06 for one that breaks the pattern of its own."""
     code = row.national
     if not code:
         return None
-    if ground.form is not None and not ground.form.fullmatch(code):
-        for system, kind in KINDS.items():
-            form = ground.forms.get(system)
-            if system != ground.system and form is not None and form.fullmatch(code):
-                message = f"国家编码{code}是{kind}的编码，不能用于{KINDS.get(ground.system, ground.system)}"
-                return found(row, "national_code", "MA07", message)
-        return None
-    given = plain(row.facts.get("list_type", ""))
-    for pattern, types in _LIST_TYPES:
-        if given.isdigit() and given not in types and pattern.fullmatch(code):
-            message = f"目录类别{given}与国家编码{code}的类别（{'、'.join(types)}）不符"
+    if ground.form is None or ground.form.fullmatch(code):
+        return _other_list(row)
+    for system, kind in KINDS.items():
+        form = ground.forms.get(system)
+        if system != ground.system and form is not None and form.fullmatch(code):
+            message = f"国家编码{code}是{kind}的编码，不能用于{KINDS.get(ground.system, ground.system)}"
             return found(row, "national_code", "MA07", message)
+    return found(row, "national_code", "MA06", f"国家编码{code}不符合编码规则{_slip(code, ground.form)}")
+
+
+def _other_list(row: Proposed) -> Finding | None:
+    """Return MA07 when the list the local side names is not that of the code."""
+    given = plain(row.facts.get("list_type", ""))
+    if given.isdigit():
+        for pattern, types in _LIST_TYPES:
+            if given not in types and pattern.fullmatch(row.national):
+                message = f"目录类别{given}与国家编码{row.national}的类别（{'、'.join(types)}）不符"
+                return found(row, "national_code", "MA07", message)
     return None
 
 
-def _form(row: Proposed, ground: Ground) -> Finding | None:
-    """Return MA06 for a code that breaks the pattern of its system."""
-    code = row.national
-    if not code or ground.form is None or ground.form.fullmatch(code):
-        return None
-    return found(row, "national_code", "MA06", f"国家编码{code}不符合编码规则{_slip(code, ground)}")
-
-
-def _slip(code: str, ground: Ground) -> str:
+def _slip(code: str, form: re.Pattern[str]) -> str:
     """Say which slip of the hand would explain a malformed code."""
-    assert ground.form is not None
-    if re.fullmatch(ground.form.pattern, code, re.IGNORECASE):
+    if re.fullmatch(form.pattern, code, re.IGNORECASE):
         return "：字母大小写不符"
     for at in range(len(code), 0, -1):
         mended = code[: at - 1] + code[at - 1 :].translate(_SLIPS)
-        if mended != code and ground.form.fullmatch(mended):
+        if mended != code and form.fullmatch(mended):
             return f"：第{at}位疑似把数字误作字母{code[at - 1]}"
     return ""
 

@@ -33,6 +33,10 @@ _UNIT_NOISE = re.compile(r"^(?:元?/|每|一)|/$")
 
 def plain(text: str) -> str:
     """Return the text in half width and lower case, without blanks, brackets all alike."""
+    if not text:
+        return ""
+    if text.isalnum() and unicodedata.is_normalized("NFKC", text):
+        return text.casefold()  # most texts are in order already, and there are millions
     folded = unicodedata.normalize("NFKC", text).translate(_BRACKETS)
     return "".join(folded.split()).casefold()
 
@@ -40,6 +44,8 @@ def plain(text: str) -> str:
 def name_form(text: str) -> str:
     """Return a name without what is only written around it."""
     form = plain(text)
+    if form.isalnum():
+        return form
     while (shorter := _DECORATION.sub("", form)) != form:
         form = shorter
     return form

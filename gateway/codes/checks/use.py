@@ -13,15 +13,11 @@ _GENDERS = {"1": "男", "2": "女", "男": "男", "女": "女", "限男": "男",
 _WORKING = ("在职", "1", "01", "执业", "注册", "有效")
 
 
-def use_findings(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
-    """Yield what speaks against the use of rows whose target exists."""
-    for row in rows:
-        one = ground.target(row.national)
-        if one is None:
-            continue
-        if ground.system in STAFF:
-            yield from _staff(row, one, ground)
-            continue
+def use_findings(row: Proposed, one: National, ground: Ground) -> Iterator[Finding]:
+    """Yield what speaks against the use of a row's target: MA09, MA13, MA14."""
+    if ground.system in STAFF:
+        yield from _staff(row, one, ground)
+    elif row.facts:
         yield from _price(row, one, ground)
         yield from _restrictions(row, one)
 
@@ -29,8 +25,7 @@ def use_findings(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
 def _price(row: Proposed, one: National, ground: Ground) -> Iterator[Finding]:
     """Yield MA09. A level nobody knows is compared with the highest cap: above that it is wrong for everybody."""
     price = number(row.facts.get("price", ""))
-    caps = _caps(one, ground)
-    if price is None or not caps:
+    if price is None or not (caps := _caps(one, ground)):
         return
     level = ground.institution.level if ground.institution is not None else None
     level = institution_of("", row.facts.get("level", "")).level or level
