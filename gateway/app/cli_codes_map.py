@@ -8,11 +8,13 @@ import click
 from adapters.files.export import write_rows, write_table
 from gateway.app.cli_codes_check import check_command
 from gateway.app.cli_codes_life import history_command, retire_command, review_command
+from gateway.app.codes_life import current
 from gateway.app.codes_place import place
 from gateway.app.codes_say import explained, progress, refuse, say_faults
 from gateway.app.codes_work import Approved, approve, import_mapping, reading
 from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
+from gateway.codes.local_facts import title
 
 COLUMNS = ("local_code", "national_code", "valid_from", "valid_to", "evidence")
 
@@ -124,7 +126,7 @@ def approve_batches(
     sys.exit(FINDINGS if any(one.refused for one in done) else DONE)
 
 
-@mapping_group.command("export", help="导出生效中的对码为CSV")
+@mapping_group.command("export", help="导出生效中的对码为CSV，文件名以.xlsx结尾时为Excel；院内描述列一并导出")
 @_CONFIG
 @_INSTITUTION
 @_SYSTEM
@@ -133,12 +135,26 @@ def approve_batches(
 def export(config: str, institution: str, system: str, out: Path | None, as_json: bool) -> None:
     store = place(config, institution, system, as_json).store
     with explained(as_json), reading(store) as reader:
-        rows = sorted(row[:5] for row in reader.in_force(institution, system))
+        found = list(current(reader, institution, system))
+    facts = sorted({fact for row in found for fact in row.facts})
+    header = (*COLUMNS, *(title(fact) for fact in facts))
+    rows = sorted(
+        (
+            row.local,
+            row.national,
+            row.valid_from,
+            row.valid_to,
+            row.evidence,
+            *(row.facts.get(fact, "") for fact in facts),
+        )
+        for row in found
+    )
+    with explained(as_json):
         if as_json:
-            show({"rows": [dict(zip(COLUMNS, row, strict=True)) for row in rows], "count": len(rows)}, (), True)
+            show({"rows": [dict(zip(header, row, strict=True)) for row in rows], "count": len(rows)}, (), True)
         if out is not None:
-            write_table(out, COLUMNS, rows)
+            write_table(out, header, rows)
             if not as_json:
                 click.echo(f"已导出{len(rows)}行到{out}")
         elif not as_json:
-            write_rows(sys.stdout, COLUMNS, rows)
+            write_rows(sys.stdout, header, rows)

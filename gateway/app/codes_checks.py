@@ -27,7 +27,7 @@ from adapters.store.codes_reader import Batch, CodesReader
 from gateway.codes import library, mapping, systems
 from gateway.codes.checks.audit import check
 from gateway.codes.checks.findings import Finding
-from gateway.codes.checks.ground import STAFF, WARN_DAYS, Ground, institution_of
+from gateway.codes.checks.ground import STAFF, WARN_DAYS, Cap, Ground, Uploaded, institution_of
 from gateway.codes.checks.national import National, RawRow, national
 from gateway.codes.checks.targets import replacement
 from gateway.codes.faults import Faults
@@ -49,6 +49,18 @@ class Dying:
     last_day: str
     replaced_by: str
     message: str
+
+
+@attrs.frozen(kw_only=True)
+class Beside:
+    """What may be given beside rows and library. uploaded: what 1317 returned, None = it was not asked."""
+
+    caps: Mapping[str, tuple[Cap, ...]] = attrs.Factory(dict)
+    warn_days: int = WARN_DAYS
+    uploaded: tuple[Uploaded, ...] | None = None
+
+
+NOTHING_BESIDE = Beside()
 
 
 class Refused(Exception):
@@ -104,11 +116,12 @@ def ground_of(
     today: str,
     judge_closed: bool = False,
     closing: frozenset[str] = frozenset(),
+    beside: Beside = NOTHING_BESIDE,
 ) -> Ground:
     """Return the ground for rows judged against the store's libraries."""
     registered = [national(row) for row in raw_records(reader, "medical_institution", [institution])]
     level = registered[0].says("level") if registered else ""
-    warn_until = after(today, WARN_DAYS)
+    warn_until = after(today, beside.warn_days)
     return Ground(
         system=system,
         today=today,
@@ -120,6 +133,8 @@ def ground_of(
         institution=institution_of(institution, level),
         closing=closing,
         judge_closed=judge_closed,
+        caps=beside.caps,
+        uploaded=beside.uploaded,
     )
 
 
@@ -161,8 +176,8 @@ def check_file(file: Path, system: str, ground: Callable[[Sequence[Proposed]], G
     """
     faults = Faults()
     with ExitStack() as stack:
-        table = _opened(file, mapping_shape(system), faults, stack, Limits(size_bytes=512 << 20, rows=1_000_000))
-        rows = mapping.parse(_lines(file, table, faults), table.at, None, faults)
+        table = opened(file, mapping_shape(system), faults, stack, Limits(size_bytes=512 << 20, rows=1_000_000))
+        rows = mapping.parse(lines_of(file, table, faults), table.at, None, faults)
     if not rows and not faults:
         faults.add(0, "", "MF02", "文件没有数据行")
         raise Refused(file, faults)
@@ -177,14 +192,16 @@ def check_file(file: Path, system: str, ground: Callable[[Sequence[Proposed]], G
     return sorted(findings, key=lambda one: one.line)
 
 
-def file_ground(file: Path, specs: Specs, system: str, today: str) -> Callable[[Sequence[Proposed]], Ground]:
+def file_ground(
+    file: Path, specs: Specs, system: str, today: str, beside: Beside = NOTHING_BESIDE
+) -> Callable[[Sequence[Proposed]], Ground]:
     """Return how to build the ground from a national library file. Raises as check_file; `system` must have one."""
 
     def build(rows: Sequence[Proposed]) -> Ground:
         form = re.compile(specs[system].regex)
         wanted = {row.national for row in rows}
         found = _file_records(file, system, form, wanted)
-        warn_until = after(today, WARN_DAYS)
+        warn_until = after(today, beside.warn_days)
         if others := _replacements(found, warn_until):
             found |= _file_records(file, system, form, others)
         return Ground(
@@ -196,6 +213,7 @@ def file_ground(file: Path, specs: Specs, system: str, today: str) -> Callable[[
             records=found,
             library=lambda: read_library(file, system, form),
             judge_closed=True,
+            caps=beside.caps,
         )
 
     return build
@@ -210,14 +228,15 @@ def read_library(file: Path, system: str, form: re.Pattern[str]) -> Iterator[Raw
     faults = Faults()
     shape = Shape(titles=systems.library_titles(system), key=("code",))
     with ExitStack() as stack:
-        table = _opened(file, shape, faults, stack, Limits())
-        for row in library.parse(_lines(file, table, faults), table.header, table.at, form, faults):
+        table = opened(file, shape, faults, stack, Limits())
+        for row in library.parse(lines_of(file, table, faults), table.header, table.at, form, faults):
             yield row.code, row.name, row.begndate, row.enddate, row.vali_flag, row.gray, row.raw
     if faults:
         raise Refused(file, faults)
 
 
-def _opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: Limits) -> Table:
+def opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: Limits) -> Table:
+    """Open a table that is given beside the store. Raises Refused, ColumnMissing, OSError."""
     try:
         return open_table(file, shape, faults.add, stack, limits)
     except TableRefused as cause:
@@ -225,7 +244,8 @@ def _opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: 
         raise Refused(file, faults) from cause
 
 
-def _lines(file: Path, table: Table, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+def lines_of(file: Path, table: Table, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+    """Yield a table's sound rows. Raises Refused when the rest cannot be read."""
     try:
         yield from table.rows()
     except TableRefused as cause:
@@ -245,7 +265,9 @@ class _Stored:
     source: str
 
 
-def check_store(reader: CodesReader, specs: Specs, system: str, institution: str, today: str) -> list[Finding]:
+def check_store(
+    reader: CodesReader, specs: Specs, system: str, institution: str, today: str, beside: Beside = NOTHING_BESIDE
+) -> list[Finding]:
     """Return the findings on an institution's mappings as they would be if every waiting draft were approved.
 
     The row of a finding is the line of the file the mapping came from; the message names that file when there are
@@ -253,7 +275,7 @@ def check_store(reader: CodesReader, specs: Specs, system: str, institution: str
     """
     stored, closing = _stored(reader, institution, system, today)
     rows = [one.row for one in stored]
-    ground = ground_of(reader, specs, system, institution, rows, today, judge_closed=True, closing=closing)
+    ground = ground_of(reader, specs, system, institution, rows, today, True, closing, beside)
     several = len({one.source for one in stored}) > 1
     found = []
     for finding in check(rows, ground):

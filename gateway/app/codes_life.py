@@ -4,7 +4,7 @@ proposed (by A) → checked (by B ≠ A) → approved; or returned with a reason
 new proposal that holds the same rows with their last day, and needs the same two persons (mapping rules §2, §7).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -136,15 +136,24 @@ def retire(
     return Retired(batch, tuple(rows), content, bool(reviewer))
 
 
+def current(reader: CodesReader, institution: str, system: str) -> Iterator[Proposed]:
+    """Yield the rows in force with their facts. A code that was retired before its rows began has none."""
+    lines: dict[int, set[int]] = {}
+    for row in reader.in_force(institution, system):
+        lines.setdefault(row[6], set()).add(row[5])
+    for batch, mine in lines.items():
+        ends = papers(reader, batch).kind == "retire"
+        for one in proposed(described(reader, batch)):
+            if one.line in mine and (one.national or not ends):
+                yield one
+
+
 def _in_force(reader: CodesReader, institution: str, system: str, wanted: set[str]) -> dict[str, list[Proposed]]:
-    """Return the rows in force of some local codes, with their facts; not those whose end was written already."""
-    places = [(row[6], row[5], row[0]) for row in reader.in_force(institution, system) if row[0] in wanted and row[1]]
+    """Return the rows in force of some local codes."""
     found: dict[str, list[Proposed]] = {}
-    for batch in sorted({batch for batch, _, _ in places}):
-        lines = {line for number, line, _ in places if number == batch}
-        for row in proposed(described(reader, batch)):
-            if row.line in lines:
-                found.setdefault(row.local, []).append(row)
+    for row in current(reader, institution, system):
+        if row.local in wanted:
+            found.setdefault(row.local, []).append(row)
     return found
 
 

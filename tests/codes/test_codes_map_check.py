@@ -185,3 +185,32 @@ def test_no_identity_number_is_kept_in_whatever_column(ready: Desk) -> None:
     looked.close()
     assert kept == [{"name": "某医师", "dept": "A26"}, {"licence": "110000677105956"}]
     assert number.encode() not in b"".join(one.read_bytes() for one in (ready.folder / "var").iterdir())
+
+
+def test_an_export_holds_what_the_local_side_says(ready: Desk) -> None:
+    content = "local_code,national_code,valid_from,valid_to,evidence,local_name,old_city_code\n"
+    content += "MB1,M03900,,,甲册,高血压,17\nMB2,M01600,,,,,\n"
+    ready.map_import(content, "--maker", "甲", "--reviewer", "乙")
+    text = ready.run("map", "export", ready.config, HOSPITAL, SYSTEM).stdout
+    assert list(csv.reader(io.StringIO(text))) == list(csv.reader(io.StringIO(content)))
+
+
+def test_caps_of_1318_and_the_days_of_warning_may_be_given(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    code = "001101000010000-110100001"
+    library = f"med_list_codg,servitem_name,price_lv3,enddate,ver\n{code},挂号费,8.01,2026-12-31,F1\n"
+    path = desk.file("map.csv", f"local_code,national_code,local_price\nFW1,{code},8.50\n")
+    arguments = ["map", "check", "--system", "service_item", "--national", desk.file("lib.csv", library)]
+    arguments += ["--mapping", path]
+
+    def told(*more: str, code: int) -> list[tuple[str, str]]:
+        rows = csv.DictReader(io.StringIO(desk.run(*arguments, *more, code=code).stdout))
+        return [(row["rule"], row["message"][-4:]) for row in rows]
+
+    assert told(code=3) == [("MA09", "8.01")]
+    assert [rule for rule, _ in told("--warn-days", "60", code=3)] == ["MA05", "MA09"]
+    caps = f"hilist_code,hilist_pric_uplmt_amt,hilist_lmtpric_type,begndate,enddate\n{code},8.20,3,2026-01-01,\n"
+    assert told("--caps", desk.file("caps.csv", caps), code=3) == [("MA09", "8.20")]
+    assert told("--caps", desk.file("caps.csv", caps.replace("8.20", "9")), code=0) == []
+    for wrong in (caps.replace("8.20", "面议"), caps.replace("2026-01-01", "昨天"), caps.replace(",3,", ",9,")):
+        assert "caps.csv:2:" in desk.run(*arguments, "--caps", desk.file("caps.csv", wrong), code=1).stderr

@@ -11,6 +11,7 @@ from gateway.codes.checks.national import National, RawRow, Seen, Sought, search
 from gateway.codes.content import Find
 
 WARN_DAYS = 30  # mapping rules §6, MA05: a hypothesis, so a setting
+_LEVEL = re.compile(r"([一二三123])[级甲乙丙特]")
 STAFF = frozenset({"doctor", "nurse", "pharmacist"})
 
 
@@ -84,8 +85,11 @@ class Ground:
 
 
 def institution_of(code: str, level: str = "") -> Institution:
-    """Return whose mapping it is. level: as libraries write it (`3甲`, `三级`)."""
-    digits = [number for number, letters in ((3, "3三"), (2, "2二"), (1, "1一")) if level[:1] and level[0] in letters]
+    """Return whose mapping it is. level: in words (`3甲`, `三级`); a bare digit is one of two dictionaries' and read as
+    none."""
+    found = _LEVEL.match(level)
     return Institution(
-        code=code, kind="pharmacy" if code.startswith("P") else "hospital", level=digits[0] if digits else None
+        code=code,
+        kind="pharmacy" if code.startswith("P") else "hospital",
+        level="一二三123".index(found[1]) % 3 + 1 if found else None,
     )
