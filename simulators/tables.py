@@ -57,8 +57,13 @@ class Matched:
 
 @functools.cache
 def matched(system: str) -> tuple[Matched, ...]:
-    """Local entries with exactly one right national code (match_type `one`), in file order: what is in daily use."""
+    """Local entries with exactly one right national code (match_type `one`), in file order: what is in daily use.
+
+    Who has left works here no more: no node lets such a mapping come into force.
+    """
     stem = LOCAL_STEM[system]
+    table, column = CODE_COLUMN[system]
+    left = {row[column] for row in rows(table) if row.get("prac_stas", "在职") != "在职"}
     local = {row["local_code"]: row for row in rows(f"local_{stem}")}
     return tuple(
         Matched(
@@ -69,5 +74,5 @@ def matched(system: str) -> tuple[Matched, ...]:
             Decimal(local[truth["local_code"]].get("local_price") or "0"),
         )
         for truth in rows(f"truth_{stem}")
-        if truth["match_type"] == "one"
+        if truth["match_type"] == "one" and truth["national_code"] not in left
     )

@@ -1,4 +1,7 @@
-"""Tables as CSV files for people and spreadsheets: UTF-8, RFC 4180, formula cells made harmless (annex C6)."""
+"""Tables as files for people and spreadsheets: CSV (UTF-8, RFC 4180) or an Excel workbook, by the file's name.
+
+Formula cells are made harmless (annex C6).
+"""
 
 import csv
 import os
@@ -6,7 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+import xlsxwriter
+
 from adapters.files.cells import safe
+
+WORKBOOK_ROWS_MAX = 1_048_575  # below the header
 
 
 def write_rows(stream: TextIO, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
@@ -24,9 +31,27 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     """Write a file whole or not at all; return the number of rows. Raises OSError."""
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            count = write_rows(stream, header, rows)
+        if path.suffix.lower() == ".xlsx":
+            count = _write_workbook(part, header, rows)
+        else:
+            with part.open("w", encoding="utf-8", newline="") as stream:
+                count = write_rows(stream, header, rows)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+    return count
+
+
+def _write_workbook(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Write every cell as text: a code must keep its leading zeros and all its digits."""
+    count = 0
+    with xlsxwriter.Workbook(path, {"constant_memory": True, "in_memory": False}) as workbook:
+        sheet = workbook.add_worksheet()
+        for column, title in enumerate(header):
+            sheet.write_string(0, column, title)
+        for count, row in enumerate(rows, start=1):
+            if count > WORKBOOK_ROWS_MAX:
+                raise OSError(f"超过Excel的{WORKBOOK_ROWS_MAX}行，请导出为CSV")
+            for column, cell in enumerate(row):
+                sheet.write_string(count, column, safe(cell))
     return count

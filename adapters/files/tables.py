@@ -1,4 +1,4 @@
-"""Tables in text files: CSV (RFC 4180) and TSV, also inside a zip, read as a stream with limits.
+"""Tables in files: CSV (RFC 4180) and TSV, also inside a zip, read as a stream with limits; and Excel workbooks.
 
 Columns are found by their titles, in any order; unknown ones are ignored; without a recognised header the number of
 columns decides among the published layouts (annex C3). What is wrong with a row is reported with its line number and
@@ -18,6 +18,7 @@ import attrs
 
 from adapters.files.cells import clean, has_control, is_formula
 from adapters.files.encoding import NotText, detect
+from adapters.files.excel import SheetRefused, is_workbook, open_sheet
 
 # What zipfile raises while unpacking damaged or unsupported members.
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
@@ -102,6 +103,8 @@ class Table:
                 return
             except BROKEN as cause:
                 raise TableRefused(start, "MF12", "压缩文件已损坏") from cause
+            except SheetRefused as cause:
+                raise TableRefused(start, cause.rule, cause.message) from cause
             except csv.Error as cause:
                 raise TableRefused(start, "MF04", f"引号或单元格格式错误，此后内容无法读取（{cause}）") from cause
             if cells:
@@ -132,6 +135,8 @@ class Table:
 def open_table(path: Path, shape: Shape, report: Report, stack: ExitStack, limits: Limits | None = None) -> Table:
     """Open a table; `stack` closes it. Raises TableRefused, ColumnMissing, OSError."""
     limits = limits or Limits()
+    if is_workbook(path):
+        return _workbook(path, shape, report, limits, stack)
     opened = _source(path, limits)
     try:
         encoding = detect(opened)
@@ -158,6 +163,28 @@ def open_table(path: Path, shape: Shape, report: Report, stack: ExitStack, limit
         raise TableRefused(1, "MF04", f"首行格式错误（{cause}）") from cause
     header, at, first = _recognise(head, shape, limits)
     return Table(header, at, encoding, limits, report, reader, lambda: reader.line_num, raw.tell, first)
+
+
+def _workbook(path: Path, shape: Shape, report: Report, limits: Limits, stack: ExitStack) -> Table:
+    """Open an Excel workbook as a table; its first row that is not blank is the header."""
+    titles: tuple[str, ...] = ()
+
+    def inexact(line: int, number: int) -> None:
+        title = titles[number] if number < len(titles) else ""
+        report(line, title, "MF07", "数字超过15位，表格软件已不能准确保存，请把单元格改为文本")
+
+    try:
+        rows, formulas, begins = open_sheet(path, limits.columns, limits.ratio, inexact, stack)
+        head = next((row for row in rows if row), [])
+    except SheetRefused as cause:
+        raise TableRefused(0, cause.rule, cause.message) from cause
+    titles, at, first = _recognise(head, shape, limits)
+    for line, column in formulas:
+        number = column - 1 - begins
+        title = titles[number] if 0 <= number < len(titles) else ""
+        report(line, title, "MF06", "单元格是公式，请改为文本或数值")
+    size = path.stat().st_size
+    return Table(titles, at, "xlsx", limits, report, rows, lambda: rows.line, lambda: size, first)
 
 
 def _lines(text: TextIOWrapper, first: str) -> Iterator[str]:
@@ -216,7 +243,7 @@ def _inside(path: Path, limits: Limits) -> Callable[[], BinaryIO]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-    except zipfile.BadZipFile as cause:
+    except BROKEN as cause:
         raise TableRefused(0, "MF12", "压缩文件已损坏") from cause
     if len(members) != 1:
         raise TableRefused(0, "MF12", f"压缩文件应只含一个数据文件，实有{len(members)}个")

@@ -20,10 +20,14 @@ from adapters.store.sqlite_journal import NewerStore, migrate
 
 ROWS_MAX = 2000  # of one transaction, annex X35
 
-MappingCells = tuple[int, str, str, str, str, str]  # line, local, national, from, to, evidence
+# line, local, national, from, to, evidence, and what the local side says of the item as JSON (may be left out)
+MappingCells = tuple[int, str, str, str, str, str] | tuple[int, str, str, str, str, str, str]
 RefusalCells = tuple[int, str, str]  # line, rule, message
 
-_MAPPING = "INSERT INTO mapping VALUES (?,?,?,?,?,?,?)"
+_MAPPING = (
+    "INSERT INTO mapping (batch,line,local_code,national_code,valid_from,valid_to,evidence,facts) "
+    "VALUES (?,?,?,?,?,?,?,?)"
+)
 _REFUSAL = "INSERT INTO refusal VALUES (?,?,?,?)"
 _AUDIT = "INSERT INTO audit (at_ms, who, what, institution, system, reference, detail) VALUES (?,?,?,?,?,?,?)"
 _UNRELEASED = (
@@ -114,36 +118,60 @@ class CodesWriter:
 
     # --- mappings ----------------------------------------------------------------------------------
 
-    def begin_batch(self, institution: str, system: str, source: str, deed: Deed) -> int:
-        """Begin a batch; the maker is who does it. Return its id."""
-        values = (institution, system, deed.who, source, deed.at_ms)
-        return self._begin("INSERT INTO batch (institution,system,maker,source,begun_ms) VALUES (?,?,?,?,?)", values)
+    def begin_batch(
+        self, institution: str, system: str, source: str, deed: Deed, kind: str = "import", reason: str = ""
+    ) -> int:
+        """Begin a batch of mappings (kind import) or of closed ones (kind retire); the maker is who does it."""
+        values = (institution, system, deed.who, source, deed.at_ms, kind, reason)
+        names = "institution,system,maker,source,begun_ms,kind,reason"
+        return self._begin(f"INSERT INTO batch ({names}) VALUES (?,?,?,?,?,?,?)", values)  # noqa: S608
 
     def add_mappings(self, batch: int, rows: Iterable[MappingCells]) -> Iterator[int]:
         """Add rows; yield the number stored so far after each transaction."""
         done = 0
-        for piece in pieces((batch, *row) for row in rows):
+        for piece in pieces((batch, *row, "")[:8] for row in rows):
             with self.transaction() as connection:
                 connection.executemany(_MAPPING, piece)
             done += len(piece)
             yield done
 
-    def propose(self, batch: int, count: int, digest: str, deed: Deed) -> None:
-        """Make a batch a whole proposal: its last row. It is not in force by that."""
+    def propose(self, batch: int, count: int, digest: str, deed: Deed, content: str = "") -> None:
+        """Make a batch a whole proposal: its last row. It is not in force by that. content: SM3 of the rows."""
         with self.transaction() as connection:
-            connection.execute("INSERT INTO proposal VALUES (?,?,?,?)", (batch, count, digest, deed.at_ms))
-            self.audit(deed, "propose", self._place(batch), batch, f"rows={count} sm3={digest}")
+            values = (batch, count, digest, deed.at_ms, content)
+            connection.execute("INSERT INTO proposal (batch,count,digest,at_ms,content) VALUES (?,?,?,?,?)", values)
+            kind, reason = connection.execute("SELECT kind, reason FROM batch WHERE id=?", (batch,)).fetchone()
+            detail = f"rows={count} sm3={digest} content={content}" + (f" reason={reason}" if reason else "")
+            self.audit(deed, "retire" if kind == "retire" else "propose", self._place(batch), batch, detail)
 
-    def approve(self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed) -> int:
-        """Bring all rows of a batch into force but the refused ones: the one last row. Return the review's id."""
+    def give_back(self, batch: int, reason: str, deed: Deed) -> None:
+        """Return a proposal to its maker: what is undecided in it waits no longer."""
+        with self.transaction() as connection:
+            connection.execute("INSERT INTO returned VALUES (?,?,?,?)", (batch, deed.who, reason, deed.at_ms))
+            self.audit(deed, "return", self._place(batch), batch, f"batch={batch} reason={reason}")
+
+    def note_check(self, batch: int, content: str, deed: Deed) -> None:
+        """Write down that somebody looked through a proposal, and what its content was."""
+        with self.transaction():
+            self.audit(deed, "check", self._place(batch), batch, f"batch={batch} content={content}")
+
+    def approve(
+        self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed, catalogue: str = ""
+    ) -> int:
+        """Bring all rows of a batch into force but the refused ones: the one last row. Return the review's id.
+
+        catalogue: the library version the rows were judged against.
+        """
         values = (batch, deed.who, deed.at_ms)
         review = self._begin("INSERT INTO review (batch, reviewer, begun_ms) VALUES (?,?,?)", values)
         for piece in pieces((review, *refusal) for refusal in refusals):
             with self.transaction() as connection:
                 connection.executemany(_REFUSAL, piece)
         with self.transaction() as connection:
-            connection.execute("INSERT INTO approval VALUES (?,?,?,?)", (review, approved, len(refusals), deed.at_ms))
+            done = (review, approved, len(refusals), deed.at_ms, catalogue)
+            connection.execute("INSERT INTO approval (review,count,refused,at_ms,catalogue) VALUES (?,?,?,?,?)", done)
             detail = f"batch={batch} approved={approved} refused={len(refusals)}"
+            detail += f" catalogue={catalogue}" if catalogue else ""
             self.audit(deed, "approve", self._place(batch), review, detail)
         return review
 

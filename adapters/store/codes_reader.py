@@ -236,10 +236,17 @@ class CodesReader:
         yield from self.connection.execute(_ROWS, (batch.id,))
 
     def undecided(self, batch: Batch) -> set[int]:
-        """Return the lines of a proposal that no approval took yet."""
+        """Return the lines of a proposal that no approval took yet; none of one that was given back."""
+        if self.connection.execute("SELECT 1 FROM returned WHERE batch = ?", (batch.id,)).fetchone():
+            return set()
         if batch.approvals:
             return self._refused(batch)
         return {line for (line,) in self.connection.execute("SELECT line FROM mapping WHERE batch = ?", (batch.id,))}
+
+    def approved(self, batch: Batch) -> set[int]:
+        """Return the lines of a proposal that some approval took."""
+        lines = self.connection.execute("SELECT line FROM mapping WHERE batch = ?", (batch.id,))
+        return {line for (line,) in lines} - self._refused(batch)
 
     def taken_later(self, batches: Iterable[Batch]) -> set[str]:
         """Return the local codes that came into force by any of these proposals."""
@@ -269,10 +276,11 @@ def _nothing() -> sqlite3.Connection:
         CREATE TABLE library_raw (record, raw);
         CREATE TABLE library_code (system, code, library, record);
         CREATE TABLE release (library, count, at_ms, first, last, worded, digest);
-        CREATE TABLE batch (id, institution, system, maker, source);
-        CREATE TABLE proposal (batch, count, at_ms);
-        CREATE TABLE mapping (batch, line, local_code, national_code, valid_from, valid_to, evidence);
-        CREATE TABLE review (id, batch); CREATE TABLE refusal (review, line); CREATE TABLE approval (review, at_ms);
+        CREATE TABLE batch (id, institution, system, maker, source, kind, reason);
+        CREATE TABLE proposal (batch, count, at_ms, content); CREATE TABLE returned (batch, reviewer, reason, at_ms);
+        CREATE TABLE mapping (batch, line, local_code, national_code, valid_from, valid_to, evidence, facts);
+        CREATE TABLE review (id, batch, reviewer); CREATE TABLE refusal (review, line, rule, message);
+        CREATE TABLE approval (review, at_ms, catalogue);
         CREATE TABLE audit (id, at_ms, who, what, institution, system, reference, detail);
         """
     )

@@ -17,6 +17,7 @@ from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_coverage import coverage
 from gateway.app.cli_codes_library import diff, export_library, history, record_group
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.codes_checks import affected_mappings
 from gateway.app.codes_files import code_systems, reading
 from gateway.app.codes_library import import_library
 from gateway.app.codes_look import SOON_DAYS, mapped, months, use_by_institution, validity
@@ -156,9 +157,15 @@ def import_file(
         )  # fmt: skip
     if isinstance(done, Faults):
         refuse(done, str(file), as_json)
+    with explained(as_json), reading(store) as reader:
+        affected = affected_mappings(reader, code_systems(), system, day_of(outside.now()))
     plain = {"system": done.system, "ver": done.ver, "rows": done.rows, "digest": done.digest, "again": done.again}
     said = "与在用的版本是同一文件，未重复导入" if done.again else "已生效"
-    show(plain, [f"已导入{done.system}：版本{done.ver}，{done.rows}行，{said}"], as_json)
+    lines = [f"已导入{done.system}：版本{done.ver}，{done.rows}行，{said}"]
+    lines += [
+        f"  机构{code}有{count}条对码的国家编码已停用或将停用，用map check查看" for code, count in affected.items()
+    ]
+    show(plain | {"affected": affected}, lines, as_json)
 
 
 @codes.command("show", help="一个国家编码在各版本中的记录")

@@ -6,14 +6,16 @@ from pathlib import Path
 import click
 
 from adapters.files.export import write_rows, write_table
-from gateway.app.codes_files import code_systems, reading
+from gateway.app.cli_codes_check import check_command
+from gateway.app.cli_codes_life import history_command, retire_command, review_command
+from gateway.app.codes_files import reading
+from gateway.app.codes_life import current
+from gateway.app.codes_place import place
 from gateway.app.codes_say import explained, progress, refuse, say_faults
 from gateway.app.codes_work import Approved, approve, import_mapping
-from gateway.app.config import Config
-from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, load, show
+from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
-from gateway.codes.systems import is_mappable
-from gateway.core.dates import shanghai
+from gateway.codes.local_facts import title
 
 COLUMNS = ("local_code", "national_code", "valid_from", "valid_to", "evidence")
 
@@ -28,15 +30,8 @@ def mapping_group() -> None:
     """`liangding codes map`."""
 
 
-def _place(path: str, institution: str, system: str, as_json: bool) -> Config:
-    """Read the configuration and check that the institution and the system exist (a typing error ends here)."""
-    config = load(path, as_json)
-    if institution not in {one.fixmedins_code for one in config.institution}:
-        end(USAGE, f"配置中没有机构{institution}", as_json=as_json)
-    if not is_mappable(system, code_systems()):
-        known = "、".join([*sorted(code_systems()), "department", "dictionary:NAME"])
-        end(USAGE, f"没有这个编码标准：{system}（可用：{known}）", as_json=as_json)
-    return config
+for _command in (check_command, review_command, retire_command, history_command):
+    mapping_group.add_command(_command)
 
 
 def _approval(done: Approved) -> dict[str, object]:
@@ -70,11 +65,13 @@ def _told(done: Approved) -> str:
 def import_file(
     outside: Outside, config: str, institution: str, system: str, file: Path, maker: str, reviewer: str, as_json: bool
 ) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    there = place(config, institution, system, as_json)
     if not maker.strip():
         end(USAGE, "MA17 经办人不能为空", as_json=as_json)
     with explained(as_json), progress(file) as tick:
-        done = import_mapping(store, institution, system, file, maker, reviewer, outside.now(), tick)
+        done = import_mapping(
+            there.store, institution, system, file, maker, reviewer, outside.now(), tick, there.names_sent
+        )
     if isinstance(done, Faults):
         refuse(done, str(file), as_json)
     say_faults(done.findings, str(file))
@@ -101,14 +98,26 @@ def import_file(
 @_SYSTEM
 @click.option("--reviewer", required=True, help="复核人，须与经办人不同")
 @click.option("--all", "every", is_flag=True, help="全部待复核的文件，从旧到新")
+@click.option("--hash", "content", default="", help="核对时看到的内容摘要（map review）；不一致时不生效")
 @_JSON
 @click.pass_obj
 def approve_batches(
-    outside: Outside, config: str, institution: str, system: str, reviewer: str, every: bool, as_json: bool
+    outside: Outside,
+    config: str,
+    institution: str,
+    system: str,
+    reviewer: str,
+    every: bool,
+    content: str,
+    as_json: bool,
 ) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    there = place(config, institution, system, as_json)
+    if every and content:
+        end(USAGE, "--hash是一个文件的摘要，不能与--all同用", as_json=as_json)
     with explained(as_json):
-        done, remaining = approve(store, institution, system, reviewer, every, outside.now())
+        done, remaining = approve(
+            there.store, institution, system, reviewer, every, outside.now(), content.lower(), there.names_sent
+        )
     for one in done:
         say_faults(one.refused, one.source)
     lines = [_told(one) for one in done] or ["没有待复核的对码"]
@@ -118,39 +127,35 @@ def approve_batches(
     sys.exit(FINDINGS if any(one.refused for one in done) else DONE)
 
 
-@mapping_group.command("export", help="导出生效中的对码为CSV")
+@mapping_group.command("export", help="导出生效中的对码为CSV，文件名以.xlsx结尾时为Excel；院内描述列一并导出")
 @_CONFIG
 @_INSTITUTION
 @_SYSTEM
 @click.option("--out", type=click.Path(path_type=Path), help="输出文件；不给时写到标准输出")
 @_JSON
 def export(config: str, institution: str, system: str, out: Path | None, as_json: bool) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
+    store = place(config, institution, system, as_json).store
     with explained(as_json), reading(store) as reader:
-        rows = sorted(row[:5] for row in reader.in_force(institution, system))
+        found = list(current(reader, institution, system))
+    facts = sorted({fact for row in found for fact in row.facts})
+    header = (*COLUMNS, *(title(fact) for fact in facts))
+    rows = sorted(
+        (
+            row.local,
+            row.national,
+            row.valid_from,
+            row.valid_to,
+            row.evidence,
+            *(row.facts.get(fact, "") for fact in facts),
+        )
+        for row in found
+    )
+    with explained(as_json):
         if as_json:
-            show({"rows": [dict(zip(COLUMNS, row, strict=True)) for row in rows], "count": len(rows)}, (), True)
+            show({"rows": [dict(zip(header, row, strict=True)) for row in rows], "count": len(rows)}, (), True)
         if out is not None:
-            write_table(out, COLUMNS, rows)
+            write_table(out, header, rows)
             if not as_json:
                 click.echo(f"已导出{len(rows)}行到{out}")
         elif not as_json:
-            write_rows(sys.stdout, COLUMNS, rows)
-
-
-@mapping_group.command("history", help="谁在何时对什么做了什么")
-@_CONFIG
-@_INSTITUTION
-@_SYSTEM
-@_JSON
-def history(config: str, institution: str, system: str, as_json: bool) -> None:
-    store = _place(config, institution, system, as_json).room("codes")
-    with explained(as_json), reading(store) as reader:
-        deeds = reader.history(institution, system)
-    plain = [
-        {"at": f"{shanghai(at_ms / 1000):%Y-%m-%d %H:%M:%S}", "who": who, "what": what, "id": number, "detail": detail}
-        for at_ms, who, what, number, detail in deeds
-    ]
-    words = {"propose": "导入草稿", "approve": "复核生效"}
-    lines = [f"{one['at']}  {one['who']}  {words[str(one['what'])]}  {one['detail']}" for one in plain]
-    show({"history": plain, "count": len(plain)}, lines or ["没有记录"], as_json)
+            write_rows(sys.stdout, header, rows)

@@ -18,7 +18,7 @@ from adapters.store.journal_reader import NotAJournal
 from gateway.app.codes_compare import UnknownVersion
 from gateway.app.codes_files import code_systems, registers
 from gateway.app.codes_library import NotItsTransaction, NoVersion, UnknownRecord
-from gateway.app.codes_work import SamePerson
+from gateway.app.codes_work import ContentDiffers, SamePerson
 from gateway.app.say import FAILED, USAGE, end
 from gateway.codes.faults import KEPT_MAX, Fault, Faults
 from gateway.core.code_systems import CodeSystemSpec
@@ -30,6 +30,7 @@ _SAID: Mapping[type[Exception], tuple[int, str]] = {
     UnknownVersion: (USAGE, "没有这个版本：{}"),
     UnknownRecord: (FAILED, "在用目录中没有这个编码：{}"),
     SamePerson: (USAGE, "MA17 经办人与复核人不能为空或是同一人：{}"),
+    ContentDiffers: (FAILED, "内容与核对时或导入时的不一致，未生效：{}"),
     OtherVersion: (FAILED, "{}"),
     NotAJournal: (FAILED, "交易日志无法读取：{}"),
     OSError: (FAILED, "编码库或文件读写失败：{}"),

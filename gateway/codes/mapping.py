@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from gateway.codes.faults import Faults
+from gateway.codes.local_facts import CHARACTERS_MAX, NO_FACTS, PREFIX, is_identity
 from gateway.core.codes import LATEST
 from gateway.core.dates import is_date
 
@@ -19,7 +20,10 @@ EVIDENCE_MAX = 2000
 
 @attrs.frozen
 class Proposed:
-    """One row somebody proposes. Dates yyyy-MM-dd, '' = open; national '' = none."""
+    """One row somebody proposes. Dates yyyy-MM-dd, '' = open; national '' = none.
+
+    facts: what the local side says of the item, by the names of `local_facts`.
+    """
 
     line: int
     local: str
@@ -27,6 +31,7 @@ class Proposed:
     valid_from: str
     valid_to: str
     evidence: str
+    facts: Mapping[str, str] = NO_FACTS
 
     @property
     def until(self) -> str:
@@ -46,8 +51,11 @@ def parse(
 ) -> list[Proposed]:
     """Turn lines of cells into rows; add every fault of form to `faults`.
 
-    at: our column name -> cell number; form: pattern of national codes, None = any.
+    at: our column name -> cell number, descriptive columns with `fact:` in front; form: pattern of national codes,
+    None = any.
     """
+    told = [(name.removeprefix(PREFIX), number) for name, number in at.items() if name.startswith(PREFIX)]
+    told = [(name, number) for name, number in told if number not in {at[own] for own in at if PREFIX not in own}]
     local, national = at["local_code"], at["national_code"]
     since, until, evidence = at.get("valid_from"), at.get("valid_to"), at.get("evidence")
     rows = []
@@ -62,6 +70,8 @@ def parse(
             shared.setdefault(valid_from, valid_from),
             shared.setdefault(valid_to, valid_to),
             "" if evidence is None else cells[evidence],
+            {name: cells[number] for name, number in told if cells[number] and not is_identity(cells[number])}
+            or NO_FACTS,
         )
         _check(row, form, faults)
         rows.append(row)
@@ -80,6 +90,9 @@ def _check(row: Proposed, form: re.Pattern[str] | None, faults: Faults) -> None:
         faults.add(row.line, "national_code", "MF09", f"国家编码{row.national}不符合该标准的编码规则")
     if len(row.evidence) > EVIDENCE_MAX:
         faults.add(row.line, "evidence", "MF05", f"依据超过{EVIDENCE_MAX}个字符")
+    for name, text in row.facts.items():
+        if len(text) > CHARACTERS_MAX:
+            faults.add(row.line, name, "MF05", f"单元格超过{CHARACTERS_MAX}个字符")
     if row.valid_from or row.valid_to:
         _check_dates(row, faults)
 

@@ -13,10 +13,11 @@ DICTIONARY = "dictionary:"
 _DICTIONARY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 MAPPING_TITLES: Mapping[str, tuple[str, ...]] = {
-    "local_code": ("local_code", "院内编码", "本地编码"),
+    # A city's old catalogue against the national codes is checked as a mapping too (annex C4).
+    "local_code": ("local_code", "院内编码", "本地编码", "city_code"),
     "national_code": ("national_code", "国家编码", "国家医保编码"),
-    "valid_from": ("valid_from", "生效日期"),
-    "valid_to": ("valid_to", "失效日期"),
+    "valid_from": ("valid_from", "生效日期", "begndate"),
+    "valid_to": ("valid_to", "失效日期", "enddate"),
     "evidence": ("evidence", "依据"),
 }
 MAPPING_KEY = ("local_code", "national_code")

@@ -22,6 +22,15 @@ store, institution, file = sys.argv[1:]
 import_mapping(Path(store), institution, "department", Path(file), "maker", "reviewer", 1.8e9, lambda _: None)
 """
 
+END = """
+import sys
+from pathlib import Path
+from gateway.app.codes_life import retire
+store, institution = sys.argv[1:]
+codes = [f"K{row}" for row in range(100_000)]
+retire(Path(store), institution, "department", codes, "maker", "reviewer", "2026-01-01", "why", 1.8e9)
+"""
+
 
 def start(store: Path, file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, str(store), HOSPITAL, str(file)], stderr=subprocess.PIPE)
@@ -142,3 +151,26 @@ def test_a_killed_library_import_leaves_the_old_version_and_starts_again(tmp_pat
     look.close()
     assert shelf.find(f"T{ROWS - 1:09d}") is not None
     assert (records(path, "library_record"), records(path, "library_code")) == (ROWS + 10, ROWS + 10)
+
+
+@pytest.mark.processes
+def test_a_killed_end_of_mappings_ends_none(tmp_path: Path) -> None:
+    path = tmp_path / "liangding-codes.sqlite"
+    store = CodesStore.open(path, SCRIPTS)
+    first = start(path, mapping_file(tmp_path / "old.csv", ROWS, "A01"))
+    assert first.wait(60) == 0, first.communicate()
+    first.communicate()
+    ending = subprocess.Popen([sys.executable, "-c", END, str(path), HOSPITAL], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not ROWS < stored(path) < 2 * ROWS:
+        assert ending.poll() is None, ending.communicate()
+        assert time.monotonic() < deadline
+    os.kill(ending.pid, signal.SIGKILL)
+    assert ending.wait(10) == -signal.SIGKILL
+    ending.communicate()
+    assert ROWS < stored(path) < 2 * ROWS  # in the middle indeed
+    look = store.tables()
+    assert {row[4] for row in look.mappings(HOSPITAL)} == {""}
+    look.close()
+    CodesWriter.open(path, SCRIPTS).close()
+    assert stored(path) == ROWS
