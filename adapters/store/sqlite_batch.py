@@ -18,6 +18,7 @@ from gateway.core.checks import Evidence
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
+    READS,
     Accept,
     Accepted,
     Advance,
@@ -30,6 +31,7 @@ from gateway.core.model import (
     OpResult,
     Recall,
     Remember,
+    Reopen,
     Saf,
     Settled,
 )
@@ -192,19 +194,24 @@ class Batch:
                 prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
                 last = prefix + "\U0010ffff"
                 self.connection.execute(_CANCEL_ADMISSION, (prefix, last, prefix, last, op.cancels))
-            elif type(op) is Recall:
-                results[index] = self.recall(op.fixmedins_code, op.msgid)
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
-            elif type(op) is Settled:
-                values = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
-                results[index] = [entry_of(row) for row in self.connection.execute(_SETTLED, values)]
-            elif type(op) is Later:
-                row = self.connection.execute(
-                    _LATER, (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
-                ).fetchone()
-                results[index] = row is not None
+            elif type(op) is Reopen:
+                self.connection.execute("DELETE FROM restored")
+                results[index] = True
+            elif type(op) in READS:
+                results[index] = self._read(op)
+
+    def _read(self, op: Op) -> OpResult:
+        if type(op) is Recall:
+            return self.recall(op.fixmedins_code, op.msgid)
+        if type(op) is Later:
+            values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+            return self.connection.execute(_LATER, values).fetchone() is not None
+        assert type(op) is Settled
+        wanted = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
+        return [entry_of(row) for row in self.connection.execute(_SETTLED, wanted)]
 
     def _first_since(self, since_ms: int) -> int:
         """Return the first id that was created then or later; ids grow with time, and no index does."""
