@@ -76,6 +76,7 @@ class Entry:
     omsgid: str = ""
     insuplc_admdvs: str = ""
     mdtrtarea_admvs: str = ""
+    med_type: str = ""
     medfee_fen: int | None = None
     delivered: bool = False
     cancelled: bool = False
