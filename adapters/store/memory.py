@@ -17,6 +17,7 @@ from gateway.core.model import (
     OpResult,
     Recall,
     Remember,
+    Reopen,
     Saf,
     Settled,
     StoreBroken,
@@ -40,6 +41,7 @@ class MemoryJournal:
     saf: dict[int, Saf] = attrs.Factory(dict)
     envelope_heads: dict[str, str] = attrs.Factory(dict)
     owner: int = 0
+    restored_ms: int | None = None
 
     @property
     def last_id(self) -> int:
@@ -83,10 +85,16 @@ class MemoryJournal:
                     if other.business_key.startswith(prefix) and other.mdtrt_id == op.cancels and self._live(other):
                         other.cancelled = True
             return True
+        if isinstance(op, Remember | Reopen):
+            return self._note(op)
+        return self._read(op)
+
+    def _note(self, op: Remember | Reopen) -> bool:
         if isinstance(op, Remember):
             self.envelope_heads[op.fixmedins_code] = op.head
-            return True
-        return self._read(op)
+        else:
+            self.restored_ms = None
+        return True
 
     def _read(self, op: Recall | Later | Settled) -> OpResult:
         if isinstance(op, Later):

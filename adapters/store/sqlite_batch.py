@@ -17,6 +17,7 @@ from adapters.crypto.vault import Vault, VaultError
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
+    READS,
     Accept,
     Accepted,
     Advance,
@@ -29,6 +30,7 @@ from gateway.core.model import (
     OpResult,
     Recall,
     Remember,
+    Reopen,
     Saf,
     Settled,
 )
@@ -37,11 +39,11 @@ from gateway.core.translation import Evidence
 SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms, delivered, cancelled, settled"
+    "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, delivered, cancelled, settled"
 )
 _STORED = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms, changed_ms"
+    "omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, changed_ms"
 )
 SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
 _BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
@@ -84,7 +86,7 @@ _SETTLED = (
     "AND setl_id <> '' ORDER BY id DESC LIMIT ?"
 )
 _CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
-_TABLES = {"journal": 19, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
+_TABLES = {"journal": 20, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
 _ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
@@ -117,8 +119,9 @@ def request_facts(e: Entry, evidence: str) -> bytes:
     """Return the digest of what a request's first event made known. evidence: packed, '' for none."""
     row = (e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, e.business_key, e.soft_key, e.lane, e.psn_no)
     more = (e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.medfee_fen, e.created_ms, e.digest.hex(), evidence)
-    area = (e.mdtrtarea_admvs,) if e.mdtrtarea_admvs else ()  # rows of the first version have none
-    return sm3(repr((*row, *more, *area)).encode())
+    # Rows of earlier versions have neither area nor kind of treatment.
+    later = (e.mdtrtarea_admvs, e.med_type) if e.med_type else (e.mdtrtarea_admvs,) if e.mdtrtarea_admvs else ()
+    return sm3(repr((*row, *more, *later)).encode())
 
 
 def outcome_facts(setl_id: str, mdtrt_id: str, settled: str) -> bytes:
@@ -192,19 +195,24 @@ class Batch:
                 prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
                 last = prefix + "\U0010ffff"
                 self.connection.execute(_CANCEL_ADMISSION, (prefix, last, prefix, last, op.cancels))
-            elif type(op) is Recall:
-                results[index] = self.recall(op.fixmedins_code, op.msgid)
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
-            elif type(op) is Settled:
-                values = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
-                results[index] = [entry_of(row) for row in self.connection.execute(_SETTLED, values)]
-            elif type(op) is Later:
-                row = self.connection.execute(
-                    _LATER, (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
-                ).fetchone()
-                results[index] = row is not None
+            elif type(op) is Reopen:
+                self.connection.execute("DELETE FROM restored")
+                results[index] = True
+            elif type(op) in READS:
+                results[index] = self._read(op)
+
+    def _read(self, op: Op) -> OpResult:
+        if type(op) is Recall:
+            return self.recall(op.fixmedins_code, op.msgid)
+        if type(op) is Later:
+            values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+            return self.connection.execute(_LATER, values).fetchone() is not None
+        assert type(op) is Settled
+        wanted = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
+        return [entry_of(row) for row in self.connection.execute(_SETTLED, wanted)]
 
     def _first_since(self, since_ms: int) -> int:
         """Return the first id that was created then or later; ids grow with time, and no index does."""
@@ -259,8 +267,8 @@ class Batch:
         rows = [
             (
                 e.id, e.fixmedins_code, e.msgid, e.infno, e.klass, e.link, state, e.digest, e.business_key, e.soft_key,
-                e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.mdtrtarea_admvs, e.medfee_fen,
-                e.created_ms, e.created_ms,
+                e.lane, e.psn_no, e.mdtrt_id, e.omsgid, e.insuplc_admdvs, e.mdtrtarea_admvs, e.med_type,
+                e.medfee_fen, e.created_ms, e.created_ms,
             )
             for e, state in entries
         ]  # fmt: skip

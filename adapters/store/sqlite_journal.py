@@ -14,11 +14,14 @@ from pathlib import Path
 import attrs
 
 from adapters.crypto.vault import Vault, VaultError
+from adapters.store.mark import is_behind, write_mark
 from adapters.store.sqlite_batch import HEAD, LIVE_SAF, SELECT, Batch, NotTogether, bound_to, entry_of, saf_of
 from adapters.store.sqlite_words import primary, sqlite_words
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
 from gateway.core.oswords import words_of
 
+# The platform must be asked from the last commit's day on (reversal specification §9).
+_RESTORED = "INSERT OR IGNORE INTO restored SELECT 1, coalesce(max(changed_ms), 0) FROM journal"
 BUSY_MS = 5000  # how long a statement waits for somebody else's lock
 
 
@@ -101,6 +104,8 @@ class SqliteJournal:
     chain: bytes
     last_id: int
     owner: int
+    restored_ms: int | None = None  # it was restored from a backup whose last commit was then, and is not open yet
+    _marked: int = -1
 
     @classmethod
     def open(cls, path: Path, vault: Vault, scripts: Iterable[tuple[str, bytes]]) -> "SqliteJournal":
@@ -118,6 +123,13 @@ class SqliteJournal:
                 head = connection.execute("SELECT number, chain, owner FROM chain_head").fetchone()
                 last = connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0]
                 _try_key(connection, vault)
+                if head is None:
+                    raise StoreBroken(f"{path}：链头记录不见了，请从备份恢复")
+                number, chain, owner = head
+                if is_behind(path, number, chain):
+                    connection.execute(_RESTORED)
+                row = connection.execute("SELECT since_ms FROM restored").fetchone()
+                restored = None if row is None else row[0]
             except VaultError as cause:
                 raise WrongKey(str(path)) from cause
             except NewerStore as cause:
@@ -126,17 +138,25 @@ class SqliteJournal:
                 raise StoreBroken(f"{path}：{words_of(cause)}") from cause
             except sqlite3.Error as cause:
                 raise _said(path, cause) from cause
-            if head is None:
-                raise StoreBroken(f"{path}：链头记录不见了，请从备份恢复")
-            number, chain, owner = head
             opened.pop_all()
-        return cls(path, connection, vault, lock, number, chain, last, owner)
+        return cls(path, connection, vault, lock, number, chain, last, owner, restored)
+
+    def restore(self) -> None:
+        """Note that this journal was restored from a backup, though nothing here shows it."""
+        self.connection.execute(_RESTORED)
+
+    def mark(self) -> None:
+        """Write down how far it has come; where `commit` runs."""
+        if self.number != self._marked:
+            self._marked = self.number
+            write_mark(self.path, self.number, self.chain)
 
     def close(self) -> None:
         """Checkpoint, close and let go of the lock. A log that cannot be moved now is read at the next opening."""
         with ExitStack() as opened:
             opened.callback(os.close, self.lock)
             opened.callback(self.connection.close)
+            self.mark()
             with suppress(sqlite3.Error):
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

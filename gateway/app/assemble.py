@@ -176,6 +176,8 @@ def assemble_exchange(
     office = StoreForward(
         clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id,
         names={code: one.name for code, one in institutions.items()}, parcel=parcel,
+        snapshot=lambda code: door.institutions[code].snapshot if code in door.institutions else None,
+        visit_code=visits.code,
     )  # fmt: skip
     clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)

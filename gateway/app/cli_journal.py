@@ -20,9 +20,10 @@ from gateway.app.journal_words import STATES
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
 from gateway.app.story import lines_of, more_of, plain, queue_row, story_of
 from gateway.core.dates import SHANGHAI
-from gateway.core.model import DOUBT
+from gateway.core.model import DOUBT, Reopen
 from gateway.core.regions import build_region
 from gateway.exchange.recovery import Plan, plan_recovery
+from gateway.exchange.restoration import plan_restoration
 
 _CONFIG = click.argument("config", type=click.Path())
 _JSON = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
@@ -122,13 +123,17 @@ def verify(config: str, as_json: bool) -> None:
 @click.command(help="显示重启时将如何恢复；--apply 直接执行")
 @_CONFIG
 @click.option("--apply", "do_it", is_flag=True, help="执行恢复（节点须已停止）")
+@click.option("--restored", is_flag=True, help="日志由备份恢复：下次启动先向平台核对，再受理（节点须已停止）")
+@click.option("--open", "open_it", is_flag=True, help="由备份恢复的日志已由人核对：下次启动直接受理（节点须已停止）")
 @_JSON
 @click.pass_obj
-def recover(outside: Outside, config: str, do_it: bool, as_json: bool) -> None:
+def recover(outside: Outside, config: str, do_it: bool, restored: bool, open_it: bool, as_json: bool) -> None:
+    if do_it + restored + open_it > 1:
+        end(USAGE, "--apply、--restored、--open只能选一个", as_json=as_json)
     found = load(config, as_json)
     _there(found, as_json)
     try:
-        plan = _recovered(found, outside, do_it)
+        plan = _recovered(found, outside, do_it, restored, open_it)
     except Exception as cause:  # boundary: whatever the store raises is one sentence and an exit code
         code, text = explain(cause)
         end(code, text, as_json=as_json)
@@ -137,18 +142,27 @@ def recover(outside: Outside, config: str, do_it: bool, as_json: bool) -> None:
     known = {one.record.id for one in plan.queued}
     doubts = [plain(one) for one in plan.holders if one.state in DOUBT and one.id not in known]
     lines = [f"{row['msgid']}  {row['infno']}  {STATES[row['was']]} → {STATES[row['to']]}" for row in rows]
-    lines.append(f"共{len(rows)}条{'，已恢复' if do_it else '待恢复，加 --apply 执行'}")
+    if restored:
+        lines.append("已记下：日志由备份恢复，下次启动先向平台核对其后的交易，核对完才受理")
+    elif open_it:
+        lines.append(f"由备份恢复的日志已开放，其中{len(rows)}笔未了结的转人工")
+    else:
+        lines.append(f"共{len(rows)}条{'，已恢复' if do_it else '待恢复，加 --apply 执行'}")
     for row in queue:
         times, since = row["queue"]["attempt"], row["queue"]["opened_at"]
         lines.append(f"{row['msgid']}  {row['infno']}  冲正已发送{times}次，自 {since}")
     if queue:
         lines.append(f"冲正队列{len(queue)}笔，节点启动后继续发送")
     lines += [f"{row['msgid']}  {row['infno']}  结果未知，节点启动后查询或冲正" for row in doubts]
-    show({"rows": rows, "count": len(rows), "applied": do_it, "queue": queue, "doubts": doubts}, lines, as_json)
+    show(
+        {"rows": rows, "count": len(rows), "applied": do_it or open_it, "queue": queue, "doubts": doubts},
+        lines,
+        as_json,
+    )
 
 
-def _recovered(config: Config, outside: Outside, do_it: bool) -> Plan:
-    """Plan the recovery as the node would, and do it when asked."""
+def _recovered(config: Config, outside: Outside, do_it: bool, restored: bool, open_it: bool) -> Plan:
+    """Plan the recovery as the node would, and do it when asked; of a restored backup what a person says of it."""
     files = read_files()
     infcode = {
         name: link.infcode or build_region(files, link.region, tuple(link.extensions)).infcode
@@ -157,6 +171,15 @@ def _recovered(config: Config, outside: Outside, do_it: bool) -> Plan:
     vault = Vault(load_key(config.key_file), config.store.cipher, outside.entropy)
     store = SqliteJournal.open(config.journal, vault, list(schemas.read("migrations/journal", ".sql")))
     try:
+        if restored:
+            store.restore()
+            return Plan((), (), ())
+        if open_it:
+            ops = plan_restoration(store.open_entries(), store.unfinished(), outside.now())
+            store.commit([*ops, Reopen()])
+            return Plan(tuple(ops), (), ())
+        if store.restored_ms is not None:
+            raise ValueError("日志由备份恢复，尚未与平台核对：启动节点即开始核对，或由人核对后用 --open")
         plan = plan_recovery(
             store.open_entries(), store.unfinished(), outside.now(), lambda link: infcode.get(link, "number")
         )

@@ -31,6 +31,7 @@ _REASONS: Mapping[str, str] = {
     "answered": "平台答复成功",
     "done": "处理完毕，答复已存",
     "delivered": "成功答复交给了机构",
+    "restored": "日志由备份恢复，其后的经过已丢失",
     "restarted": "网关重新启动时发现它没有做完",
     "refused": "平台业务上拒绝",
     # no answer that counts

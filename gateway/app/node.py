@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ from gateway.core.answers import refusal
 from gateway.core.ports import Clock, Dice
 from gateway.exchange.door import Link
 from gateway.exchange.recovery import recover
+from gateway.exchange.restoration import Restoration, begin_again
 from monitoring.health import Health
 from monitoring.logs import Log, TwistedObserver, make_logger
 from monitoring.metrics import Metrics
@@ -104,6 +106,8 @@ class Node:
     _tls: dict[str, Any] = attrs.Factory(dict)
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
     _ports: list[Any] = attrs.Factory(list)
+    _admin: list[Any] = attrs.Factory(list)
+    _restoration: Restoration | None = None
     _factories: list[HttpServerFactory] = attrs.Factory(list)
     _rounds: Rounds = attrs.field(init=False)
 
@@ -152,7 +156,10 @@ class Node:
             ),
             linger_s=LINGER_S,
         )
-        recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
+        if self.store.restored_ms is None:
+            recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
+        else:
+            begin_again(self.store, self.room.office, self.clock.seconds())
         self._codes(code_forms(files))
         self._watch_readings()
         gc.collect()
@@ -239,8 +246,13 @@ class Node:
             ready={
                 "space": lambda: "磁盘空间不足，暂停受理资金交易" if room.queue.full else "",
                 "stopping": lambda: "正在停止" if room.stopping else "",
+                "recovery": self._recovering,
             },
         )
+
+    def _recovering(self) -> str:
+        left = sorted(self._restoration.left) if self._restoration is not None else []
+        return f"日志由备份恢复，尚未与平台核对：{'、'.join(left)}" if left else ""
 
     def _connections(self) -> dict[str, float]:
         found = {"institutions": float(sum(factory.connections for factory in self._factories))}
@@ -279,20 +291,40 @@ class Node:
         self.metrics.watch("liangding_tls_handshake_failures_total", lambda: float(handshakes.failures))
         lookup = CodeLookup(self.clock, self._snapshot)
         front = FrontDoor(self.room, lookup)
-        opened = []
+        doors = []
         for text in config.institution_endpoints:
             factory = HttpServerFactory(
                 self.reactor, front.handle, refusal, gate=front, on_handshake_failed=handshakes.failed
             )
             self._factories.append(factory)
-            opened.append(listen_endpoint(self.reactor, text, context).listen(factory))
+            doors.append((listen_endpoint(self.reactor, text, context), factory))
+        admin = []
         if config.listen.admin:
             texts = WriterThread(self.reactor.callFromThread, "metrics")
             site = admin_site(self.metrics, self.health, self._status, lookup, texts.run)
-            opened.append(listen_endpoint(self.reactor, config.listen.admin, context).listen(site))
+            admin.append(listen_endpoint(self.reactor, config.listen.admin, context).listen(site))
         if self._tls:
             self._rounds.every(RELOAD_S, self.reload_tls)
-        return gatherResults(opened, consumeErrors=True).addCallback(self._opened)
+
+        def open_doors(_: object) -> Deferred[Any]:
+            opening = [endpoint.listen(factory) for endpoint, factory in doors]
+            return gatherResults(opening, consumeErrors=True).addCallback(self._opened)
+
+        return gatherResults(admin, consumeErrors=True).addCallback(self._asked_since).addCallback(open_doors)
+
+    def _asked_since(self, ports: list[Any]) -> Deferred[None]:
+        """RECOVERY: fire once the platform was asked about everything since a restored backup; else at once."""
+        self._admin = ports
+        done: Deferred[None] = Deferred()
+        room, since_ms = self.room, self.store.restored_ms
+        if since_ms is None:
+            done.callback(None)
+            return done
+        self._restoration = Restoration(room.office, room.door.institutions, since_ms, lambda: done.callback(None))
+        self.say("日志由备份恢复：先向平台核对其后的交易，核对完才受理（liangding recover --open 由人决定不再等待）")
+        self._log.event("recovery", node=self.config.node.name)
+        self._restoration.start()
+        return done
 
     def _snapshot(self, institution: str) -> Any:
         institutions = self.room.door.institutions
@@ -303,7 +335,7 @@ class Node:
 
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
-        places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in ports)
+        places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
 
@@ -336,6 +368,8 @@ class Node:
             report=lambda cause: self._log.failure("checkpoint_failed", cause),
         )
         self._rounds.every(CHECKPOINT_S, checkpoints.look)
+        mark_failed = partial(self._log.failure, "mark_failed")
+        self._rounds.every(CHECKPOINT_S, lambda: self._writer.run(self.store.mark, lambda _: None, mark_failed))
 
     def reload_tls(self) -> None:
         """Re-read certificates, keys and revocations; a broken file leaves what was in force."""
@@ -358,7 +392,7 @@ class Node:
     async def stop(self) -> None:
         """Close listeners, finish what is in flight, make everything durable, close."""
         self.room.stopping = True
-        for port in self._ports[: len(self._factories)]:
+        for port in self._ports:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
@@ -372,7 +406,7 @@ class Node:
         self._helper.stop()
         self._writer.stop()
         self.store.close()
-        for port in self._ports[len(self._factories) :]:  # the admin side last: /readyz says 503 to the end
+        for port in self._admin:  # the admin side last: /readyz says 503 to the end
             await port.stopListening()
         self._log.event("stopped", node=self.config.node.name)
         self._log.sink.flush()

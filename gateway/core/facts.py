@@ -39,6 +39,7 @@ class Facts:
     setl_id: str = ""
     omsgid: str = ""
     oinfno: str = ""
+    med_type: str = ""
     medfee_fen: int | None = None
     business_key: str = ""
     soft_key: str = ""
@@ -146,6 +147,7 @@ def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: D
         setl_id=setl_id,
         omsgid=_text(head, "omsgid"),
         oinfno=_text(head, "oinfno"),
+        med_type=_text(head, "med_type"),
         medfee_fen=fen_of(head.get("medfee_sumamt")),
         business_key=business,
         soft_key=soft,

@@ -24,7 +24,8 @@ State = Literal[
     "DONE",
     "EXTERNAL",
 ]
-# EXTERNAL: a settlement nobody sent through this journal, known from the platform's statement (RV9).
+# EXTERNAL: a settlement nobody sent through this journal, known from the platform's statement (RV9, a restored
+# backup).
 # DONE: a W or C request whose answer is stored, a reversal that found nothing to undo, or one sending of a reversal
 # that stayed without an answer (the queue sends another).
 TERMINAL: frozenset[State] = frozenset(
@@ -75,6 +76,7 @@ class Entry:
     omsgid: str = ""
     insuplc_admdvs: str = ""
     mdtrtarea_admvs: str = ""
+    med_type: str = ""
     medfee_fen: int | None = None
     delivered: bool = False
     cancelled: bool = False
@@ -212,7 +214,12 @@ class Settled:
     rows_max: int
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later | Settled
+@attrs.frozen
+class Reopen:
+    """The platform was asked about everything since the backup this journal was restored from (RECOVERY is over)."""
+
+
+Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Reopen
 OpResult = AcceptResult | bool | list[Entry] | None
 READS: frozenset[type] = frozenset({Recall, Later, Settled})  # cost no durable write
 

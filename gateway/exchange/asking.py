@@ -16,7 +16,7 @@ from gateway.core.money import fen_of
 from gateway.core.ports import Reply
 from gateway.exchange.question import Told, put, rows_of
 from gateway.exchange.resolution import Finding
-from gateway.exchange.verdict import amounts_of
+from gateway.exchange.verdict import amounts_of, is_refund
 from gateway.exchange.words import sign_in as sign_in_words
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Heard = Callable[[Finding, Mapping[str, Any] | None], None]
 VISITS_MAX = 10
 WINDOW_S = 86400.0
+# 5201 wants a kind of treatment. Where the request named none, the usual one; a list of one kind proves no absence.
+_USUAL = {"2102": "41", "2207": "11", "2304": "21"}
 
 
 def ask_about(undo: Undo, heard: Heard) -> None:
@@ -58,7 +60,7 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
         "psn_no": original.psn_no,
         "begntime": f"{shanghai(begin):%Y-%m-%d %H:%M:%S}",
         "endtime": f"{shanghai(end):%Y-%m-%d %H:%M:%S}",
-        "med_type": "",
+        "med_type": original.med_type or _USUAL.get(original.infno[:4], ""),
         "mdtrt_id": original.mdtrt_id,
     }
 
@@ -68,7 +70,7 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
             heard("unknown", None)
             return
         left = [row for row in rows if type(row.get("mdtrt_id")) is str][:VISITS_MAX]
-        complete = len(left) == len(rows)
+        complete = len(left) == len(rows) and bool(original.med_type)
         if original.mdtrt_id and all(row["mdtrt_id"] != original.mdtrt_id for row in left):
             left.append({"mdtrt_id": original.mdtrt_id})  # a list without the visit does not prove that it is empty
 
@@ -114,11 +116,20 @@ def _fits(row: Mapping[str, Any], original: Entry) -> bool:
     return row.get("psn_no") == original.psn_no and same_visit and same_total
 
 
+def _of_this(refund: Mapping[str, Any], original: Entry, setl_id: str) -> bool:
+    """A refund has a number of its own, so its msgid tells whose it is; some platforms keep the settlement's number."""
+    return refund.get("medins_setl_id") == original.msgid or refund.get("setl_id") == setl_id
+
+
 def _of_cancellation(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:
-    """Read 5203 about the settlement a cancellation in doubt would undo: refd_setl_flag 1 = it is undone (§4.3)."""
+    """Read 5203 about what a cancellation in doubt would undo; undone: refd_setl_flag 1, or a refund's row."""
     rows, setl_id = rows_of(reply, "setlinfo"), undone_setl_id(original.business_key)
-    ours = [row for row in rows or () if row.get("setl_id") == setl_id and row.get("psn_no") == original.psn_no]
-    if not ours:
+    his = [row for row in rows or () if row.get("psn_no") == original.psn_no]
+    refunds = [row for row in his if is_refund(row) and _of_this(row, original, setl_id)]
+    ours = [row for row in his if row.get("setl_id") == setl_id and row not in refunds]
+    if len(refunds) == 1:
+        return "found", refunds[0]
+    if not ours or refunds:
         return "unknown", None
     if any(amounts_of(row) is None for row in ours):
         return "unknown", None

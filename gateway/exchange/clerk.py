@@ -99,5 +99,6 @@ class Clerk:
             omsgid=facts.omsgid,
             insuplc_admdvs=insuplc if isinstance(insuplc, str) else "",
             mdtrtarea_admvs=job.admdvs,
+            med_type=facts.med_type,
             medfee_fen=facts.medfee_fen,
         )

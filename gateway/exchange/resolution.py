@@ -158,7 +158,7 @@ def new_resolution() -> Resolution:
 class Policy:
     """How one record's doubt is ended; from its link, region and transaction.
 
-    asks: the delays after which a query is sent, () = reverse at once (Q4). confirm: a settlement that is found stays.
+    asks: when queries are sent, counted from the doubt, () = reverse at once (Q4). confirm: a settlement found stays.
     cancels: the record is a cancellation. reversible: 2601 may take it back. consistent: a query that finds nothing
     proves it, once quiesce_ms have passed since it was sent. give_up_s: how long in all. compares: the daily statement
     is asked for before a person takes over; proves: one without its row proves that there is nothing.

@@ -96,7 +96,9 @@ class Request:
             Bypass(self).look()
         elif not isinstance(found, Known) or found.entry.klass not in ("M", "A"):
             self.unknown()
-        elif (found.entry.infno or self.facts.oinfno) != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
+        elif not found.entry.infno:  # a statement names no transaction; and it may have been told (RV4)
+            self._refuse("原交易由平台对账得知，请联系医保办处理", found.entry)
+        elif found.entry.infno != self.facts.oinfno or found.entry.psn_no != self.facts.psn_no:
             self.room.clerk.watch_alarm(self.first, "reversal_mismatch")
             self._refuse("原交易编号或人员编号与原交易不符")
         else:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from gateway.core.codes import Snapshot
 from gateway.core.dates import SHANGHAI, shanghai
 from gateway.core.facts import Digest
 from gateway.core.jsontext import encode
@@ -28,8 +29,9 @@ HALF_OPEN_MAX = 4
 POLL_S = 1.0
 HEAD_S = 60.0
 SIGN_IN_S = 60.0
-SETTLE_ASKS_S = (3.0, 5.0, 12.0)  # +3, +8, +20 s (§4.2)
-CANCEL_ASKS_S = (3.0, 5.0, 12.0, 40.0, 60.0, 60.0, 120.0, 150.0, 150.0)  # until 10 minutes are over (§4.3)
+# Counted from the doubt; one whose answer is slow is followed at once by the next that is due.
+SETTLE_ASKS_S = (3.0, 8.0, 20.0)  # §4.2
+CANCEL_ASKS_S = (3.0, 8.0, 20.0, 60.0, 120.0, 180.0, 300.0, 450.0, 600.0)  # until 10 minutes are over (§4.3)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -49,6 +51,8 @@ class StoreForward:
     new_id: Callable[[], int]
     names: Mapping[str, str]
     parcel: Parcel
+    snapshot: Callable[[str], Snapshot | None]
+    visit_code: Callable[[str, str, str, str], str]
     heads: dict[str, dict[str, str]] = attrs.Factory(dict)
     live: dict[int, Undo] = attrs.Factory(dict)
     _flying: dict[str, int] = attrs.Factory(dict)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from msgspec import Raw
 
-from gateway.core.dates import shanghai
+from gateway.core.dates import SHANGHAI, shanghai
 from gateway.core.model import Entry, NotAccepted, OpResult, Settled
 from gateway.core.money import yuan
 from gateway.core.ports import Reply
@@ -126,7 +126,7 @@ class Statements:
             else:
                 over(None)
 
-        since = shanghai(now) - timedelta(days=BACK_DAYS)
+        since = datetime.combine(days[0] - timedelta(days=BACK_DAYS), time(), SHANGHAI)
         op = Settled(fixmedins_code=original.fixmedins_code, since_ms=int(since.timestamp() * 1000), rows_max=ROWS_MAX)
         self.office.queue.submit(op, listed)
 
@@ -207,7 +207,8 @@ class _Comparison:
         if found is None:
             self.over(None)
             return
-        self.theirs += [row for row in found if row.theirs]
+        ours = {line.setl_id for line in self._ours()}
+        self.theirs += [row for row in found if row.theirs or (row.setl_id and row.setl_id not in ours)]
         del self.groups[0]
         if self.groups:
             self._upload()

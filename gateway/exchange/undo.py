@@ -16,6 +16,7 @@ from gateway.core.facts import undone_setl_id
 from gateway.core.model import FAILED, Accept, Accepted, Advance, Entry, NotAccepted, OpResult, Saf, State
 from gateway.exchange.asking import ask_about, sign_in
 from gateway.exchange.comparing import compare
+from gateway.exchange.confirmed import answer_of, node_of
 from gateway.exchange.door import Link
 from gateway.exchange.resolution import (
     Answer,
@@ -38,7 +39,7 @@ from gateway.exchange.resolution import (
     weigh_finding,
 )
 from gateway.exchange.sending import SENDING_STATE, Sending, prepared
-from gateway.exchange.verdict import Undoing, refund_of
+from gateway.exchange.verdict import Undoing
 
 if TYPE_CHECKING:
     from gateway.exchange.saf import StoreForward
@@ -74,6 +75,7 @@ class Undo:
     told: list[Callable[[State], None]] = attrs.Factory(list)
     _not_found: bool = False
     _asked: int = 0
+    _begun_s: float = 0.0
     _compares: bool = False  # the last question waits, or is on its way
     _sign_ins: int = 0
     _over: bool = False
@@ -87,6 +89,7 @@ class Undo:
 
     def begin(self) -> None:
         """The record is durably in doubt."""
+        self._begun_s = self.office.clock.seconds()
         self._deadlines(self._now_ms())
         # How long ago it left is measured with a clock that may have jumped meanwhile: by no more than it may wait.
         since_s = (self._now_ms() - self.sent_ms) / 1000
@@ -152,10 +155,11 @@ class Undo:
         effects: Effects = getattr(self.machine, name)()
         for effect in effects:
             if isinstance(effect, Ask):
-                self._later("ask", self.policy.asks[self._asked], self._ask)
+                at_s = self._begun_s + self.policy.asks[self._asked]
+                self._later("ask", at_s - self.office.clock.seconds(), self._ask)
                 self._asked += 1
             elif isinstance(effect, Compare):
-                self._later("comparing", COMPARE_S, self._not_compared)
+                self._later("comparing", COMPARE_S, lambda: self._compared("unknown", None))
                 self._compare()
             elif isinstance(effect, Queue):
                 self._queue()
@@ -185,9 +189,6 @@ class Undo:
         """What was still on its way could be booked behind a statement's back: it leaves when that is over (§5.3)."""
         if self.quiet and not self._ended:
             compare(self, self._compared)
-
-    def _not_compared(self) -> None:
-        self._compared("unknown", None)
 
     def _compared(self, finding: Finding, found: Mapping[str, Any] | None) -> None:
         if self._ended:
@@ -315,13 +316,11 @@ class Undo:
             saf = attrs.evolve(self.row, state="DEAD" if end.how == "manual" else "DONE")
         now = self.office.clock.seconds()
         answer, settled = None, ("", "", "")
-        if to != "MANUAL":
-            found = self._found if end.how == "confirmed" else None
-            if found is not None and self.policy.cancels:
-                found = refund_of(found)
-            answer = state_made(self.record, to, now, self.link.infcode, {"setlinfo": found} if found else None)
-            if found is not None:
-                settled = self.link.judge.found(found)
+        if end.how == "confirmed" and self._found is not None:
+            node = node_of(self, self._found)
+            answer, settled = answer_of(self, node), self.link.judge.found(node)
+        elif to != "MANUAL":
+            answer = state_made(self.record, to, now, self.link.infcode)
         reason = {"absent": "reversed_absent", "undone": "reversed"}.get(end.how, self._reason or end.how)
         op = self._advance(
             self.record,

@@ -217,13 +217,22 @@ def amounts_of(found: Mapping[str, Any]) -> dict[str, int] | None:
     return amounts
 
 
-def refund_of(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a cancellation answers, from the settlement it cancelled: its exact negative (annex X26, B10).
+def refund_of(node: Mapping[str, Any], undone: str) -> dict[str, Any]:
+    """Return what a cancellation answers, from its own row, else from the settlement it cancelled (annex X26, B10).
 
-    The refund's own setl_id is not known: nobody but the lost answer named it.
+    Of the latter it is the exact negative without a number: nobody but the lost answer named that. undone: the
+    settlement's setl_id.
     """
-    amounts = {name: Raw(yuan(-amount).encode()) for name, amount in (amounts_of(node) or {}).items()}
-    return {name: node[name] for name in ("psn_no", "mdtrt_id", *_WORDS) if node.get(name)} | amounts
+    amounts = amounts_of(node) or {}
+    own = is_refund(node)
+    told = {name: Raw(yuan(amount if own else -amount).encode()) for name, amount in amounts.items()}
+    number = ("setl_id",) if own and node.get("setl_id") != undone else ()
+    return {name: node[name] for name in (*number, "psn_no", "mdtrt_id", *_WORDS) if node.get(name)} | told
+
+
+def is_refund(node: Mapping[str, Any]) -> bool:
+    """Say whether a query's row is a refund: its total is negative."""
+    return (amounts_of(node) or {}).get("medfee_sumamt", 0) < 0
 
 
 def _odd_amount(value: Any) -> int | None:

@@ -379,3 +379,17 @@ def test_the_other_commands_hand_over(desk: Desk) -> None:
     assert found.exit_code == 0
     assert "1家机构，2条平台链路" in found.stdout
     assert told(desk.run("check", "CONFIG", "--json"))["transactions"]["texts"] > 200
+
+
+def test_a_person_says_that_a_backup_was_put_back_and_that_it_was_looked_at(desk: Desk) -> None:
+    text = desk.run("recover", "CONFIG", "--restored").stdout
+    assert "下次启动先向平台核对" in text
+    refused = desk.run("recover", "CONFIG", "--apply")
+    assert (refused.exit_code, "日志由备份恢复" in refused.stderr) == (2, True)
+    opened = told(desk.run("recover", "CONFIG", "--open", "--json"))
+    assert [(row["msgid"], row["was"], row["to"]) for row in opened["rows"]] == [
+        ("m2", "SENT", "MANUAL"), ("m3", "JOURNALED", "MANUAL"),
+    ]  # fmt: skip
+    assert told(desk.run("recover", "CONFIG", "--json"))["rows"] == []
+    assert "日志由备份恢复，其后的经过已丢失" in desk.run("journal", "show", "CONFIG", "m2").stdout
+    assert desk.run("recover", "CONFIG", "--open", "--apply").exit_code == 2

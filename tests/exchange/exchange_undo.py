@@ -87,8 +87,8 @@ def sent_of(rig: Rig, infno: str) -> list[Sent]:
     return [one for one in rig.far.sent if one.message["infno"] == infno]
 
 
-def live(rig: Rig, msgid: str = "m1") -> Undo:
-    return rig.room.office.live[rig.row(msgid).id]
+def live(rig: Rig, msgid: str = "m1", institution: str = HOME) -> Undo:
+    return rig.room.office.live[rig.row(msgid, institution).id]
 
 
 def row_on_queue(rig: Rig, msgid: str = "m1") -> Saf:

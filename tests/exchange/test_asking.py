@@ -1,5 +1,5 @@
-"""Asking what became of a settlement in doubt: 5203 by visit (Q1), by every visit 5201 names (Q2); only what is
-conclusive counts.
+"""Asking what became of a settlement in doubt: 5203 by visit (Q1); only what is conclusive counts. Q2:
+test_asking_visits.py.
 
 Rules: reversal specification §3 (CONFIRMED, ABSENT), §4.1, §4.2; contract-annex X7, X26.
 """
@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from exchange_messages import HOME, PERSON, SHOP, VISIT, Json, envelope, pay, sale
+from exchange_messages import HOME, PERSON, VISIT, Json, envelope, pay
 from exchange_rig import T0_S, Caller, Far, Rig, settlement
 from exchange_undo import (
     Platform,
@@ -56,12 +56,28 @@ def test_it_is_asked_three_times_and_then_reversed(rig: Rig) -> None:
     rig.far.plays = told()
     fall_into_doubt(rig)
     rig.run(19)
-    assert [round(one.at - T0_S, 1) for one in sent_of(rig, "5203")] == [3.1, 8.2]
+    assert [round(one.at - T0_S, 1) for one in sent_of(rig, "5203")] == [3.1, 8.1]
     assert rig.state("m1") == "IN_DOUBT"
     rig.run(2)
     assert len(sent_of(rig, "5203")) == 3
     assert rig.states("m1")[2:] == ["IN_DOUBT", "REVERSING", "REVERSED"]
     assert len({one.message["msgid"] for one in rig.far.sent}) == 5
+
+
+def test_one_that_is_slow_is_followed_by_the_next_that_is_due(rig: Rig) -> None:
+    """§4.2: the moments count from the doubt, so three slow queries take no longer than they must."""
+    fall_into_doubt(rig)
+    rig.run(3.5)
+    rig.run(8)  # until +11: the second has been due for three seconds
+    assert len(sent_of(rig, "5203")) == 1
+    sent_of(rig, "5203")[0].raw(b"?")
+    rig.run()
+    assert len(sent_of(rig, "5203")) == 2
+    sent_of(rig, "5203")[1].raw(b"?")
+    rig.run(8)
+    assert len(sent_of(rig, "5203")) == 2
+    rig.run(1)
+    assert [round(one.at - T0_S) for one in sent_of(rig, "5203")] == [3, 12, 20]
 
 
 def test_without_a_strategy_nobody_is_asked() -> None:
@@ -300,75 +316,23 @@ def test_a_query_that_left_before_things_were_quiet_proves_nothing_by_its_late_a
     assert rig.state("m1") == "IN_DOUBT"
 
 
-# --- by every visit (Q2) ----------------------------------------------------------------------------------------------
-
-
-def visits(*numbers: Any, setl_id: Any = "") -> dict[str, Any]:
-    return {"mdtrtinfo": [{"mdtrt_id": number, "psn_no": PERSON, "setl_id": setl_id} for number in numbers]}
-
-
-def by_visit(listed: dict[str, Any], **answers: Any) -> Platform:
-    """A platform that lists visits and answers 5203 by visit: `V1=[rows]`, or None for a garbled answer."""
-
-    def play(one: Any) -> None:
-        data = one.message["input"]["data"]
-        if one.message["infno"] == "5201":
-            one.reply(0, output=listed)
-        elif one.message["infno"] == "5203":
-            rows = answers[data["mdtrt_id"]]
-            one.raw(b"?") if rows is None else one.reply(0, output={"setlinfo": rows})
-        else:
-            one.reply(0)
-
-    return play
-
-
-def shop_row(visit: str, **changes: Any) -> Json:
-    return settlement("m1", PERSON, 54.48) | {"mdtrt_id": visit} | changes
-
-
-@pytest.mark.parametrize("resolve", ["Q1", "Q2"])
-def test_a_sale_has_no_visit_yet_so_every_visit_of_the_person_is_asked_about(resolve: str) -> None:
-    rig = Rig(settings={"resolve": resolve})
-    by_table(rig, confirm=("2102",))
-    rig.far.plays = by_visit(visits("V1", "V2", "V3", setl_id="SX"), V1=[], V2=[shop_row("V2")], V3=[])
-    fall_into_doubt(rig, sale("m1"))
+def test_the_answer_of_a_confirmed_settlement_speaks_the_institutions_own_codes(rig: Rig) -> None:
+    """X14: the query's node carries a coded field."""
+    rig.far.plays = told(row(dise_codg="M03900"))
+    fall_into_doubt(rig, discharge("m1"))
     rig.run(4)
-    (listed,) = sent_of(rig, "5201")
-    data = listed.message["input"]["data"]
-    assert data["psn_no"] == PERSON
-    assert data["begntime"] == "2026-03-01 08:00:00"
-    assert "2026-03-02 08:00" < data["endtime"] < "2026-03-02 08:05"
-    asked = [one.message["input"]["data"] for one in sent_of(rig, "5203")]
-    assert asked == [{"psn_no": PERSON, "setl_id": "SX", "mdtrt_id": visit} for visit in ("V1", "V2")]
-    entry = rig.row("m1", SHOP)
-    assert (entry.state, entry.mdtrt_id) == ("CONFIRMED", "V2")
+    answer = rig.ask(discharge("m1")).answer
+    assert answer["output"]["setlinfo"]["dise_codg"] == "MB000"
+    assert answer["gw_codes"] == [{"path": "output.setlinfo.dise_codg", "national": "M03900", "local": "MB000"}]
+    assert answer["gw_state"] == "CONFIRMED"
 
 
-@pytest.mark.parametrize(
-    ("listed", "answers", "expected"),
-    [
-        (visits("V1", "V2"), {"V1": [], "V2": [shop_row("V2", medins_setl_id="m0")]}, "ABSENT"),
-        (visits(), {}, "ABSENT"),
-        (visits("V1", "V2"), {"V1": [], "V2": None}, "REVERSED"),  # one of them did not say
-        ({"mdtrtinfo": "x"}, {}, "REVERSED"),
-    ],
-)
-def test_nothing_in_any_visit_is_nothing_only_when_all_were_asked_and_answered(
-    listed: dict[str, Any], answers: dict[str, Any], expected: str
+def test_an_answer_that_cannot_be_translated_is_told_as_the_platform_says_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = Rig(settings={"resolve": "Q2", "quiesce_s": 1})
-    by_table(rig, query_consistent=True)
-    rig.far.plays = by_visit(listed, **answers)
-    fall_into_doubt(rig, sale("m1"))
-    rig.run(60)
-    assert rig.state("m1", SHOP) == expected
-
-
-def test_a_person_with_many_visits_is_asked_about_ten_times_and_no_more() -> None:
-    rig = Rig(settings={"resolve": "Q2"})
-    names = [f"V{n}" for n in range(40)]
-    rig.far.plays = by_visit(visits(*names), **{name: [] for name in names})
-    fall_into_doubt(rig, sale("m1"))
+    monkeypatch.setattr("gateway.exchange.confirmed.translate_back", lambda *arguments: 1 / 0)
+    rig.far.plays = told(row(dise_codg="M03900"))
+    fall_into_doubt(rig, discharge("m1"))
     rig.run(4)
-    assert len(sent_of(rig, "5203")) == 10
+    assert rig.ask(discharge("m1")).answer["output"]["setlinfo"]["dise_codg"] == "M03900"
+    assert ("internal_error", "m1") in rig.watch.alarms

@@ -73,6 +73,43 @@ def test_the_answer_of_a_confirmed_cancellation_is_the_exact_negative_of_what_it
     assert "setl_id" not in info  # the refund's own number was named by the lost answer alone
 
 
+def refunded(**changes: Any) -> Json:
+    """The refund's own row: negative amounts, its own number and message."""
+    amounts = {"medfee_sumamt": -100, "psn_part_amt": -100, "psn_cash_pay": -100, "fund_pay_sumamt": 0, "acct_pay": 0}
+    return row("1", setl_id="T9", medins_setl_id="u1", **amounts) | changes
+
+
+@pytest.mark.parametrize("rows", [(refunded(),), (row("1"), refunded()), (refunded(), row("0"))])
+def test_a_refunds_own_row_confirms_it_with_its_number(rig: Rig, rows: tuple[Json, ...]) -> None:
+    """§4.3: or a refund row. It is the success answer, as the platform would have given it."""
+    rig.far.plays = told(*rows)
+    rig.run(4)
+    info = rig.ask(refund("u1", "S1")).answer["output"]["setlinfo"]
+    assert (info["setl_id"], info["medfee_sumamt"], info["psn_cash_pay"]) == ("T9", -100.0, -100.0)
+    assert (rig.row("u1").state, rig.row("u1").setl_id, rig.row("m1").cancelled) == ("CONFIRMED", "T9", True)
+
+
+def test_a_refunds_row_under_the_settlements_number_is_no_number_of_its_own(rig: Rig) -> None:
+    rig.far.plays = told(refunded(setl_id="S1", medins_setl_id=""), row("1"))
+    rig.run(4)
+    info = rig.ask(refund("u1", "S1")).answer["output"]["setlinfo"]
+    assert (info["medfee_sumamt"], "setl_id" in info) == (-100.0, False)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (refunded(medins_setl_id="u9"),),  # of another settlement of this visit
+        (refunded(psn_no="51080000000000000002"),),
+        (refunded(), refunded(setl_id="T8")),
+    ],
+)
+def test_a_refund_that_may_be_another_confirms_nothing(rig: Rig, rows: tuple[Json, ...]) -> None:
+    rig.far.plays = told(*rows)
+    rig.run(4)
+    assert rig.state("u1") == "IN_DOUBT"
+
+
 @pytest.mark.parametrize("flag", [1, "1"])
 def test_the_mark_of_a_cancellation_may_be_a_number_or_a_text(rig: Rig, flag: Any) -> None:
     rig.far.plays = told(row(flag))

@@ -64,7 +64,7 @@ def test_what_todays_statement_shows_is_forwarded_and_kept() -> None:
         [differing("x1", "60.00", psn_no=OTHERS)],  # RV2
         [differing("x1", "-60.00", refd="1")],
         [differing("x1", "60.00"), differing("x1", "60.00")],
-        [differing("x1", "60.00", known="S9")],  # ours as well: no row of the agency alone
+        [differing("x1", "60.00", known="Sm0")],  # ours as well: no row of the agency alone
     ],
 )
 def test_what_it_does_not_show_is_refused(rows: list[str]) -> None:

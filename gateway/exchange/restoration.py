@@ -1,0 +1,116 @@
+"""After a restored backup: ask the platform about everything since, before any money is taken (RECOVERY).
+
+Nothing of what the journal holds open is believed: its end may have been reached, and told, after the backup. A person
+gets that. What the agency has and this journal has not becomes a row EXTERNAL, so that its msgid is never sent again.
+Idempotent: a crash begins again. Source: reversal specification §9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from gateway.core.jsontext import decode
+from gateway.core.model import MONEY, OPEN, Accept, Advance, Entry, NotAccepted, OpResult, Reopen, Unfinished
+from gateway.core.statement import Differing
+from gateway.exchange.door import Institution
+from gateway.exchange.recovery import Past, is_sending
+from gateway.exchange.saf import StoreForward
+from gateway.exchange.statement import Statement
+
+AGAIN_S = 60.0
+
+
+def plan_restoration(entries: list[Entry], queued: list[Unfinished], now_s: float) -> list[Advance]:
+    """Return what is to be written of the records a backup holds open, before anything else."""
+    rows = {found.record.id: found.saf for found in queued}
+    return [
+        Advance(
+            entry=entry,
+            was=entry.state,
+            to="DONE" if is_sending(entry) else "MANUAL",
+            at_ms=int(now_s * 1000),
+            reason="restored",
+            saf=attrs.evolve(rows[entry.id], state="DEAD") if entry.id in rows else None,
+        )
+        for entry in entries
+        if entry.klass in MONEY and entry.state in OPEN
+    ]
+
+
+def begin_again(store: Past, office: StoreForward, now_s: float) -> None:
+    """Do that, and learn the envelope heads; nothing is sent, no lane taken. Call it before any listener opens."""
+    ops = plan_restoration(store.open_entries(), store.unfinished(), now_s)
+    if ops:
+        store.commit(list(ops))
+    office.heads.update({code: decode(head.encode()) for code, head in store.heads().items()})
+
+
+@attrs.define(eq=False)
+class Restoration:
+    """Asks for every institution's statement since then, and again until it has it; then says so, once.
+
+    left: the institutions that are still to be asked about, for whoever waits.
+    """
+
+    office: StoreForward
+    institutions: Mapping[str, Institution]
+    since_ms: int
+    over: Callable[[], None]
+    left: set[str] = attrs.Factory(set)
+
+    def start(self) -> None:
+        self.left = set(self.institutions)
+        for code in sorted(self.institutions):
+            self._ask(code)
+
+    def _ask(self, code: str) -> None:
+        link = self.institutions[code].link
+        since = Entry(
+            id=0, fixmedins_code=code, msgid="", infno="", klass="C", link=link.name, state="EXTERNAL", digest=b"",
+            created_ms=self.since_ms,
+        )  # fmt: skip
+
+        def told(found: Statement | None) -> None:
+            if found is None:
+                self.office.clock.callLater(AGAIN_S, self._ask, code)
+            else:
+                self._keep(code, [self._external(code, row) for row in found.theirs if row.msgid])
+
+        self.office.statements.ask(link, since, told)
+
+    def _external(self, code: str, row: Differing) -> Entry:
+        return Entry(
+            id=self.office.new_id(),
+            fixmedins_code=code,
+            msgid=row.msgid,
+            infno="",  # a statement does not name the transaction
+            klass="M",
+            link=self.institutions[code].link.name,
+            state="EXTERNAL",
+            digest=b"",
+            created_ms=int(self.office.clock.seconds() * 1000),
+            lane=f"p|{row.psn_no}",
+            psn_no=row.psn_no,
+            medfee_fen=row.medfee_fen,
+        )
+
+    def _keep(self, code: str, rows: list[Entry]) -> None:
+        """Make them durable, one commit after another; one the journal has already stays as it is."""
+        if not rows:
+            self._done(code)
+            return
+
+        def kept(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, NotAccepted):
+                self.office.clock.callLater(AGAIN_S, self._keep, code, rows)
+            else:
+                self._keep(code, rows[1:])
+
+        self.office.queue.submit(Accept(entry=rows[0], reason="restored"), kept)
+
+    def _done(self, code: str) -> None:
+        self.left.discard(code)
+        if not self.left:
+            self.office.queue.submit(Reopen(), lambda _: self.over())

@@ -1,0 +1,140 @@
+"""RECOVERY: after a restored backup the platform is asked about everything since, before money is taken (§9)."""
+
+import attrs
+import pytest
+from exchange_agency import OTHERS, Agency, differing, known_group
+from exchange_messages import HOME, PERSON, pay, refund
+from exchange_rig import T0_S, Rig
+from exchange_undo import at_once, fall_into_doubt, reasons, row_on_queue, sent_of, undo
+
+from gateway.exchange.restoration import Restoration, begin_again
+
+DAY_S = 86400.0
+
+
+@attrs.define
+class Over:
+    """Whether it is over, and the restoration."""
+
+    rig: Rig
+    times: int = 0
+    asks: Restoration = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        room = self.rig.room
+        here = {HOME: room.door.institutions[HOME]}
+        since_ms = int(T0_S * 1000)
+        self.asks = Restoration(room.office, here, since_ms, self.ended)
+
+    def ended(self) -> None:
+        self.times += 1
+
+
+def restored(rig: Rig, agency: Agency) -> Over:
+    """Start on a backup, one day later."""
+    rig.kill()
+    rig.store.journal.restored_ms = int(T0_S * 1000)
+    rig.clock.advance(DAY_S)
+    rig.far.plays = agency
+    rig.start()
+    begin_again(rig.store, rig.room.office, rig.clock.seconds())
+    over = Over(rig)
+    over.asks.start()
+    return over
+
+
+def test_what_only_the_platform_knows_is_kept_and_never_sent_again() -> None:
+    rig = at_once()
+    known_group(rig)
+    over = restored(rig, Agency([differing("x1", "60.00"), differing("x2", "-1.00", refd="1", psn_no=OTHERS)]))
+    rig.run(1)
+    assert (over.times, over.asks.left, rig.store.journal.restored_ms) == (1, set(), None)
+    (asked,) = sent_of(rig, "3202")
+    days = asked.message["input"]["data"]
+    assert (days["stmt_begndate"], days["stmt_enddate"]) == ("2026-03-02", "2026-03-03")
+    row = rig.row("x1")
+    assert (row.state, row.psn_no, row.medfee_fen) == ("EXTERNAL", PERSON, 6000)
+    assert rig.state("x2") == "EXTERNAL"
+    before = len(rig.far.sent)
+    assert rig.ask(pay("x1")).said == (200, "GW-MANUAL", "MANUAL", "no")
+    assert len(rig.far.sent) == before
+
+
+@pytest.mark.parametrize("code", ["2207", "2102", ""])
+def test_a_success_it_learnt_of_may_have_been_handed_over_so_nobody_reverses_it_by_message(code: str) -> None:
+    """RV4; and a statement does not say which transaction it was, which 2601 must."""
+    rig = Rig(settings={"resolve": "Q4"}, institution={"his_may_reverse_acked": True, "reverse_unknown": True})
+    known_group(rig)
+    restored(rig, Agency([differing("x1", "60.00")]))
+    rig.run(1)
+    assert rig.ask(undo("r1", omsgid="x1", oinfno=code)).answer["infcode"] == -1
+    assert sent_of(rig, "2601") == []
+
+
+def test_what_the_backup_holds_open_goes_to_a_person_and_is_not_reversed() -> None:
+    """Its late success may have been told after the backup."""
+    rig = at_once()
+    setl_id = known_group(rig)
+    rig.far.plays = Agency()
+    fall_into_doubt(rig, pay("m1"))
+    rig.run(1)
+    rig.far.plays = None
+    rig.ask(refund("m2", setl_id, psn_no=OTHERS))
+    rig.ask(pay("m3", "B3", psn_no=OTHERS))
+    assert [rig.state(one) for one in ("m1", "m2", "m3")] == ["REVERSING", "SENT", "JOURNALED"]
+    sent = len(sent_of(rig, "2601"))
+    over = restored(rig, Agency())
+    rig.run(DAY_S)
+    assert over.times == 1
+    assert [rig.state(one) for one in ("m1", "m2", "m3")] == ["MANUAL"] * 3
+    assert (reasons(rig)[-1], row_on_queue(rig).state) == ("restored", "DEAD")
+    assert len(sent_of(rig, "2601")) == sent
+    assert not rig.room.lanes.held()
+
+
+@pytest.mark.parametrize("deaf", ["9101", "3202", "9102"])
+def test_it_does_not_end_until_the_platform_has_answered(deaf: str) -> None:
+    rig = at_once()
+    known_group(rig)
+    agency = Agency([differing("x1", "60.00")], deaf=deaf)
+    over = restored(rig, agency)
+    rig.run(3600)
+    assert (over.times, over.asks.left) == (0, {HOME})
+    agency.deaf = ""
+    rig.run(1300)
+    assert (over.times, rig.state("x1")) == (1, "EXTERNAL")
+
+
+def test_an_institution_nobody_can_ask_about_waits_for_a_person() -> None:
+    rig = at_once()
+    over = restored(rig, Agency())
+    rig.run(3600)
+    assert (over.times, over.asks.left) == (0, {HOME})
+
+
+def test_a_crash_meanwhile_gives_the_same_result() -> None:
+    rig = at_once()
+    known_group(rig)
+    agency = Agency([differing("x1", "60.00"), differing("x2", "1.00", psn_no=OTHERS)])
+    restored(rig, agency)
+    while rig.row("x1") is None:
+        rig.run(0.0005)
+    assert rig.row("x2") is None
+    over = restored(rig, agency)
+    rig.run(1)
+    assert (over.times, rig.state("x1"), rig.state("x2")) == (1, "EXTERNAL", "EXTERNAL")
+    assert len(rig.store.journal.by_msgid) == len(rig.store.journal.rows)
+
+
+def test_a_full_disk_is_waited_for() -> None:
+    rig = at_once()
+    known_group(rig)
+    over = restored(rig, Agency([differing("x1", "60.00")]))
+    while not sent_of(rig, "9102"):
+        rig.run(0.001)
+    rig.disk.full = True
+    rig.run(30)
+    assert over.times == 0
+    rig.disk.full = False
+    rig.run(300)
+    assert (over.times, rig.state("x1")) == (1, "EXTERNAL")
