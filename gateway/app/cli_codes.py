@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.cli_codes_upload import cancel, compare, fetch, orders, upload, uploads_shown
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
 from gateway.app.say import USAGE, Outside, end, load, show
@@ -30,6 +31,10 @@ def codes() -> None:
 
 
 codes.add_command(mapping_group)
+for _command in (upload, cancel, compare, uploads_shown):
+    mapping_group.add_command(_command)
+for _command in (fetch, orders):
+    codes.add_command(_command)
 
 
 def _operator() -> str:

@@ -20,6 +20,7 @@ from adapters.crypto.digest import self_test
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
 from adapters.crypto.vault import Vault
 from adapters.store.checkpoint import Checkpoints
+from adapters.store.codes_orders import prepare
 from adapters.store.codes_reader import CodesStore
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
@@ -45,6 +46,8 @@ from gateway.app.assemble import (
     regions_of,
     signer_of,
 )
+from gateway.app.codes_desk import CodesDesk
+from gateway.app.codes_work import SCRIPTS
 from gateway.app.config import Config
 from gateway.app.facts import code_forms, read_files
 from gateway.app.frontdoor import FrontDoor
@@ -100,6 +103,7 @@ class Node:
     _ports: list[Any] = attrs.Factory(list)
     _factories: list[HttpServerFactory] = attrs.Factory(list)
     _rounds: Rounds = attrs.field(init=False)
+    _desk: CodesDesk = attrs.field(init=False)
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
@@ -125,6 +129,7 @@ class Node:
         self._writer = WriterThread(self.reactor.callFromThread)
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
+        watch = Watcher(self.metrics, log)
         self.room = assemble_exchange(
             clock=self.clock,
             institutions={one.fixmedins_code: make_institution(one, links[one.link]) for one in config.institution},
@@ -132,13 +137,14 @@ class Node:
             store=self.store,
             last_id=self.store.last_id,
             runner=self._writer,
-            watch=Watcher(self.metrics, log),
+            watch=watch,
             on_broken=self._broken,
             dice=self.dice,
             linger_s=LINGER_S,
         )
         recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
         self._codes(code_forms(files))
+        self._orders(watch)
         self._watch_readings()
         gc.collect()
         gc.freeze()
@@ -172,7 +178,8 @@ class Node:
         return make_link(name, settings, compile_region(region), pool, files, path, signer, self.reactor)
 
     def _codes(self, forms: Any) -> None:
-        store = CodesStore.open(self.config.room("codes"), list(schemas.read("migrations/codes", ".sql")))
+        prepare(self.config.room("codes"), SCRIPTS)
+        store = CodesStore.open(self.config.room("codes"), SCRIPTS)
         loader = WriterThread(self.reactor.callFromThread, "codes")
         self._watcher = CodesWatcher(
             self.reactor,
@@ -185,6 +192,28 @@ class Node:
         )
         self._watcher.load_now()
         self._watcher.start()
+
+    def _orders(self, watch: Watcher) -> None:
+        """What commands want done at platforms: taken from the codes room's file (annex X35)."""
+        office = self.room.office
+        self._desk = desk = CodesDesk(
+            reactor=self.reactor,
+            clock=self.clock,
+            dice=self.dice,
+            config=self.config,
+            institutions=self.room.door.institutions,
+            links=self.links,
+            files={name: self._pools[f"{name}_files"] for name in self.links},
+            crowded=lambda name: self._pools[name].waiting > 0,
+            heads=office.heads,
+            learn=lambda code, head: office.remember(code, head, urgent=True),
+            watch=watch,
+            owner=self.new_id(),
+            report=lambda cause: self._log.failure("codes_order_failed", cause),
+        )
+        self.metrics.watch("liangding_codes_upload_total", lambda: desk.tally.uploads)
+        self.metrics.watch("liangding_codes_downloads_total", lambda: desk.tally.downloads)
+        self.metrics.watch("liangding_codes_download_timestamp_seconds", lambda: desk.tally.current_s)
 
     def _watch_readings(self) -> None:
         room, metrics, log = self.room, self.metrics, self._log
@@ -271,6 +300,7 @@ class Node:
 
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
+        self._desk.orders.start()
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in ports)
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
@@ -330,6 +360,7 @@ class Node:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
+        await self._desk.stop()
         self._rounds.stop()
         self._watcher.stop()
         idle: Deferred[None] = Deferred()
