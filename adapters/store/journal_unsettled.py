@@ -20,32 +20,37 @@ _ROWS = """
     ORDER BY j.id DESC
 """
 _WHEN = "SELECT max(created_ms) FROM journal WHERE id > ? AND id <= ?"
-_CODES = "SELECT DISTINCT json_extract(value, '$[2]') FROM json_each(?)"
+_CODES = "SELECT DISTINCT json_extract(value, '$[2]') FROM json_each(?) WHERE json_extract(value, '$[1]') = ?"
 
 
-def unsettled(path: Path, institution: str, codes: Collection[str], since_ms: int) -> set[str]:
-    """Return those of the local codes that stand in unsettled fee lines since then. Raises sqlite3.Error."""
+def unsettled(
+    path: Path, institution: str, system: str, codes: Collection[str], since_ms: int, chunk: int = _CHUNK
+) -> set[str]:
+    """Return those of a system's local codes that stand in unsettled fee lines since then. Raises sqlite3.Error.
+
+    chunk: journal rows of one look.
+    """
     if not path.exists() or not codes:
         return set()
     found: set[str] = set()
     settled: set[str] = set()  # visits; read backwards, so a settlement is seen before the lines it settles
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        for infno, visit, state, cancelled, rows in _journal(connection, institution, since_ms):
+        for infno, visit, state, cancelled, rows in _journal(connection, institution, since_ms, chunk):
             if infno.startswith(("2207", "2304")):
                 if state in ("ACKED", "CONFIRMED") and not cancelled:
                     settled.add(visit)
             elif visit not in settled and rows:
-                found.update({code for (code,) in connection.execute(_CODES, (rows,))}.intersection(codes))
+                found.update({code for (code,) in connection.execute(_CODES, (rows, system))}.intersection(codes))
     return found
 
 
 def _journal(
-    connection: sqlite3.Connection, institution: str, since_ms: int
+    connection: sqlite3.Connection, institution: str, since_ms: int, chunk: int
 ) -> Iterator[tuple[str, str, str, int, str | None]]:
     """Yield (infno, visit, state, cancelled, evidence) of fee lines and settlements, newest first."""
     high = connection.execute(_NEWEST).fetchone()[0]
     while high > 0:
-        low = max(0, high - _CHUNK)
+        low = max(0, high - chunk)
         yield from connection.execute(_ROWS, (low, high, institution)).fetchall()
         newest = connection.execute(_WHEN, (low, high)).fetchone()[0]
         if newest is not None and newest < since_ms:

@@ -164,10 +164,10 @@ class CodesDesk:
     ) -> Wanted:
         return wanted(self.config.room("codes"), institution, system, held, today, self.config.codes.far_date, fields)
 
-    def _unsettled(self, institution: str, codes: Sequence[str]) -> set[str]:
+    def _unsettled(self, institution: str, system: str, codes: Sequence[str]) -> set[str]:
         days = self.config.codes.unsettled_days
         since_ms = int((self.clock.seconds() - days * DAY_S) * 1000)
-        return unsettled(self.config.journal, institution, codes, since_ms) if days else set()
+        return unsettled(self.config.journal, institution, system, codes, since_ms) if days else set()
 
     # --- libraries -----------------------------------------------------------------------------------
 

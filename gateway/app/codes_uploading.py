@@ -36,14 +36,14 @@ class Wanted:
 
 @attrs.frozen(kw_only=True)
 class Means:
-    """What the work needs besides its order. wanted: reads what is in force, off the reactor; unsettled: which of these
-    local codes stand in fee lines that are not settled; count, alarm: metrics and log.
+    """What the work needs besides its order. wanted: reads what is in force, off the reactor; unsettled: which of a
+    system's local codes stand in fee lines that are not settled; count, alarm: metrics and log.
     """
 
     settings: CodesConfig
     link_of: Callable[[str], Link]
     wanted: Callable[[str, str, Sequence[Held], str, tuple[Field, ...]], Wanted]
-    unsettled: Callable[[str, Sequence[str]], set[str]]
+    unsettled: Callable[[str, str, Sequence[str]], set[str]]
     count: Callable[[str, int], object]
     alarm: Callable[[str, str], object]
 
@@ -205,10 +205,10 @@ class Uploading:
         """Return the rows that may be taken back: no fee line of theirs waits for its settlement (§10.4)."""
         if not rows:
             return []
-        institution, codes = self.work.order.institution, sorted({row.local for row in rows})
+        order, codes = self.work.order, sorted({row.local for row in rows})
         if self.work.order.arguments.get("settled"):
             return list(rows)  # somebody has said so, and the order says who
-        bound = await self.work.db(lambda books: self.means.unsettled(institution, codes))
+        bound = await self.work.db(lambda books: self.means.unsettled(order.institution, order.system, codes))
         for row in rows:
             if row.local in bound:
                 self._given_up.add(row.local)

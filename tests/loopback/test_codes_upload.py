@@ -8,6 +8,10 @@ from collections import Counter
 import pytest_twisted
 from codes_town import HOSPITAL, CodesTown, items
 
+import schemas
+from adapters.crypto.vault import Vault
+from adapters.store.sqlite_journal import SqliteJournal
+from gateway.core.model import Entry, Keep
 from simulators.faults import Fault
 
 
@@ -291,3 +295,32 @@ async def test_a_comparison_pages_through_everything_and_says_what_differs(codes
     assert counts["equal"] == 19
     stored = await town.desk.orders.db(lambda books: books.uploads.compared(HOSPITAL, "service_item"))
     assert stored is not None and stored[1:5] == (19, 1, 1, 0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_fee_lines_without_a_settlement_forbid_a_cancellation_unless_somebody_answers_for_it(
+    codes_town: CodesTown,
+) -> None:
+    town = codes_town
+    await town.open()
+    town.library()
+    town.mapping(*items(2))
+    await town.done("upload")
+    journal = SqliteJournal.open(
+        town.config.journal, Vault(bytes(32), "aes-256-gcm", bytes), list(schemas.read("migrations/journal", ".sql"))
+    )
+    entry = Entry(
+        id=1, fixmedins_code=HOSPITAL, msgid="W1", infno="2204", klass="W", link="national", state="DONE",
+        digest=b"", mdtrt_id="V1", created_ms=int(town.reactor.seconds() * 1000),
+    )  # fmt: skip
+    evidence = (("input.feedetail[0].med_list_codg", "service_item", "L000", "X", "m1", "2026-11-22"),)
+    journal.commit([Keep(entry=entry, evidence=evidence, answer=b"{}")])
+    journal.close()
+
+    status = await town.done("cancel", codes=["L000", "L001"])
+    rows = status.result["rows"]
+    assert isinstance(rows, dict)
+    assert [row["local_code"] for row in rows["unsettled"]] == ["L000"]
+    assert set(town.at_platform()) == {"L000"}
+    assert (await town.done("cancel", codes=["L000"], settled=True)).outcome == "findings"
+    assert town.at_platform() == {}
