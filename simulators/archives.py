@@ -17,6 +17,7 @@ from simulators.wording import Json
 
 _EPOCH = (2026, 1, 1, 0, 0, 0)  # of every zip entry, so that the same rows give the same bytes
 _WEEK_S = 7 * 86_400
+CATALOGUE_OWNER = "plc"  # of every catalogue file, whoever asks for it
 FIRST_VERSION = "v0000"  # what an institution asks with that has nothing yet
 
 _TITLES: Mapping[str, tuple[str, ...]] = {
@@ -182,6 +183,8 @@ def fetch(books: Books, call: Call) -> bytes:
     found = books.files.get(facts["file_qury_no"])
     if found is None:
         raise Refusal("文件不存在或已过期")
+    if facts["file_qury_no"].startswith("F") and facts["fixmedins_code"] != CATALOGUE_OWNER:
+        raise Refusal(f"目录文件的fixmedins_code应为{CATALOGUE_OWNER}")
     return found[1]
 
 

@@ -18,8 +18,9 @@ DifferenceCells = tuple[str, str, str, str, str]
 
 _HELD = """
     SELECT local_code, list_type, national_code, begndate, enddate, state, msgid, detail, changed_ms FROM upload
-    WHERE institution = ? AND system = ? ORDER BY local_code, list_type, national_code, begndate
+    WHERE institution = ? AND system = ?
 """
+_IN_ORDER = "ORDER BY local_code, list_type, national_code, begndate"
 _UPSERT = """
     INSERT INTO upload VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
     ON CONFLICT (institution, system, local_code, list_type, national_code, begndate) DO UPDATE SET
@@ -104,9 +105,18 @@ class UploadsStore:
 
     # --- uploads -----------------------------------------------------------------------------------
 
-    def held(self, institution: str, system: str) -> list[Held]:
-        """Return everything ever sent for an institution and system, in its present state."""
-        return [Held(*row) for row in self.connection.execute(_HELD, (institution, system))]
+    def held(self, institution: str, system: str, local: str = "", states: Sequence[str] = ()) -> list[Held]:
+        """Return what was ever sent for an institution and system, in its present state: all, or of one local code, or
+        what is in one of some states.
+        """
+        query, values = _HELD, [institution, system]
+        if local:
+            query += " AND local_code = ?"
+            values.append(local)
+        if states:
+            query += f" AND state IN ({','.join('?' * len(states))})"
+            values += states
+        return [Held(*row) for row in self.connection.execute(f"{query} {_IN_ORDER}", values)]
 
     def mark(
         self, order: int, institution: str, system: str, rows: Sequence[KeyCells], step: Step, now_ms: int

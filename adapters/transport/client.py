@@ -209,6 +209,12 @@ class LinkPool:
         self._closed.append(done)
         return done
 
+    def hang_up(self) -> None:
+        """Cut every exchange whose answer goes to a sink: a file may take ten minutes, a stop may not."""
+        for exchange in [one.carrying for one in self._links if one.carrying is not None]:
+            if exchange.sink is not None:
+                self.cut(exchange)
+
     # -- what exchanges ask for -----------------------------------------------------------------------------------
 
     def give_up(self, exchange: Exchange) -> None:

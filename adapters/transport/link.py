@@ -153,6 +153,11 @@ class Link(Protocol):
             self.deadline = inf
             self._wire.abortConnection()
 
+    @property
+    def carrying(self) -> Exchange | None:
+        """The exchange on this connection."""
+        return self._exchange
+
     # -- use ------------------------------------------------------------------------------------------------------
 
     def rest(self, until: float) -> None:

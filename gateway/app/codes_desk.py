@@ -111,8 +111,10 @@ class CodesDesk:
         daily.desk = self.orders
 
     async def stop(self) -> None:
-        """End imports at once (their order goes on after the next start) and let the orders go."""
+        """End imports and downloads at once (their orders go on after the next start) and let the orders go."""
         self.orders.stopping = True
+        for files in self.files.values():
+            files.hang_up()
         for child in list(self._children):
             child.kill()
         await self.orders.stop()

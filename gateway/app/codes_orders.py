@@ -159,7 +159,7 @@ class CodesOrders:
             )
         except (Stopped, Fenced):
             return  # another start, or another owner, goes on
-        except Exception as cause:  # boundary: the order stays taken and is tried again when its lease is over
+        except Exception as cause:  # boundary: the end could not be written; it is tried again when the lease is over
             self.report(cause)
         finally:
             # A lane is free again only after the coroutine that filled it has returned.
@@ -173,6 +173,11 @@ class CodesOrders:
             return await job(work)
         except GaveUp as cause:
             return Ended("failed", {"message": str(cause), **work.result})
+        except (Stopped, Fenced):
+            raise
+        except Exception as cause:  # boundary: a fault of ours must not be tried again and again for ever
+            self.report(cause)
+            return Ended("failed", {"message": "网关内部错误，任务中止；请查看日志并报告开发方", **work.result})
 
 
 @attrs.define(eq=False)
@@ -237,8 +242,10 @@ class Work:
                 sign_ins += 1
                 await self._sign_in(link)
                 continue
-            if outcome.kind in ("done", "refused", "sign_in") or (outcome.kind == "unknown" and not query):
+            if outcome.kind in ("done", "refused") or (outcome.kind == "unknown" and not query):
                 return outcome
+            if outcome.kind == "sign_in":
+                raise GaveUp(f"平台要求签到，网关代机构签到（9001）后仍未被接受：{outcome.text}")
             if self.now_s >= deadline:
                 raise GaveUp(
                     f"平台没有应答交易{infno}，已等待{int(patience_s)}秒（{outcome.text}）；请检查链路后再次执行"

@@ -8,9 +8,10 @@ before anything is sent. Sources: mapping rules §7, §10; MA15.
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from adapters.store.codes_uploads import Held, Step
-from gateway.app.codes_orders import Ended, GaveUp, Work
+from gateway.app.codes_orders import Books, Ended, GaveUp, Work
 from gateway.app.config import CodesConfig
 from gateway.codes import uploads
 from gateway.codes.faults import Fault
@@ -22,6 +23,7 @@ from gateway.exchange.errands import Outcome
 
 NAMED_MAX = 1000  # rows named one by one in a result
 PAGES_MAX = 50_000
+ALIKE_MAX = 20  # rows refused in the same words before anything was taken: the platform means all of them
 ROUNDS_MAX = 3  # how often one order sends a row whose answer was lost
 UPLOAD, CANCEL, ASK = "3301", "3302", "1317"
 
@@ -59,6 +61,7 @@ class Uploading:
     counts: dict[str, int] = attrs.Factory(dict)
     _given_up: set[str] = attrs.Factory(set)  # local codes this order does not touch again
     _uncoded: set[str] = attrs.Factory(set)  # taken back to be sent anew
+    _words: dict[str, int] = attrs.Factory(dict)  # how many rows were refused in which words
 
     def __attrs_post_init__(self) -> None:
         self.link = self.means.link_of(self.work.order.institution)
@@ -90,12 +93,13 @@ class Uploading:
         chosen = {str(code) for code in codes} if isinstance(codes, list) else set()
         if self.work.order.arguments.get("retired"):
             chosen |= {row.local for row in (await self._plan()).gone}
-        held = await self._held()
-        for code in sorted(chosen - {row.local for row in held if row.state == "uploaded"}):
+        held = await self._held("", "uploaded")
+        for code in sorted(chosen - {row.local for row in held}):
             self.named.setdefault("absent", []).append({"local_code": code, "message": "没有已上传的对码"})
         for _ in range(ROUNDS_MAX):
-            rows = [row for row in await self._held() if row.state == "uploaded" and row.local in chosen]
-            free = await self._free([row for row in rows if row.local not in self._given_up])
+            left = chosen - self._given_up
+            rows = [row for row in await self._held("", "uploaded") if row.local in left]
+            free = await self._free(rows)
             if not free:
                 break
             await self.work.tell("撤销对码", 0, len(free))
@@ -109,24 +113,28 @@ class Uploading:
 
     # --- reading what is ours ------------------------------------------------------------------------
 
-    async def _held(self) -> list[Held]:
+    def _held(self, local: str = "", *states: str) -> "Deferred[list[Held]]":
         order = self.work.order
-        return await self.work.db(lambda books: books.uploads.held(order.institution, order.system))
+        return self.work.db(lambda books: books.uploads.held(order.institution, order.system, local, states))
 
-    async def _wanted(self) -> tuple[Wanted, list[Held]]:
-        order, held = self.work.order, await self._held()
+    def _wanted(self, books: Books) -> tuple[Wanted, list[Held]]:
+        """What should be at the platform, and what is or was. On the orders' thread: it may be many."""
+        order = self.work.order
+        held = books.uploads.held(order.institution, order.system)
         fields, today = self._node(UPLOAD).fields, day_of(self.work.now_s)
-        wanted = await self.work.db(
-            lambda books: self.means.wanted(order.institution, order.system, held, today, fields)
-        )
-        return wanted, held
+        return self.means.wanted(order.institution, order.system, held, today, fields), held
 
     async def _plan(self) -> Plan[Held]:
-        wanted, held = await self._wanted()
-        lines = [line for line in wanted.lines if line.local not in self._given_up]
-        found = uploads.plan(lines, [row for row in held if row.local not in self._given_up])
+        given_up = frozenset(self._given_up)
+
+        def decide(books: Books) -> tuple[Plan[Held], tuple[Fault, ...]]:
+            wanted, held = self._wanted(books)
+            lines = [line for line in wanted.lines if line.local not in given_up]
+            return uploads.plan(lines, [row for row in held if row.local not in given_up]), wanted.refused
+
+        found, refused = await self.work.db(decide)
         if "same" not in self.counts:
-            self._tell_refused(wanted.refused)
+            self._tell_refused(refused)
             self.counts["same"] = found.same
         return found
 
@@ -192,6 +200,9 @@ class Uploading:
         self._counted("rejected", 1)
         self._given_up.add(line.local)
         self._name("rejected", line, text)
+        self._words[text] = self._words.get(text, 0) + 1
+        if self._words[text] >= ALIKE_MAX and not self.counts.get("uploaded"):
+            raise GaveUp(f"平台以同样的理由拒绝了{ALIKE_MAX}行，没有一行上传成功，已停止：{text}")
 
     async def _changes(self, changes: Sequence[Change[Held]]) -> None:
         """Of each local code: take the old target back, then send the new one at once (§10.2)."""
@@ -218,9 +229,9 @@ class Uploading:
     async def _take_back(self, rows: Sequence[Held]) -> bool:
         """3302 for every target among the rows; return whether all of them are gone."""
         gone = True
-        held = [row for row in await self._held() if row.state == "uploaded"]
         for target in dict.fromkeys((row.local, row.list_type, row.national) for row in rows):
             # 3302 names no first day: what it takes is every row of this target.
+            held = await self._held(target[0], "uploaded")
             group = [row for row in held if (row.local, row.list_type, row.national) == target]
             if group and not await self._cancel(group):
                 gone = False
@@ -234,7 +245,8 @@ class Uploading:
         if outcome.kind == "unknown":
             self._counted("unknown", len(group))
             await self._resolve()
-            return all(one.state == "cancelled" for one in await self._held() if uploads.key_of(one) in _keys(group))
+            keys = {uploads.key_of(one) for one in group}
+            return not any(uploads.key_of(one) in keys for one in await self._held(row.local, "uploaded", "cancelling"))
         if outcome.kind != "done":
             centre = await self._centre(row.local, row.list_type)
             if any(one.national == row.national for one in centre):
@@ -253,7 +265,7 @@ class Uploading:
         """Ask the centre for every row whose answer was lost (§10.5). What is not there at the last asking is not."""
         steps = self.means.settings.doubt_ask_s
         for number, delay in enumerate(steps, start=1):
-            rows = [row for row in await self._held() if row.state in ("sending", "cancelling")]
+            rows = await self._held("", "sending", "cancelling")
             if not rows:
                 return
             age_s = self.work.now_s - max(row.changed_ms for row in rows) / 1000
@@ -294,16 +306,13 @@ class Uploading:
 
     async def _compared(self) -> Ended:
         """Compare, store the comparison, and end the order."""
-        order = self.work.order
-        wanted, held = await self._wanted()
+        order, far = self.work.order, self.means.settings.far_date
         await self.work.tell("与平台比对")
-        types = (
-            {row.list_type for row in wanted.lines}
-            | {row.list_type for row in held}
-            | set(uploads.LIST_TYPES_OF[order.system])
-        )
+        wanted, held = await self.work.db(self._wanted)
+        types = {row.list_type for row in wanted.lines} | {row.list_type for row in held}
+        types.update(uploads.LIST_TYPES_OF[order.system])
         centre = [row for list_type in sorted(types) for row in await self._centre(list_type=list_type)]
-        equal, found = uploads.differences(wanted.lines, centre, self.means.settings.far_date)
+        equal, found = await self.work.db(lambda _: uploads.differences(wanted.lines, centre, far))
         by_kind = {kind: sum(one.kind == kind for one in found) for kind in ("local_only", "centre_only", "different")}
         rows = [(one.kind, one.local, one.list_type, one.ours, one.theirs) for one in found]
         counts = (equal, by_kind["local_only"], by_kind["centre_only"], by_kind["different"])
@@ -317,7 +326,7 @@ class Uploading:
 
     async def _tell_uncoded(self) -> None:
         """Raise what was taken back and could not be sent anew: the item has no code at the platform now (§10.2)."""
-        there = {row.local for row in await self._held() if row.state == "uploaded"}
+        there = {row.local for row in await self._held("", "uploaded")}
         for local in sorted(self._uncoded - there):
             words = "旧对码已撤销，新对码未上传成功，平台上此项目现无编码；请尽快处理后再次执行上传"
             self.named.setdefault("uncoded", []).append({"local_code": local, "message": words})
@@ -338,7 +347,3 @@ class Uploading:
     def _counted(self, what: str, rows: int) -> None:
         self.counts[what] = self.counts.get(what, 0) + rows
         self.means.count(what, rows)
-
-
-def _keys(rows: Iterable[uploads.Row]) -> set[tuple[str, str, str, str]]:
-    return {uploads.key_of(row) for row in rows}

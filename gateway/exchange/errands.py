@@ -153,6 +153,9 @@ class FileExchange(Protocol):
         sink: Callable[[bytes], object] | None = None,
     ) -> None: ...
 
+    def hang_up(self) -> None:
+        """Cut what goes to a sink; each listener hears `lost`."""
+
 
 @attrs.frozen
 class Fetched:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from codes_town import CodesTown
+from twisted.internet.defer import Deferred
 
 from adapters.store.codes_orders import WorkStatus
 from gateway.app.codes_work import reading
@@ -180,6 +181,19 @@ async def test_an_import_cut_short_by_a_stop_is_gone_on_with_and_made_once(codes
     assert [one["infno"] for one in town.arrived].count("9102") == 1
     with reading(town.store) as reader:
         assert len(reader.versions()) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_does_not_wait_for_a_file_that_never_comes(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    town.platform.faults = lambda infno, msgid: Fault(drop="silent") if infno == "9102" else None
+    number = town.order("fetch", **FIRST)
+    await town.until(lambda: any(one["infno"] == "9102" for one in town.arrived))
+    await Deferred.fromCoroutine(town.desk.stop()).addTimeout(30, town.reactor)  # a file has ten minutes
+    town.platform.faults = lambda infno, msgid: None
+    town.open_desk()
+    assert (await town.ended(number)).outcome == "done"
 
 
 @pytest_twisted.ensureDeferred

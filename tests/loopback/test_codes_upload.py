@@ -71,6 +71,49 @@ async def test_one_refused_row_keeps_no_other_back(codes_town: CodesTown) -> Non
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_platform_that_refuses_everything_in_the_same_words_is_not_asked_row_by_row(
+    codes_town: CodesTown,
+) -> None:
+    town = codes_town
+    await town.open()
+    town.library()
+    town.mapping(*items(60))
+    town.platform.faults = weather = Nth("3301", fault=Fault(business_error="机构未开通目录对照"))
+    status = await town.done("upload")
+    assert status.outcome == "failed" and "机构未开通目录对照" in str(status.result["message"])
+    assert Counter(town.states().values())["centre_rejected"] == 20
+    assert weather.seen < 60
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_sign_in_that_is_not_accepted_refuses_no_row(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    town.library()
+    town.mapping(*items(3))
+    town.platform.faults = Nth("3301", fault=Fault(business_error="未签到，请先签到"))
+    status = await town.done("upload")
+    assert status.outcome == "failed" and "签到" in str(status.result["message"])
+    assert set(town.states().values()) == {"not_sent"}
+    assert [one["infno"] for one in town.arrived].count("9001") == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_ends_the_order_and_is_reported(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    number = town.order("upload", "no_such_system")
+    orders = town.desk.orders
+    await town.until(lambda: bool(town.failures))
+    assert isinstance(town.failures.pop(), KeyError)
+    status = await orders.db(lambda books: books.orders.status(number))
+    while status is None or not status.outcome:
+        await orders.sleep(0.05)
+        status = await orders.db(lambda books: books.orders.status(number))
+    assert status.outcome == "failed" and "内部错误" in str(status.result["message"])
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(codes_town: CodesTown) -> None:
     town = codes_town
     await town.open()
