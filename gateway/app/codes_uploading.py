@@ -60,7 +60,6 @@ class Uploading:
     named: dict[str, list[dict[str, str]]] = attrs.Factory(dict)  # rows a person should look at, by why
     counts: dict[str, int] = attrs.Factory(dict)
     _given_up: set[str] = attrs.Factory(set)  # local codes this order does not touch again
-    _uncoded: set[str] = attrs.Factory(set)  # taken back to be sent anew
     _words: dict[str, int] = attrs.Factory(dict)  # how many rows were refused in which words
 
     def __attrs_post_init__(self) -> None:
@@ -71,20 +70,23 @@ class Uploading:
 
     async def upload(self) -> Ended:
         """3301 for what is in force and not at the platform; where a target changed, 3302 of the old one before it."""
-        await self._resolve()
-        for _ in range(ROUNDS_MAX):
-            todo = await self._plan()
-            if not todo.changes and not todo.adds:
-                break
-            await self.work.tell("上传对码", 0, len(todo.adds) + sum(len(one.send) for one in todo.changes))
-            await self._changes(todo.changes)
-            await self._adds(todo.adds)
+        try:
+            await self._resolve()
+            for _ in range(ROUNDS_MAX):
+                todo = await self._plan()
+                if not todo.changes and not todo.adds:
+                    break
+                await self.work.tell("上传对码", 0, len(todo.adds) + sum(len(one.send) for one in todo.changes))
+                await self._changes(todo.changes)
+                await self._adds(todo.adds)
+        finally:
+            if not self.work.desk.stopping:  # whatever ended it, an item without a code is raised
+                await self._tell_uncoded()
         todo = await self._plan()
         for line in (*todo.adds, *(line for one in todo.changes for line in one.send)):
             self._name("unsent", line, "平台多次没有应答，请稍后再次执行")
-        await self._tell_uncoded()
         self.counts["gone"] = len(todo.gone)
-        return await self._compared()
+        return await self._ended()
 
     async def cancel(self) -> Ended:
         """3302 for the local codes of the order, or for what is no longer in force."""
@@ -104,7 +106,7 @@ class Uploading:
                 break
             await self.work.tell("撤销对码", 0, len(free))
             await self._take_back(free)
-        return await self._compared()
+        return await self._ended()
 
     async def compare(self) -> Ended:
         """Page through what the centre holds and store what differs."""
@@ -209,7 +211,6 @@ class Uploading:
         free = {row.local for row in await self._free([one.cancel[0] for one in changes])}
         for change in (one for one in changes if one.local in free):
             if await self._take_back(change.cancel):
-                self._uncoded.add(change.local)
                 await self._adds(change.send)
 
     async def _free(self, rows: Sequence[Held]) -> list[Held]:
@@ -304,6 +305,13 @@ class Uploading:
                 return found
         raise GaveUp(f"平台对{ASK}的应答超过{PAGES_MAX}页")
 
+    async def _ended(self) -> Ended:
+        """End with a comparison; a platform that does not show its copy leaves what was done as done."""
+        try:
+            return await self._compared()
+        except GaveUp as cause:
+            return Ended("findings", {"message": f"已办理，但没能与平台比对：{cause}", **self.work.result})
+
     async def _compared(self) -> Ended:
         """Compare, store the comparison, and end the order."""
         order, far = self.work.order, self.means.settings.far_date
@@ -325,9 +333,14 @@ class Uploading:
     # --- telling -------------------------------------------------------------------------------------
 
     async def _tell_uncoded(self) -> None:
-        """Raise what was taken back and could not be sent anew: the item has no code at the platform now (§10.2)."""
-        there = {row.local for row in await self._held("", "uploaded")}
-        for local in sorted(self._uncoded - there):
+        """Raise what was taken back and is not there anew: the item has no code at the platform now (§10.2)."""
+
+        def look(books: Books) -> set[str]:
+            wanted, held = self._wanted(books)
+            there = {row.local for row in held if row.state in ("uploaded", "sending")}
+            return {row.local for row in held if row.state == "cancelled"} & {one.local for one in wanted.lines} - there
+
+        for local in sorted(await self.work.db(look)):
             words = "旧对码已撤销，新对码未上传成功，平台上此项目现无编码；请尽快处理后再次执行上传"
             self.named.setdefault("uncoded", []).append({"local_code": local, "message": words})
             self.means.alarm("mapping_uncoded", self.work.order.institution)

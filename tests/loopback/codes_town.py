@@ -21,6 +21,7 @@ from gateway.app.codes_work import SCRIPTS, import_library, import_mapping
 from gateway.app.config import Config, read_config
 from gateway.codes.faults import Faults
 from simulators import tables
+from simulators.faults import Fault
 from simulators.platform import Platform
 from simulators.wire import PlatformFactory
 from simulators.wording import Json
@@ -210,3 +211,16 @@ def items(count: int, first: int = 0) -> list[tuple[str, str]]:
     """Local codes of ours, each with a national service item that is usable today."""
     usable = [row for row in tables.rows("national_services") if row["vali_flag"] == "1" and not row["enddate"]]
     return [(f"L{first + number:03}", row["med_list_codg"]) for number, row in enumerate(usable[first : first + count])]
+
+
+class Nth:
+    """A Weather: what happens to the n-th message of a transaction, counted from 1."""
+
+    def __init__(self, infno: str, *numbers: int, fault: Fault) -> None:
+        self.infno, self.numbers, self.fault, self.seen = infno, numbers, fault, 0
+
+    def __call__(self, infno: str, msgid: str) -> Fault | None:
+        if infno != self.infno:
+            return None
+        self.seen += 1
+        return self.fault if not self.numbers or self.seen in self.numbers else None
