@@ -47,6 +47,10 @@ DOWNLOAD_COLUMNS = (
     "rows, detail, at_ms"
 )
 _ROWS_MAX = 2000  # of one transaction, annex X35
+_NAMES = """
+    SELECT batch, line, json_extract(facts, '$.name') FROM mapping
+    WHERE batch IN (SELECT id FROM batch WHERE institution = ? AND system = ?) AND facts LIKE '%"name"%'
+"""
 
 
 @attrs.frozen
@@ -94,6 +98,17 @@ class Download:
     rows: int = 0
     detail: str = ""
     at_ms: int = 0
+
+
+def local_names(connection: sqlite3.Connection, institution: str, system: str) -> dict[tuple[int, int], str]:
+    """Return (batch, line) -> what the institution calls its item, where its mapping file said so.
+
+    Empty where the store keeps no such facts of mappings.
+    """
+    if not connection.execute("SELECT 1 FROM pragma_table_info('mapping') WHERE name = 'facts'").fetchone():
+        return {}
+    rows = connection.execute(_NAMES, (institution, system))
+    return {(batch, line): name for batch, line, name in rows if isinstance(name, str) and name}
 
 
 @attrs.define(eq=False)

@@ -31,6 +31,7 @@ class Daily:
     _looked_s: float = 0.0
     _boxed_s: float = 0.0
     _sizes: dict[str, tuple[int, int]] = attrs.Factory(dict)  # what lay in the inbox at the last look
+    _ordered: dict[str, tuple[int, int]] = attrs.Factory(dict)  # what was ordered since the start
 
     async def tick(self) -> None:
         now = self.clock.seconds()
@@ -59,6 +60,8 @@ class Daily:
 
     def _look_into(self, books: Books, now: float) -> None:
         """Place an order for every file of the inbox that did not change since the last look."""
+        if self.place is None:
+            return
         self.inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
         waiting = {str(one.arguments.get("file")) for one in books.orders.waiting(ANY_TIME) if one.kind == "receive"}
         found: dict[str, tuple[int, int]] = {}
@@ -70,7 +73,9 @@ class Daily:
             what = named(path.name, code_systems().keys())
             if what is None or path.name in waiting or self._sizes.get(path.name) != found[path.name]:
                 continue
-            institution = self.place[1] if self.place is not None else ""
+            if self._ordered.get(path.name) == found[path.name]:
+                continue  # its order ended and the file still lies here: once a start is enough
+            self._ordered[path.name] = found[path.name]
             arguments: dict[str, object] = {"file": path.name, "system": what[0], "ver": what[1]}
-            books.orders.place("receive", institution, what[0], arguments, INBOX, int(now * 1000))
+            books.orders.place("receive", self.place[1], what[0], arguments, INBOX, int(now * 1000))
         self._sizes = found

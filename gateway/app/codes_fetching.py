@@ -88,25 +88,26 @@ class Fetching:
 
     async def _one(self, infno: str) -> None:
         first = str(self.work.order.arguments.get("ver") or "")
-        before = len(self.told)
+        before, asked = len(self.told), set[str]()
         try:
-            for _ in range(self.means.settings.versions_max):
-                last = await self._last(infno)
-                asked = first if first and len(self.told) == before else last
-                row = await self._next(infno, asked or downloads.FIRST_VERSION)
+            ver = first or await self._last(infno) or downloads.FIRST_VERSION
+            while ver not in asked and len(asked) < self.means.settings.versions_max:
+                asked.add(ver)
+                row = await self._next(infno, ver)
                 if row is None:
                     break
                 self.told.append(_line(row))
-                if row.state != "imported" or row.ver <= asked:
+                if row.state != "imported":
                     break
+                ver = row.ver
         except GaveUp as cause:
             self.means.count(SYSTEM_OF[infno], "failed")
             self.told.append({"infno": infno, "system": SYSTEM_OF[infno], "state": "failed", "message": str(cause)})
             return
         if len(self.told) == before:
             self.means.count(SYSTEM_OF[infno], "current")
-            ver = await self._last(infno)
-            self.told.append({"infno": infno, "system": SYSTEM_OF[infno], "state": "current", "ver": ver})
+            last = await self._last(infno)
+            self.told.append({"infno": infno, "system": SYSTEM_OF[infno], "state": "current", "ver": last})
 
     async def _last(self, infno: str) -> str:
         """Return the version imported last by this transaction; '' = none."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from adapters.store.codes_reader import CodesReader
-from adapters.store.codes_uploads import Held
+from adapters.store.codes_uploads import Held, local_names
 from gateway.app.codes_uploading import Wanted
 from gateway.app.codes_work import reading
 from gateway.codes import uploads
@@ -37,7 +37,8 @@ def _judged(
     for row in held:
         mine.setdefault(row.local, []).append(row)
     look, lines, refused = _looker(reader, system), [], []
-    for local, national, since, until, _, number, _ in reader.in_force(institution, system):
+    names = local_names(reader.connection, institution, system)
+    for local, national, since, until, _, number, batch in reader.in_force(institution, system):
         if not national or (until and until < today):
             continue  # decided to have no code, or over
         record = look(national)
@@ -48,8 +49,9 @@ def _judged(
             refused.append(Fault(number, "national_code", "expired" if record else "unmapped", words))
             continue
         line = uploads.line_of(
-            system, local, national, (since, until), record.name, record.facts, mine.get(local, ()), today, far, number
-        )
+            system, local, national, (since, until), names.get((batch, number)) or record.name, record.facts,
+            mine.get(local, ()), today, far, number,
+        )  # fmt: skip
         line, fault = uploads.fitted(line, fields)
         if fault is None:
             lines.append(line)

@@ -1,5 +1,6 @@
 """Orders in the room's file: taken once, fenced, taken up again; and how a command knows that a node runs."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 import schemas
 from adapters.store.codes import CodesWriter
 from adapters.store.codes_orders import LEASE_MS, Fenced, NodeMark, OrdersStore, node_runs
-from adapters.store.codes_uploads import Step, UploadsStore
+from adapters.store.codes_uploads import Step, UploadsStore, local_names
 
 SCRIPTS = tuple(schemas.read("migrations/codes", ".sql"))
 ROW = ("L1", "201", "X1", "2026-01-01", "2099-12-31")
@@ -95,6 +96,22 @@ def test_history_is_only_appended_to(orders: OrdersStore) -> None:
     ):
         with pytest.raises(Exception, match=r"append only|never changed"):
             orders.connection.execute(statement)
+
+
+def test_what_an_institution_calls_its_items_is_read_where_the_store_keeps_it(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        "CREATE TABLE batch (id, institution, system); INSERT INTO batch VALUES (1, 'H1', 'drug'), (2, 'H2', 'drug');"
+        "CREATE TABLE mapping (batch, line);"
+    )
+    assert local_names(connection, "H1", "drug") == {}
+    connection.executescript(
+        "ALTER TABLE mapping ADD COLUMN facts TEXT NOT NULL DEFAULT '';"
+        """INSERT INTO mapping VALUES (1, 2, '{"name":"阿莫西林"}'), (1, 3, ''), (1, 4, '{"spec":"x"}');"""
+        """INSERT INTO mapping VALUES (1, 5, '{"name":""}'), (2, 2, '{"name":"别家"}');"""
+    )
+    assert local_names(connection, "H1", "drug") == {(1, 2): "阿莫西林"}
+    connection.close()
 
 
 def test_a_node_is_seen_by_its_lock_and_not_after_its_death(path: Path) -> None:

@@ -74,6 +74,39 @@ async def test_a_library_comes_whole_and_the_next_time_only_what_is_newer(codes_
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_library_may_be_fetched_from_its_beginning_again(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    await town.done("fetch", **FIRST)
+    town.arrived.clear()
+    status = await town.done("fetch", infnos=["1305"], ver="v0000")
+    assert (status.outcome, line(status)["state"]) == ("done", "current")  # the same file, digest for digest
+    asked = [one["input"]["data"]["ver"] for one in town.arrived if one["infno"] == "1305"]
+    assert asked == ["v0000"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_platform_that_offers_the_same_again_and_again_is_stopped(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    lines = archives.unzipped(archives.catalogue_file("1305")[0]).splitlines(keepends=True)
+    text = "".join(lines[:5]).replace("F20260901", "V9")
+    count = iter(range(1000))
+
+    def never_the_same(right: bytes) -> Reply:
+        return Reply(200, "application/octet-stream", zipped((text + lines[6 + next(count)]).encode()))
+
+    answering_9102(town, never_the_same)
+    offer = {"file_qury_no": "F1", "filename": "x.zip", "data_cnt": 6}
+    serve = town.platform._do
+    town.platform._do = lambda envelope, infno: offer if infno == "1305" else serve(envelope, infno)  # type: ignore[method-assign]
+    status = await town.done("fetch", **FIRST)
+    found = status.result["libraries"]
+    assert isinstance(found, list)
+    assert [one["ver"] for one in found] == ["V9", "V9"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_versions_follow_each_other_until_none_is_newer(codes_town: CodesTown) -> None:
     town = codes_town
     await town.open()
