@@ -12,7 +12,8 @@ from real_processes import free_port
 from road import Road
 from town import HOSPITAL, Town
 
-from gateway.app.codes_work import import_library, import_mapping
+from adapters.store.codes import CodesReader, CodesWriter
+from gateway.app.codes_work import SCRIPTS, import_library, import_mapping
 from simulators import tables
 
 pytestmark = pytest.mark.processes
@@ -69,6 +70,14 @@ def test_without_a_node_a_command_that_needs_one_ends_at_once(mapped: tuple[Town
     assert orders(town) == []
     planned = json.loads(town.tool("gateway", *words, "--dry-run", "--json"))
     assert (len(planned["upload"]), planned["refused"]) == (ROWS, [])
+
+
+def test_a_store_of_an_older_version_is_migrated_by_the_nodes_start(town: Town) -> None:
+    store = town.folder / "node" / "liangding-codes.sqlite"
+    CodesWriter.open(store, SCRIPTS[:1]).close()
+    town.start_gateway()
+    assert orders(town) == []
+    CodesReader.open(store, len(SCRIPTS)).close()
 
 
 def test_a_node_killed_in_the_middle_of_an_upload_goes_on_after_its_start_and_doubles_nothing(
