@@ -16,6 +16,7 @@ from gateway.app.codes_uploading import UPLOAD
 from gateway.app.codes_wanted import wanted
 from gateway.app.codes_work import DOWNLOADS, SCRIPTS, code_systems
 from gateway.app.config import Config
+from gateway.app.config_codes import library_place
 from gateway.app.facts import read_files
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
@@ -276,14 +277,15 @@ def fetch(outside: Outside, config: str, system: str, ver: str, transaction: str
 def _fetch(
     outside: Outside, config: Config, system: str, infnos: list[str], ver: str, operator: str, as_json: bool
 ) -> None:
-    from gateway.app.config_codes import library_place
-
     place = library_place(config)
     if place is None:
         end(USAGE, "没有机构使用目录下载的平台链路，请检查[codes] link和institution", as_json=as_json)
     link = config.platform[place[0]]
     known = build_region(read_files(), link.region, tuple(link.extensions)).transactions
-    arguments: dict[str, object] = {"infnos": [infno for infno in infnos if infno in known], "ver": ver}
+    asked = [infno for infno in infnos if infno in known]
+    if not asked:
+        end(USAGE, f"区域{link.region}没有交易{'、'.join(infnos)}", as_json=as_json)
+    arguments: dict[str, object] = {"infnos": asked, "ver": ver}
     with explained(as_json):
         what = ("fetch", place[1], system)
         status = order_and_wait(config.room("codes"), SCRIPTS, what, arguments, operator, outside.now, as_json)

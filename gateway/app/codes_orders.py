@@ -1,8 +1,9 @@
 """The node's side of orders in the codes room's file (annex X35): takes them, works on them, writes how they ended.
 
-One order at a time an institution, and one about libraries beside them. Everything that touches the store runs on one
-thread of its own. A node that stops lets its orders go; one that dies is followed by one that finds the mark free and
-takes up what was left: every step that reached the platform is in the store, so nothing is done twice.
+One order at a time an institution, a few institutions at a time, and one order about libraries beside them. Everything
+that touches the store runs on one thread of its own. A node that stops lets its orders go; one that dies is followed by
+one that finds the mark free and takes up what was left: every step that reached the platform is in the store, so
+nothing is done twice.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,8 @@ SLICE_S = 5.0  # a lease is renewed at least so often
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 CROWDED_S = 0.2
 SIGN_INS_MAX = 2
+INSTITUTIONS_MAX = 4  # worked for at once: each has one message on its way, and money wants the links
+LIBRARIES = ""  # the lane of orders about libraries
 
 
 class Stopped(Exception):
@@ -139,8 +142,9 @@ class CodesOrders:
             await self.db(lambda books: books.orders.let_go())  # whoever held them is dead: the mark was free
         now_ms = self.now_ms()
         for order in await self.db(lambda books: books.orders.waiting(now_ms)):
-            lane = order.institution if order.kind in ("upload", "cancel", "compare") else ""
-            if lane in self._running or self.stopping:
+            lane = order.institution if order.kind in ("upload", "cancel", "compare") else LIBRARIES
+            busy = len(self._running.keys() - {LIBRARIES})
+            if lane in self._running or self.stopping or (lane != LIBRARIES and busy >= INSTITUTIONS_MAX):
                 continue
             number = order.id
             if await self.db(lambda books, number=number: books.orders.take(number, books.owner, now_ms)):  # type: ignore[misc]
@@ -234,6 +238,9 @@ class Work:
         What certainly did not arrive is sent again with the same msgid, as long as there is patience. Raises GaveUp,
         Stopped, Fenced.
         """
+        lacking = self.desk.errands.lacking(self.order.institution)
+        if lacking:
+            raise GaveUp(f"机构还没有经本网关发过报文，请先在[codes]中配置{'、'.join(lacking)}")
         deadline, tries, sign_ins = self.now_s + patience_s, 0, 0
         while True:
             await self._room(link)

@@ -68,6 +68,11 @@ class Errands:
         """Return the envelope head to be sent for an institution."""
         return {**self.fallback, **{name: text for name, text in self.heads.get(institution, {}).items() if text}}
 
+    def lacking(self, institution: str) -> list[str]:
+        """Return what the envelope of an institution would lack that every platform wants (envelope.md §1)."""
+        head = self.head(institution)
+        return [name for name in ("mdtrtarea_admvs", "recer_sys_code") if not head.get(name)]
+
     def msgid(self, institution: str) -> str:
         """Return a message id of our own: a counter from a random start, so that one second holds 39,304 of them."""
         if self._tails is None:

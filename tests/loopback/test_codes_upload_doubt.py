@@ -8,6 +8,9 @@ from collections import Counter
 import pytest_twisted
 from codes_town import HOSPITAL, CodesTown, Nth, items
 
+from adapters.store.codes_orders import OrdersStore
+from gateway.app.codes_orders import POLL_S, Ended, Work
+from gateway.app.codes_work import SCRIPTS
 from simulators.faults import Fault
 
 
@@ -90,6 +93,20 @@ async def test_a_platform_that_never_answers_3301_is_given_up_after_three_rounds
     assert isinstance(rows, dict)
     assert [row["local_code"] for row in rows["unsent"]] == ["L000", "L001", "L002"]
     assert set(town.states().values()) == {"not_sent"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_head_nothing_is_sent_and_the_setting_is_named(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    town.library()
+    town.mapping(*items(3))
+    town.desk._errands.fallback = {"recer_sys_code": "SIM"}
+    status = await town.done("upload")
+    assert status.outcome == "failed" and "mdtrtarea_admvs" in str(status.result["message"])
+    assert town.arrived == [] and set(town.states().values()) == {"not_sent"}
+    town.heads[HOSPITAL] = {"mdtrtarea_admvs": "990103"}  # it has sent something meanwhile
+    assert (await town.done("upload")).outcome == "done"
 
 
 @pytest_twisted.ensureDeferred
@@ -193,3 +210,36 @@ async def test_a_stop_in_the_middle_is_gone_on_with_after_the_next_start(codes_t
     town.open_desk()
     assert (await town.ended(number)).outcome == "done"
     assert Counter(row["fixmedins_hilist_id"] for row in town.sent("3301")) == dict.fromkeys(dict(items(25)), 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_a_few_institutions_are_worked_for_at_once_and_all_in_the_end(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    working: list[str] = []
+    most = 0
+    open_now = False
+
+    async def job(work: Work) -> Ended:
+        nonlocal most
+        working.append(work.order.institution)
+        most = max(most, len(working))
+        while not open_now:
+            await work.wait(0.02)
+        working.remove(work.order.institution)
+        return Ended("done", {})
+
+    town.desk.orders.jobs = {"compare": job, "fetch": job}
+    store = OrdersStore.open(town.store, SCRIPTS)
+    for number in range(7):
+        store.place("compare", f"H{number}", "drug", {}, "tester", 1)
+    store.place("compare", "H0", "consumable", {}, "tester", 1)
+    store.place("fetch", "LIBRARY", "drug", {}, "tester", 1)
+    await town.until(lambda: "LIBRARY" in working)
+    await town.desk.orders.sleep(2 * POLL_S)
+    assert sorted(working) == ["H0", "H1", "H2", "H3", "LIBRARY"]
+    open_now = True
+    while not all(one.outcome == "done" for one in store.newest(9)):
+        await town.desk.orders.sleep(0.05)
+    assert most == 5
+    store.close()
