@@ -184,11 +184,9 @@ class Uploading:
     async def _send(self, infno: str, msgid: str, words: dict[str, object], rows: Sequence[uploads.Row]) -> Outcome:
         try:
             return await self.work.send(self.link, infno, msgid, words, self.means.settings.patience_s)
-        except GaveUp:
-            if infno == UPLOAD:  # certainly never sent; a 3302 that never left leaves the row where it was
-                await self._mark(rows, Step("not_sent", infno, msgid, "平台连接不上，未发送"))
-            else:
-                await self._mark(rows, Step("uploaded", infno, msgid, "平台连接不上，未撤销"))
+        except GaveUp as cause:  # certainly not executed; a 3302 that never left leaves the row where it was
+            state = "not_sent" if infno == UPLOAD else "uploaded"
+            await self._mark(rows, Step(state, infno, msgid, f"未办理：{cause}"))
             raise
 
     async def _rejected(self, line: Line, msgid: str, text: str) -> None:
@@ -286,6 +284,7 @@ class Uploading:
         settings, node = self.means.settings, self._node(ASK).name
         found: list[CentreRow] = []
         before: object = None
+        seen = 0
         for page in range(1, PAGES_MAX + 1):
             words = uploads.ask_words(self.work.order.institution, node, page, settings.page_rows, local, list_type)
             outcome = await self.work.ask(self.link, ASK, words, settings.patience_s)
@@ -296,12 +295,14 @@ class Uploading:
                 raise GaveUp(f"平台对{ASK}的应答无法识别")
             rows, total = read
             count = uploads.rows_on(outcome.output)
+            seen += count
             if count and outcome.output == before:
                 raise GaveUp(f"平台对{ASK}的分页无效：第{page}页与上一页相同")
             before = outcome.output
             # Some platforms take the filter for a prefix: what was not asked for is not looked at.
             found += [row for row in rows if (not local or row.local == local) and row.list_type == list_type]
-            if count < settings.page_rows or (total is not None and page * settings.page_rows >= total):
+            # A platform may give fewer rows a page than were asked for: its own count says when all have come.
+            if not count or (count < settings.page_rows if total is None else seen >= total):
                 return found
         raise GaveUp(f"平台对{ASK}的应答超过{PAGES_MAX}页")
 

@@ -156,6 +156,18 @@ async def test_a_row_too_long_for_its_field_is_never_sent(codes_town: CodesTown)
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_platform_with_smaller_pages_than_asked_for_is_read_to_its_end(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open("page_rows = 1000")  # the platform gives a hundred a page
+    row = {"fixmedins_hilist_name": "x", "begndate": "2026-01-01", "enddate": "2099-12-31", "updated": "2026-01-01"}
+    for number in range(130):
+        town.platform.books.mapped[HOSPITAL, f"OTHER{number:03}", "201", "X"] = row
+    status = await town.done("compare")
+    counts = status.result["counts"]
+    assert isinstance(counts, dict) and counts["centre_only"] == 130
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_comparison_pages_through_everything_and_says_what_differs(codes_town: CodesTown) -> None:
     town = codes_town
     await town.open("page_rows = 7")
