@@ -115,6 +115,24 @@ _TABLE = (
         "Share of the local codes in use that have a valid national code.",
         ("institution", "system"),
     ),
+    Family(
+        "liangding_codes_upload_total",
+        "counter",
+        "Mapping rows sent to or taken back from platforms, by result.",
+        ("result",),
+    ),
+    Family(
+        "liangding_codes_downloads_total",
+        "counter",
+        "Looks for a newer national library, by library and result: imported, current, refused, failed.",
+        ("system", "result"),
+    ),
+    Family(
+        "liangding_codes_download_timestamp_seconds",
+        "gauge",
+        "Seconds since the epoch at which a library was last known to be the newest there is.",
+        ("system",),
+    ),
     Family("liangding_log_fields_dropped_total", "counter", "Log fields that were not on the allow-list."),
     Family("liangding_log_lines_lost_total", "counter", "Log lines a failing stream lost."),
     Family(

@@ -17,6 +17,8 @@ from simulators.wording import Json
 
 _EPOCH = (2026, 1, 1, 0, 0, 0)  # of every zip entry, so that the same rows give the same bytes
 _WEEK_S = 7 * 86_400
+CATALOGUE_OWNER = "plc"  # of every catalogue file, whoever asks for it
+FIRST_VERSION = "v0000"  # what an institution asks with that has nothing yet
 
 _TITLES: Mapping[str, tuple[str, ...]] = {
     "医疗目录编码": ("med_list_codg",),
@@ -127,20 +129,20 @@ def _cell(row: Mapping[str, str], title: str) -> str:
 
 
 @functools.cache
-def catalogue_file(infno: str) -> tuple[bytes, int]:
-    """The ZIP of one 13xx download and its number of rows."""
+def catalogue_file(infno: str, after: str = FIRST_VERSION) -> tuple[bytes, int]:
+    """The ZIP of one 13xx download, the rows of later versions than `after`, and their number."""
     stem, letters = _DOWNLOADS.get(infno, ("", ""))
     rows = [
         [_cell(row, title) for title in _titles(infno)]
         for row in (tables.rows(stem) if stem else ())
-        if not letters or row["med_list_codg"][0] in letters
+        if (not letters or row["med_list_codg"][0] in letters) and (after == FIRST_VERSION or row["ver"] > after)
     ]
     return zipped(f"{infno}.txt", tab_rows(rows)), len(rows)
 
 
 def download_catalogue(books: Books, call: Call) -> Json:
     """13xx with returns_file: names the file 9102 then brings."""
-    content, count = catalogue_file(call.infno)
+    content, count = catalogue_file(call.infno, call.body["data"]["ver"])
     filename = f"{call.infno}.zip"
     number = books.keep_file("F", filename, content, call.now_s)
     return {
@@ -181,6 +183,8 @@ def fetch(books: Books, call: Call) -> bytes:
     found = books.files.get(facts["file_qury_no"])
     if found is None:
         raise Refusal("文件不存在或已过期")
+    if facts["file_qury_no"].startswith("F") and facts["fixmedins_code"] != CATALOGUE_OWNER:
+        raise Refusal(f"目录文件的fixmedins_code应为{CATALOGUE_OWNER}")
     return found[1]
 
 

@@ -150,6 +150,8 @@ class Books:
         self.closed_days: set[str] = set()
         """yyyy-MM-dd: settlements of these days can no longer be taken back."""
         self.filed: dict[str, list[Json]] = {}
+        self.mapped: dict[tuple[str, str, str, str], Json] = {}
+        """Catalogue mappings in force: (institution, its own code, list type, national code) -> the row of 3301."""
         self._serial = 0
 
     def new_id(self, letter: str, now_s: float) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 import schemas
-from simulators import national, stamps, visits
+from simulators import mappings, national, stamps, visits
 from simulators.ledger import Books, Call, Refusal, Settlement
 from simulators.money import yuan
 from simulators.people import AREA, Person
@@ -334,6 +334,7 @@ def _kept() -> Iterator[str]:
 
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(_kept(), keep),
+    **mappings.HANDLERS,
     "1101": find_person,
     "1312": catalogue_pages,
     "1901": dictionary,

@@ -70,6 +70,7 @@ class Exchange:
 
     __slots__ = (
         "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "held", "late_s", "listener", "raw", "resent",
+        "sink",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class Exchange:
         self.deadline = deadline
         self.carrier: Link | None = None  # the link it was written to; None = never written
         self.resent = False
+        self.sink: Callable[[bytes], object] | None = None
 
     def carried_by(self, link: Link) -> None:
         """The next thing that happens is that bytes may leave."""
@@ -147,12 +149,20 @@ class LinkPool:
         return len(self._waiting) + len(self._held)
 
     def send(
-        self, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, late_s: float = 0.0
+        self,
+        path: bytes,
+        headers: bytes,
+        body: bytes,
+        listener: Listener,
+        timeout_s: float,
+        late_s: float = 0.0,
+        sink: Callable[[bytes], object] | None = None,
     ) -> None:
         """POST `body` to `path`; the outcome goes to `listener`, perhaps before this returns.
 
         headers: ready lines, each ending in CRLF; Content-Type is added unless they hold one. timeout_s and late_s
-        count from now. With late_s 0 the exchange is lost at timeout_s without `silent`.
+        count from now. With late_s 0 the exchange is lost at timeout_s without `silent`. sink: takes the answer's body
+        piece by piece, whatever its status, and `answered` gets none: a catalogue file need not lie in memory.
         """
         if not headers:
             headers = b"Content-Type: application/json; charset=utf-8\r\n"
@@ -162,6 +172,7 @@ class LinkPool:
         now = self.clock.seconds()
         wait_s = min(self.limits.wait_s, timeout_s)
         exchange = Exchange(self, raw, listener, now + timeout_s, late_s, now + wait_s)
+        exchange.sink = sink
         held = late_s > 0 and 0 < self.limits.late_max <= self._late
         if self._idle and not held:
             self._late += late_s > 0
@@ -197,6 +208,12 @@ class LinkPool:
         done: Deferred[None] = Deferred()
         self._closed.append(done)
         return done
+
+    def hang_up(self) -> None:
+        """Cut every exchange whose answer goes to a sink: a file may take ten minutes, a stop may not."""
+        for exchange in [one.carrying for one in self._links if one.carrying is not None]:
+            if exchange.sink is not None:
+                self.cut(exchange)
 
     # -- what exchanges ask for -----------------------------------------------------------------------------------
 

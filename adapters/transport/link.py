@@ -153,6 +153,11 @@ class Link(Protocol):
             self.deadline = inf
             self._wire.abortConnection()
 
+    @property
+    def carrying(self) -> Exchange | None:
+        """The exchange on this connection."""
+        return self._exchange
+
     # -- use ------------------------------------------------------------------------------------------------------
 
     def rest(self, until: float) -> None:
@@ -173,6 +178,8 @@ class Link(Protocol):
         self._seen_bytes = 0
         self._interim = 0
         self._parts: list[bytes] = []
+        sink = self._exchange.sink if self._exchange is not None else None
+        self._take: Callable[[bytes], object] = sink or self._parts.append
         self._fault = ""
         self._extra = False
         self._begin_message()
@@ -277,7 +284,7 @@ class Link(Protocol):
             self._fault = "answer too large"
             self._parts.clear()
         elif not self._fault:
-            self._parts.append(part)
+            self._take(part)
 
     def on_message_complete(self) -> None:
         """A message is whole: the answer, or an interim 1xx before it."""

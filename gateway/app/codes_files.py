@@ -1,6 +1,6 @@
 """What every command about codes needs: definitions, opened files and stores, a file's digest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,17 @@ def code_systems() -> dict[str, CodeSystemSpec]:
 def registers() -> dict[str, CodeSystemSpec]:
     """Return the registers beside the standards by id."""
     return dict(_files().registers)
+
+
+@cache
+def downloads() -> Mapping[str, str]:
+    """Return the transactions that bring a file -> the library they fill (not the registers)."""
+    return {
+        one.transaction: spec.id
+        for spec in _files().code_systems.values()
+        for one in spec.supply
+        if one.by == "file" and layouts(spec, one.transaction)
+    }
 
 
 def layouts(spec: CodeSystemSpec, transaction: str = "") -> tuple[tuple[str, ...], ...]:

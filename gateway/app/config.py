@@ -107,6 +107,35 @@ class InstitutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     forward_settled_reversal: bool = False
 
 
+class CodesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the codes room does at the platform: uploads (3301, 3302), comparisons (1317), libraries (13xx, 9102)."""
+
+    link: str = ""  # by which libraries come; empty = the first
+    institution: str = ""  # in whose name; empty = the first of that link
+    poll: str = ""  # time of day; empty = libraries are fetched only by command
+    compare: str = ""  # time of day; empty = comparisons only by command
+    jitter_s: float = 1800.0  # so that a province's gateways do not all knock at three o'clock sharp
+    transactions: list[str] = msgspec.field(default_factory=list)  # empty = all the region knows
+    versions_max: int = 50  # of one library in one run: a platform that goes on for ever is wrong
+    no_newer: str = (
+        "最新版本|(没有|暂无|无|未查询到).{0,6}(新|更新|可下载)"  # a refusal that means: you have everything
+    )
+    download_timeout_s: float = 600.0  # 100 MB on a slow line
+    download_bytes_max: int = 268_435_456
+    download_keep_days: int = 400
+    inbox_s: float = 10.0  # how often the inbox is looked at; 0 = there is none
+    upload_rows: int = 100  # of one 3301
+    page_rows: int = 100  # of one page of 1317
+    far_date: str = "2099-12-31"  # enddate of a mapping without end (mapping rules §10.7)
+    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 1317 after an answer that was lost
+    patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
+    unsettled_days: int = 60  # how far back unsettled fee lines forbid 3302; 0 = do not look
+    # The envelope of an institution that has sent nothing through this gateway yet.
+    mdtrtarea_admvs: str = ""
+    recer_sys_code: str = ""
+    infver: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole configuration. `folder` is where relative paths start."""
 
@@ -116,6 +145,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     platform: dict[str, Platform]
     institution: list[InstitutionConfig]
     tls: Tls | None = None
+    codes: CodesConfig = CodesConfig()
     folder: str = "."
 
     def path(self, text: str) -> Path:

@@ -22,6 +22,7 @@ from adapters.crypto.digest import self_test
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
 from adapters.crypto.vault import Vault
 from adapters.store.checkpoint import Checkpoints
+from adapters.store.codes_orders import prepare
 from adapters.store.codes_reader import CodesStore
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
@@ -47,6 +48,8 @@ from gateway.app.assemble import (
     regions_of,
     signer_of,
 )
+from gateway.app.codes_desk import CodesDesk
+from gateway.app.codes_files import SCRIPTS
 from gateway.app.codes_serving import Libraries, serving_of
 from gateway.app.config import Config
 from gateway.app.coverage_round import CoverageRound
@@ -110,6 +113,7 @@ class Node:
     _restoration: Restoration | None = None
     _factories: list[HttpServerFactory] = attrs.Factory(list)
     _rounds: Rounds = attrs.field(init=False)
+    _desk: CodesDesk = attrs.field(init=False)
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
@@ -135,8 +139,10 @@ class Node:
         self._writer = WriterThread(self.reactor.callFromThread)
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
-        self._codes_store = CodesStore.open(config.room("codes"), list(schemas.read("migrations/codes", ".sql")))
+        prepare(config.room("codes"), SCRIPTS)
+        self._codes_store = CodesStore.open(config.room("codes"), SCRIPTS)
         libraries = WriterThread(self.reactor.callFromThread, "libraries")
+        watch = Watcher(self.metrics, log)
         self.room = assemble_exchange(
             clock=self.clock,
             institutions={one.fixmedins_code: make_institution(one, links) for one in config.institution},
@@ -144,7 +150,7 @@ class Node:
             store=self.store,
             last_id=self.store.last_id,
             runner=self._writer,
-            watch=Watcher(self.metrics, log),
+            watch=watch,
             on_broken=self._broken,
             dice=self.dice,
             catalogue=Libraries(
@@ -161,6 +167,7 @@ class Node:
         else:
             begin_again(self.store, self.room.office, self.clock.seconds())
         self._codes(code_forms(files))
+        self._orders(watch)
         self._watch_readings()
         gc.collect()
         gc.freeze()
@@ -224,6 +231,28 @@ class Node:
         )
         self.metrics.watch("liangding_mapping_coverage_ratio", coverage.ratios)
         self._rounds.every(COVERAGE_S, coverage.look)
+
+    def _orders(self, watch: Watcher) -> None:
+        """What commands want done at platforms: taken from the codes room's file (annex X35)."""
+        office = self.room.office
+        self._desk = desk = CodesDesk(
+            reactor=self.reactor,
+            clock=self.clock,
+            dice=self.dice,
+            config=self.config,
+            institutions=self.room.door.institutions,
+            links=self.links,
+            files={name: self._pools[f"{name}_files"] for name in self.links},
+            crowded=lambda name: self._pools[name].waiting > 0,
+            heads=office.heads,
+            learn=lambda code, head: office.remember(code, head, urgent=True),
+            watch=watch,
+            owner=self.new_id(),
+            report=lambda cause: self._log.failure("codes_order_failed", cause),
+        )
+        self.metrics.watch("liangding_codes_upload_total", lambda: desk.tally.uploads)
+        self.metrics.watch("liangding_codes_downloads_total", lambda: desk.tally.downloads)
+        self.metrics.watch("liangding_codes_download_timestamp_seconds", lambda: desk.tally.current_s)
 
     def _watch_readings(self) -> None:
         room, metrics, log = self.room, self.metrics, self._log
@@ -335,6 +364,7 @@ class Node:
 
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
+        self._desk.orders.start()
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
@@ -396,6 +426,7 @@ class Node:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
+        await self._desk.stop()
         self._rounds.stop()
         self._watcher.stop()
         idle: Deferred[None] = Deferred()

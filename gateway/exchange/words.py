@@ -47,6 +47,21 @@ def own_message(
     message: Mapping[str, Any],
 ) -> bytes:
     """Return the bytes of an envelope sent for an original's institution (called name), area and insured locality."""
+    place, insured = original.mdtrtarea_admvs, original.insuplc_admdvs
+    return own_envelope(infno, msgid, (original.fixmedins_code, name), head, place, insured, now_s, message)
+
+
+def own_envelope(
+    infno: str,
+    msgid: str,
+    institution: tuple[str, str],
+    head: Mapping[str, str],
+    area: str,
+    insured_area: str,
+    now_s: float,
+    message: Mapping[str, Any],
+) -> bytes:
+    """Return the bytes of an envelope sent for an institution (code, name); area '' = that of the head."""
 
     def word(name: str) -> str:
         return head.get(name) or _DEFAULTS.get(name, "")
@@ -55,8 +70,8 @@ def own_message(
         {
             "infno": infno,
             "msgid": msgid,
-            "mdtrtarea_admvs": original.mdtrtarea_admvs or word("mdtrtarea_admvs"),
-            "insuplc_admdvs": original.insuplc_admdvs,
+            "mdtrtarea_admvs": area or word("mdtrtarea_admvs"),
+            "insuplc_admdvs": insured_area,
             "recer_sys_code": word("recer_sys_code"),
             "dev_no": "",
             "dev_safe_info": "",
@@ -67,8 +82,8 @@ def own_message(
             "opter": _OPTER,
             "opter_name": _OPTER_NAME,
             "inf_time": f"{shanghai(now_s):%Y-%m-%d %H:%M:%S}",
-            "fixmedins_code": original.fixmedins_code,
-            "fixmedins_name": name,
+            "fixmedins_code": institution[0],
+            "fixmedins_name": institution[1],
             "sign_no": "" if infno == "9001" else word("sign_no"),
             "input": message,
         }

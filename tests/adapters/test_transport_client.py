@@ -59,6 +59,33 @@ def test_answers_without_body_are_whole(head: bytes, status: int) -> None:
     assert ear.heard == [("answered", status, b"", b"", True)] and road.counts() == (0, 1, 0)
 
 
+def test_a_sink_takes_the_body_piece_by_piece_and_the_answer_has_none() -> None:
+    road = Road()
+    ear, pieces = Ear(), list[bytes]()
+    road.pool.send(b"/file", b"", b"{}", ear, 20.0, sink=pieces.append)
+    far = road.open()
+    far.says(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+    assert (b"".join(pieces), ear.heard) == (b"abc", [])
+    far.says(b"def")
+    assert (b"".join(pieces), ear.heard) == (b"abcdef", [("answered", 200, b"", b"", True)])
+    road.send()
+    far.says(OK)
+    assert b"".join(pieces) == b"abcdef"  # the next answer on the same connection is not its
+
+
+def test_only_what_goes_to_a_sink_is_hung_up() -> None:
+    road = Road()
+    file, query = Ear(), Ear()
+    road.pool.send(b"/file", b"", b"{}", file, 20.0, sink=lambda piece: None)
+    road.open()
+    road.pool.send(b"/", b"", b"{}", query, 20.0)
+    far = road.open()
+    road.pool.hang_up()
+    assert file.heard == [("lost", "no answer in time")]
+    far.says(OK)
+    assert query.heard == [ANSWERED]
+
+
 # -- certainly not sent -----------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from codes_town import CodesTown
 from transport_town import Town
 
 
@@ -23,5 +24,12 @@ def reactor() -> Any:
 @pytest_twisted.async_yield_fixture
 async def town(reactor: Any, tmp_path: Path) -> AsyncIterator[Town]:
     made = Town(reactor, tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def codes_town(reactor: Any, tmp_path: Path) -> AsyncIterator[CodesTown]:
+    made = CodesTown(reactor, tmp_path)
     yield made
     await made.close()

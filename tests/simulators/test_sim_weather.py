@@ -240,15 +240,24 @@ def test_a_closed_day_is_closed(counter: Counter, hospital: Hospital) -> None:
     assert [(one["refunded"], one["reversed"]) for one in counter.platform.ledger()] == [(False, False)]
 
 
-def test_other_uploads_are_taken_and_unknown_transactions_refused(counter: Counter, hospital: Hospital) -> None:
-    facts = {
-        "fixmedins_code": hospital.code,
-        "fixmedins_hilist_id": tables.matched("drug")[0].local_code,
-        "list_type": "101",
-        "med_list_codg": "",
-    }
+def test_catalogue_mappings_are_taken_shown_and_deleted(counter: Counter, hospital: Hospital) -> None:
+    item = tables.matched("drug")[0]
+    key = {"fixmedins_hilist_id": item.local_code, "list_type": "101", "med_list_codg": item.national_code}
+    days = {"begndate": "2026-01-01", "enddate": "2099-12-31"}
+    rows = [{**key, **days, "fixmedins_hilist_name": item.name}]
+    for _ in range(2):  # an equal row changes nothing
+        assert ask(counter, hospital, "3301", {"data": rows}).done
+    other = {**rows[0], "begndate": "2026-02-01"}
+    assert "请先撤销" in ask(counter, hospital, "3301", {"data": [other]}).text
+    page = {"updt_time": "2000-01-01", "page_num": 1, "page_size": 10}
+    found = ask(counter, hospital, "1317", {"data": page}).output
+    assert [row["medins_list_codg"] for row in found["data"]] == [item.local_code] and found["recordCounts"] == 1
+    facts = {"fixmedins_code": hospital.code, **key}
     assert ask(counter, hospital, "3302", {"data": facts}).done
-    assert len(counter.platform.books.filed["3302"]) == 1
+    assert "对照关系不存在" in ask(counter, hospital, "3302", {"data": facts}).text
+
+
+def test_unknown_transactions_are_refused(counter: Counter, hospital: Hospital) -> None:
     assert "交易编号不存在" in ask(counter, hospital, "9999", {}).text
     assert (
         "未开通交易5302"
