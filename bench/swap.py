@@ -25,7 +25,7 @@ from adapters.store.codes import CodesStore, CodesWriter, Deed
 from adapters.store.writer import WriterThread
 from bench.idle import national
 from gateway.app.codes_files import SCRIPTS
-from gateway.app.node import REST_S
+from gateway.app.codes_room import REST_S
 from gateway.codes.loading import CodesWatcher
 from gateway.core.codes import Snapshot
 

@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from gateway.core.model import FAILED, MONEY, TERMINAL, Entry
+from simulators.cases import SUCCESS, cases_of
 from simulators.platform import Reply
 from simulators.wording import Json, read_object
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from simulators.city import City
     from simulators.life import Counter
 
-SUCCESS = {"ACKED", "CONFIRMED"}
 OPEN = {"JOURNALED", "SENT", "IN_DOUBT", "REVERSING"}
 # What may follow what in a row's events (reversal specification §3); a state twice: delivery was noted, or the reversal
 # of a known success was put on the queue.
@@ -38,7 +38,6 @@ LATE_MS = 3_000
 # Of a day's money at most so much may end with a person. Seen in 420 days: 25 of 24,000 in all, 2 of 57 in the worst.
 GIVEN_UP_SHARE, GIVEN_UP_MIN = 0.08, 4
 REFUSED_AT_ONCE = {"GW-LANE-BUSY", "GW-REVERSING"}
-UNRECORDED = {("GW-LANE-BUSY", "no"), ("GW-REVERSING", "no"), ("GW-NOT-SENT", "same")}
 AT_ONCE_S = 0.1
 _decode = msgspec.json.Decoder().decode
 Booking = tuple[str, Any]
@@ -76,7 +75,7 @@ class Witness:
     doubled: list[bytes] = attrs.Factory(list)
     _reversing: Tally[tuple[int, str, str]] = attrs.Factory(Tally)
     _in_lane: dict[str, list[Entry]] = attrs.Factory(dict)
-    _undoing: dict[tuple[str, str], str] = attrs.Factory(dict)
+    undoing: dict[tuple[str, str], str] = attrs.Factory(dict)
     _contents: dict[tuple[str, str], bytes] = attrs.Factory(dict)
     _businesses: dict[tuple[str, ...], list[Entry]] = attrs.Factory(dict)
 
@@ -90,7 +89,7 @@ class Witness:
             self._lines_leave(message)
         if klass not in MONEY and klass != "C":
             return
-        row = self._row(code, msgid)
+        row = self.row(code, msgid)
         if row is None or row.state != "SENT":
             self.found.append(f"I1: {infno} {msgid} left before it was marked")
         elif klass == "R":
@@ -101,7 +100,7 @@ class Witness:
         if klass in MONEY:
             self.sent[code, msgid] += 1
 
-    def _row(self, code: str, msgid: str) -> Entry | None:
+    def row(self, code: str, msgid: str) -> Entry | None:
         number = self.city.journal.by_msgid.get((code, msgid))
         return None if number is None else self.city.journal.rows[number]
 
@@ -136,7 +135,7 @@ class Witness:
     def _reversal_leaves(self, life: int, message: dict[str, Any], row: Entry) -> None:
         """I5, I7, RV1: of what, for whom, and never of a success that was handed over, unless it was asked for."""
         data, code = message["input"]["data"], message["fixmedins_code"]
-        original = self._row(code, data["omsgid"])
+        original = self.row(code, data["omsgid"])
         self._reversing[life, code, data["omsgid"]] += 1
         if self._reversing[life, code, data["omsgid"]] > 1:
             self.found.append(f"I7: two reversals of {data['omsgid']} on the road")
@@ -182,7 +181,7 @@ class Witness:
         one = Heard(at_ms, infno, status, body, done, code, state, answer.get("gw_repeat", ""))
         self.heard_of.setdefault(key, []).append(one)
         if infno == "2601":
-            self._undoing[key] = message["input"]["data"]["omsgid"]
+            self.undoing[key] = message["input"]["data"]["omsgid"]
         if code and not state and code not in ("GW-RATE", "GW-NOT-READY"):
             self.found.append(f"I13: {key[1]} was told {code} without a state")
         if not code and body not in self.said.get(key, ()) and b"gw_codes" not in body:
@@ -219,54 +218,8 @@ class Witness:
         yield from self._given_up()
 
     def cases(self) -> dict[str, str]:
-        """msgid -> why a person looks at it: given up by the gateway, or a lie only other books can show (S3, D3)."""
-        given_up = {row.msgid: "MANUAL" for row in self.city.journal.rows.values() if row.state == "MANUAL"}
-        lied = self.city.lies | self._lied_reversals()
-        return given_up | lied | self._booked_copies() | self._copied_reversals() | self._copied_requests()
-
-    def _copied_requests(self) -> dict[str, str]:
-        """What a second copy on the road had done after the first was refused and nothing was recorded (X9).
-
-        Refused because of the person's lane, or because the breaker was open.
-        """
-        found = {}
-        for key, answers in self.heard_of.items():
-            row = self._row(*key)
-            if row is not None and any(
-                (one.code, one.repeat) in UNRECORDED and one.at_ms <= row.created_ms for one in answers
-            ):
-                found[key[1]] = "copy"
-        return found
-
-    def _copied_reversals(self) -> dict[str, str]:
-        """What an institution's 2601 took back after it had been refused.
-
-        A second copy of it on the road came when the original stood in the journal. A refusal reserves nothing (annex
-        X9), so the copy was a new request.
-        """
-        refused = {
-            key: self._undoing[key]
-            for key, answers in self.heard_of.items()
-            if key in self._undoing and any(one.code == "GW-REVERSAL-REFUSED" for one in answers)
-        }
-        rows = ((self._row(*key), omsgid) for key, omsgid in refused.items())
-        return {omsgid: "copy" for row, omsgid in rows if row is not None and row.state in SUCCESS}
-
-    def _booked_copies(self) -> dict[str, str]:
-        """What a second copy on the road booked or took back after the first was refused (L1-CENTER-MORE, -LESS)."""
-        found = {}
-        for message in map(_decode, self.doubled):
-            row = self._row(message["fixmedins_code"], message["msgid"])
-            count = self.city.people.bookings(message["msgid"])
-            if message["infno"] == "2601" and row is not None and row.state == "REJECTED":
-                found[message["input"]["data"]["omsgid"]] = "doubled"
-            if count > 1 or (count and row is not None and row.state == "REJECTED"):
-                found[message["msgid"]] = "doubled"
-        return found
-
-    def _lied_reversals(self) -> dict[str, str]:
-        rows = self.city.journal.rows.values()
-        return {row.omsgid: "no_effect" for row in rows if row.klass == "R" and row.msgid in self.city.lies}
+        """msgid -> why a person looks at it."""
+        return cases_of(self)
 
     def _books(self) -> Iterator[str]:
         """I6: to the fen, and as many bookings; every difference is a case."""
@@ -293,7 +246,7 @@ class Witness:
     def _contradictions(self) -> Iterator[str]:
         """I3: what a counter was told about money against how the record ended, and against what it was told before."""
         for key, answers in self.heard_of.items():
-            row = self._row(*key)
+            row = self.row(*key)
             state = row.state if row is not None else ""
             reversal = answers[0].infno == "2601"
             final = [one for one in answers if one.final]
@@ -314,7 +267,7 @@ class Witness:
 
     def _is_undone(self, key: tuple[str, str]) -> bool:
         """Of a 2601 that was answered without the platform: its original failed."""
-        original = self._row(key[0], self._undoing[key])
+        original = self.row(key[0], self.undoing[key])
         return original is not None and original.state in FAILED
 
     def _stories(self) -> Iterator[str]:

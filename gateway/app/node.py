@@ -7,7 +7,6 @@ import gc
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,6 @@ from adapters.crypto.digest import self_test
 from adapters.crypto.keyfile import load_key, load_or_make_key, read_private
 from adapters.crypto.vault import Vault
 from adapters.store.checkpoint import Checkpoints
-from adapters.store.codes_orders import prepare
-from adapters.store.codes_reader import CodesStore
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
 from adapters.transport.addresses import read_link
@@ -48,16 +45,12 @@ from gateway.app.assemble import (
     regions_of,
     signer_of,
 )
-from gateway.app.codes_desk import CodesDesk
-from gateway.app.codes_files import SCRIPTS
-from gateway.app.codes_serving import Libraries, serving_of
+from gateway.app.codes_room import CodesRoom
 from gateway.app.config import Config
-from gateway.app.coverage_round import CoverageRound
-from gateway.app.facts import code_forms, read_files
+from gateway.app.facts import read_files
 from gateway.app.frontdoor import FrontDoor
 from gateway.app.rounds import Rounds
 from gateway.app.watching import Handshakes, Watcher
-from gateway.codes.loading import CodesWatcher
 from gateway.core.answers import refusal
 from gateway.core.ports import Clock, Dice
 from gateway.exchange.door import Link
@@ -69,10 +62,8 @@ from monitoring.metrics import Metrics
 
 _BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 RELOAD_S = 60.0
-REST_S = 0.001  # of the thread that builds tables, every few rows: requests come first
 GC_OBJECTS = 50_000
 CHECKPOINT_S = 2.0
-COVERAGE_S = 10.0  # how soon a mapping shows in the coverage figure; a look without changes costs two small queries
 # A commit costs the processor about as much as eight requests do; two milliseconds of company make it worth while.
 LINGER_S = 0.002
 FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
@@ -104,8 +95,7 @@ class Node:
     _log: Log = attrs.field(init=False)
     _writer: WriterThread = attrs.field(init=False)
     _helper: WriterThread = attrs.field(init=False)
-    _watcher: CodesWatcher = attrs.field(init=False)
-    _codes_store: CodesStore = attrs.field(init=False)
+    _codes: CodesRoom = attrs.field(init=False)
     _tls: dict[str, Any] = attrs.Factory(dict)
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
     _ports: list[Any] = attrs.Factory(list)
@@ -113,7 +103,6 @@ class Node:
     _restoration: Restoration | None = None
     _factories: list[HttpServerFactory] = attrs.Factory(list)
     _rounds: Rounds = attrs.field(init=False)
-    _desk: CodesDesk = attrs.field(init=False)
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
@@ -139,10 +128,11 @@ class Node:
         self._writer = WriterThread(self.reactor.callFromThread)
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
-        prepare(config.room("codes"), SCRIPTS)
-        self._codes_store = CodesStore.open(config.room("codes"), SCRIPTS)
-        libraries = WriterThread(self.reactor.callFromThread, "libraries")
         watch = Watcher(self.metrics, log)
+        self._codes = codes = CodesRoom(
+            reactor=self.reactor, clock=self.clock, dice=self.dice, config=config, files=files,
+            metrics=self.metrics, log=log,
+        )  # fmt: skip
         self.room = assemble_exchange(
             clock=self.clock,
             institutions={one.fixmedins_code: make_institution(one, links) for one in config.institution},
@@ -153,21 +143,15 @@ class Node:
             watch=watch,
             on_broken=self._broken,
             dice=self.dice,
-            catalogue=Libraries(
-                self._codes_store,
-                serving_of(files),
-                self.clock,
-                libraries.run,
-                lambda cause: log.failure("lookup_failed", cause),
-            ),
+            catalogue=codes.catalogue(),
             linger_s=LINGER_S,
         )
         if self.store.restored_ms is None:
             recover(self.store, self.room.lanes, self.room.office, self.clock.seconds())
         else:
             begin_again(self.store, self.room.office, self.clock.seconds())
-        self._codes(code_forms(files))
-        self._orders(watch)
+        codes.load(self.room.swap, self._rounds)
+        codes.take_orders(self.room, self._pools, watch, self.new_id())
         self._watch_readings()
         gc.collect()
         gc.freeze()
@@ -200,59 +184,6 @@ class Node:
         local = any(one.regime == "local" and one.link == name for one in self.config.institution)
         signer = signer_of(self.config, settings, lambda file: read_private(Path(file)), self.new_id)
         return make_link(name, settings, compile_region(region, local), pool, files, path, signer, self.reactor)
-
-    def _codes(self, forms: Any) -> None:
-        store = self._codes_store
-        loader = WriterThread(self.reactor.callFromThread, "codes")
-        self._watcher = CodesWatcher(
-            self.reactor,
-            read=store.tables,
-            stamp=store.stamp,
-            offload=loader.run,
-            apply=self.room.swap,
-            forms=forms,
-            report=lambda cause: self._log.failure("codes_not_loaded", cause),
-            rest=lambda: time.sleep(REST_S),
-        )
-        self._watcher.load_now()
-        self._watcher.start()
-        self._coverage(store)
-
-    def _coverage(self, store: CodesStore) -> None:
-        """Measure on a thread of its own: the loader's must be free to bring mappings into force within 5 s."""
-        coverage = CoverageRound(
-            self.clock,
-            store,
-            self.config.journal,
-            self.config.institution,
-            loaded=lambda: self._watcher.loaded,
-            run=WriterThread(self.reactor.callFromThread, "coverage").run,
-            report=lambda cause: self._log.failure("coverage_not_measured", cause),
-        )
-        self.metrics.watch("liangding_mapping_coverage_ratio", coverage.ratios)
-        self._rounds.every(COVERAGE_S, coverage.look)
-
-    def _orders(self, watch: Watcher) -> None:
-        """What commands want done at platforms: taken from the codes room's file (annex X35)."""
-        office = self.room.office
-        self._desk = desk = CodesDesk(
-            reactor=self.reactor,
-            clock=self.clock,
-            dice=self.dice,
-            config=self.config,
-            institutions=self.room.door.institutions,
-            links=self.links,
-            files={name: self._pools[f"{name}_files"] for name in self.links},
-            crowded=lambda name: self._pools[name].waiting > 0,
-            heads=office.heads,
-            learn=lambda code, head: office.remember(code, head, urgent=True),
-            watch=watch,
-            owner=self.new_id(),
-            report=lambda cause: self._log.failure("codes_order_failed", cause),
-        )
-        self.metrics.watch("liangding_codes_upload_total", lambda: desk.tally.uploads)
-        self.metrics.watch("liangding_codes_downloads_total", lambda: desk.tally.downloads)
-        self.metrics.watch("liangding_codes_download_timestamp_seconds", lambda: desk.tally.current_s)
 
     def _watch_readings(self) -> None:
         room, metrics, log = self.room, self.metrics, self._log
@@ -364,7 +295,7 @@ class Node:
 
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
-        self._desk.orders.start()
+        self._codes.desk.orders.start()
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
@@ -426,9 +357,9 @@ class Node:
             await port.stopListening()
         for factory in self._factories:
             await factory.drain()
-        await self._desk.stop()
+        await self._codes.desk.stop()
         self._rounds.stop()
-        self._watcher.stop()
+        self._codes.watcher.stop()
         idle: Deferred[None] = Deferred()
         self.room.queue.when_idle(lambda: idle.callback(None))
         await idle

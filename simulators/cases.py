@@ -1,0 +1,71 @@
+"""Differences between the books that nobody can undo from here, and why a person looks at each: given up by the gateway,
+a lie only other books can show (S3, D3), or a second copy on the road that ran after the first was refused (annex X9).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from simulators.witness import Witness
+
+SUCCESS = {"ACKED", "CONFIRMED"}
+UNRECORDED = {("GW-LANE-BUSY", "no"), ("GW-REVERSING", "no"), ("GW-NOT-SENT", "same")}
+_decode = msgspec.json.Decoder().decode
+
+
+def cases_of(witness: Witness) -> dict[str, str]:
+    """Return msgid -> why."""
+    given_up = {row.msgid: "MANUAL" for row in witness.city.journal.rows.values() if row.state == "MANUAL"}
+    lied = witness.city.lies | _lied_reversals(witness)
+    return given_up | lied | _booked_copies(witness) | _copied_reversals(witness) | _copied_requests(witness)
+
+
+def _copied_requests(witness: Witness) -> dict[str, str]:
+    """What a second copy on the road had done after the first was refused and nothing was recorded (X9).
+
+    Refused because of the person's lane, or because the breaker was open.
+    """
+    found = {}
+    for key, answers in witness.heard_of.items():
+        row = witness.row(*key)
+        if row is not None and any(
+            (one.code, one.repeat) in UNRECORDED and one.at_ms <= row.created_ms for one in answers
+        ):
+            found[key[1]] = "copy"
+    return found
+
+
+def _copied_reversals(witness: Witness) -> dict[str, str]:
+    """What an institution's 2601 took back after it had been refused.
+
+    A second copy of it on the road came when the original stood in the journal. A refusal reserves nothing (annex
+    X9), so the copy was a new request.
+    """
+    refused = {
+        key: witness.undoing[key]
+        for key, answers in witness.heard_of.items()
+        if key in witness.undoing and any(one.code == "GW-REVERSAL-REFUSED" for one in answers)
+    }
+    rows = ((witness.row(*key), omsgid) for key, omsgid in refused.items())
+    return {omsgid: "copy" for row, omsgid in rows if row is not None and row.state in SUCCESS}
+
+
+def _booked_copies(witness: Witness) -> dict[str, str]:
+    """What a second copy on the road booked or took back after the first was refused (L1-CENTER-MORE, -LESS)."""
+    found = {}
+    for message in map(_decode, witness.doubled):
+        row = witness.row(message["fixmedins_code"], message["msgid"])
+        count = witness.city.people.bookings(message["msgid"])
+        if message["infno"] == "2601" and row is not None and row.state == "REJECTED":
+            found[message["input"]["data"]["omsgid"]] = "doubled"
+        if count > 1 or (count and row is not None and row.state == "REJECTED"):
+            found[message["msgid"]] = "doubled"
+    return found
+
+
+def _lied_reversals(witness: Witness) -> dict[str, str]:
+    rows = witness.city.journal.rows.values()
+    return {row.omsgid: "no_effect" for row in rows if row.klass == "R" and row.msgid in witness.city.lies}
