@@ -1,4 +1,4 @@
-"""Differences between the books that nobody can undo from here, and why a person looks at each: given up by the gateway,
+"""Differences between the books that nobody can undo from here, and why a person looks at each: given up by the node,
 a lie only other books can show (S3, D3), or a second copy on the road that ran after the first was refused (annex X9).
 """
 
