@@ -165,6 +165,8 @@ def test_ma10_a_number_that_belongs_to_what_is_not_covered() -> None:
     found = rules(item(2, "A", approval="国药准字H19990001"))
     assert found == [(2, "MA02", "error"), (2, "MA10", "error")]
     assert rules(item(2, "A", "X2", approval="国药准字H20057567")) == [(2, "MA02", "error")]
+    covered = [LIBRARY[0], ("X2", "头孢拉定胶囊", "2021-01-01", "", "1", "0", {**OTHER, "chrgitm_lv": "2"})]
+    assert rules(item(2, "A", approval="国药准字H19990001"), on=ground("drug", covered)) == [(2, "MA02", "error")]
 
 
 def test_ma11_self_made_items() -> None:

@@ -155,6 +155,17 @@ def test_a_workbook_is_as_good_as_a_text_file(ready: Desk) -> None:
     ready.run("map", "import", ready.config, HOSPITAL, SYSTEM, str(out), *people)
 
 
+def test_a_library_may_be_a_workbook_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    path = tmp_path / "库.xlsx"
+    with xlsxwriter.Workbook(path) as workbook:
+        page = workbook.add_worksheet()
+        for number, line in enumerate(LIBRARY.splitlines()):
+            page.write_row(number, 0, line.split(","))
+    told = json.loads(desk.run("import", desk.config, SYSTEM, str(path), "--json").stdout)
+    assert (told["rows"], told["ver"]) == (3, "F20260101")
+
+
 def test_what_the_local_side_says_is_kept_and_judged_again_at_approval(ready: Desk) -> None:
     """The drug's approval number came with the draft; the national record that contradicts it came later."""
     library = "med_list_codg,generic_name,aprvno,begndate,enddate,vali_flag,ver\n"

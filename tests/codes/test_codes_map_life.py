@@ -152,6 +152,7 @@ def test_a_row_that_would_only_begin_later_is_dropped(ready: Desk) -> None:
     content = "local_code,national_code,valid_from,valid_to\nMB1,M03900,,2026-12-31\nMB1,M01600,2027-01-01,\n"
     ready.map_import(content + "MB2,M01600,2027-01-01,\n", *BOTH)
     say(ready, "retire", "MB1", "MB2", *BOTH, "--date", "2026-11-30", "--reason", "不再使用")
+    say(ready, "retire", "MB1", *BOTH, "--date", "2027-06-30", "--reason", "不把已写的最后一天推后")
     days = ("2026-11-30", "2026-12-01", "2027-02-01")
     assert [ready.target("MB1", day) for day in days] == ["M03900", "row_not_in_force", "row_not_in_force"]
     assert ready.target("MB2", "2027-02-01") == "no_row"
@@ -198,7 +199,7 @@ def test_the_story_of_one_code_says_who_when_why_and_by_which_catalogue(ready: D
 
 def test_mappings_that_die_between_two_days(ready: Desk) -> None:
     ready.map_import(TWO + "MB3,M00500,\n", *BOTH, code=3)
-    ready.map_import("local_code,national_code,valid_to\nMB4,M00500,2025-06-30\n", *BOTH)
+    ready.map_import("local_code,national_code,valid_to\nMB4,M00500,2025-06-30\nMB5,M03900,2026-12-15\n", *BOTH)
     ending = "opsp_dise_code,opsp_dise_name,enddate,replaced_by,ver\nM03900,高血压,2026-12-31,M01600,F2\n"
     ready.run("import", ready.config, SYSTEM, ready.file("ending.csv", ending))
     reader = ready.store.tables()

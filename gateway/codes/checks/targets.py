@@ -107,7 +107,7 @@ def _wrong_code(row: Proposed, ground: Ground) -> Finding | None:
         return _other_list(row)
     for system, kind in KINDS.items():
         form = ground.forms.get(system)
-        if system != ground.system and form is not None and form.fullmatch(code):
+        if form is not None and form.fullmatch(code):
             message = f"国家编码{code}是{kind}的编码，不能用于{KINDS.get(ground.system, ground.system)}"
             return found(row, "national_code", "MA07", message)
     return found(row, "national_code", "MA06", f"国家编码{code}不符合编码规则{_slip(code, ground.form)}")
