@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.cli_codes_suggest import suggest
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
 from gateway.app.say import USAGE, Outside, end, load, show
@@ -30,6 +31,7 @@ def codes() -> None:
 
 
 codes.add_command(mapping_group)
+codes.add_command(suggest)
 
 
 def _operator() -> str:

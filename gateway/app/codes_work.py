@@ -93,7 +93,7 @@ def import_library(
     form = re.compile(code_systems()[system].regex)
     deed = Deed(operator, int(now * 1000))
     with ExitStack() as stack:
-        shape = Shape(titles=systems.library_titles(system), key=("code",), layouts=_layouts(system))
+        shape = Shape(titles=systems.library_titles(system), key=("code",), layouts=layouts(system))
         table = _opened(file, shape, faults, stack, Limits())
         if table is None:
             return faults
@@ -251,15 +251,15 @@ def _lines(table: Table, faults: Faults, tick: Tick) -> Iterator[tuple[int, list
         faults.add(cause.line, "", cause.rule, cause.message)
 
 
-def _layouts(system: str) -> tuple[tuple[str, ...], ...]:
+def layouts(system: str) -> tuple[tuple[str, ...], ...]:
     """Return the columns of the downloads that fill a library."""
     wanted = {f"transactions/{infno}.json" for infno in DOWNLOADS.get(system, ())}
-    layouts = []
+    found = []
     for name, content in schemas.read("transactions", ".json"):
         if name in wanted:
             spec = msgspec.json.decode(content, type=TransactionSpec)
-            layouts += [node.file_columns for node in spec.output.values() if node.file_columns]
-    return tuple(layouts)
+            found += [node.file_columns for node in spec.output.values() if node.file_columns]
+    return tuple(found)
 
 
 def _finder(reader: CodesReader, system: str) -> Find | None:
