@@ -16,6 +16,7 @@ from gateway.codes.suggest.text import Namer, fold, verdict_of_names
 from gateway.codes.suggest.verdict import Verdict
 
 SAME_CONTENT = 90
+_PREFIX = re.compile(r"^[A-Z]+-?(?=\d{9})")
 _SUFFIX = re.compile(r"(?:[A-Z]+|-\d{1,2}|(?<=\d{9})0+|\.\d{1,2})$")
 _NINE = 9
 
@@ -25,8 +26,8 @@ def price_code(text: str) -> str:
 
 
 def trimmed(code: str) -> str:
-    """Return a price code without what a hospital appends to split an item: `120800001A`, `-1`, `00`."""
-    return _SUFFIX.sub("", code)
+    """Return a price code without what a hospital adds to split an item: `120800001A`, `-1`, `00`, `F120800001`."""
+    return _SUFFIX.sub("", _PREFIX.sub("", code))
 
 
 def price_codes_of(entry: Entry) -> frozenset[str]:

@@ -22,6 +22,7 @@ from gateway.codes.suggest.words import wording, writing
 
 LIKE_MIN = 0.6
 STEM_ALIKE = 0.75
+TYPED_MIN = 4  # Latin letters; fewer initials fit too many names
 _BRACKETS = str.maketrans({one: "(" for one in "[{【〔〖「『⟨<《"} | {one: ")" for one in "]}】〕〗」』⟩>》"})
 _LETTERS = str.maketrans({"μ": "u", "µ": "u", "×": "*", "✕": "*", "╳": "*", "﹡": "*"})
 _BRACKETED = re.compile(r"\([^()]*\)")
@@ -70,6 +71,13 @@ _SYLLABLES: dict[str, str] = {}
 def sound_of(text: str) -> str:
     """Return text as a string of syllables, comparable by any string metric."""
     return "".join(map(_syllable, text))
+
+
+@lru_cache(maxsize=1 << 15)
+def spoken(text: str) -> tuple[str, str]:
+    """Return (pinyin, initials) in Latin capitals: what a hurried hand types instead of a name."""
+    syllables = lazy_pinyin(text, errors=list)
+    return "".join(syllables).upper(), "".join(syllable[:1] for syllable in syllables).upper()
 
 
 @attrs.frozen(slots=True)
@@ -159,6 +167,8 @@ def verdict_of_names(local: Name, national: Name) -> tuple[Verdict, float]:
     if national.full in (local.full, local.bare):
         return Verdict.EQUAL, 1.0
     alike = similarity(local, national)
+    if len(local.bare) >= TYPED_MIN and local.bare.isascii() and local.bare in spoken(national.full):
+        return Verdict.LIKE, STEM_ALIKE
     if national.full in (local.stem, local.bare[: len(national.full)]) and len(national.full) > 1:
         alike = max(alike, STEM_ALIKE)  # something was added, in brackets or behind: perhaps a note, perhaps (大)
     if national.full != national.bare:
