@@ -22,6 +22,7 @@ from gateway.codes.suggest.words import wording, writing
 
 LIKE_MIN = 0.6
 STEM_ALIKE = 0.75
+NAME_MAX = 500  # characters of a name that are compared; the national interface allows 200
 TYPED_MIN = 4  # Latin letters; fewer initials fit too many names
 _BRACKETS = str.maketrans({one: "(" for one in "[{【〔〖「『⟨<《"} | {one: ")" for one in "]}】〕〗」』⟩>》"})
 _LETTERS = str.maketrans({"μ": "u", "µ": "u", "×": "*", "✕": "*", "╳": "*", "﹡": "*"})
@@ -116,7 +117,7 @@ class Namer:
         return any(word in text for word in self._undecided)
 
     def _prepare(self, raw: str) -> Name:
-        folded = fold(raw)
+        folded = fold(raw[:NAME_MAX])
         plain = self._expand(_decorated().sub("", folded) or folded)
         core = self._reduce(plain) or plain
         core = _separated().sub("", core) or core
