@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import cpu, idle, openloop, procs, proxying, report
 from bench.rounds import Table
 
-PARTS = ("rows", "openloop", "journal", "lookups", "bigbody", "idle", "swap", "libraries")
+PARTS = ("rows", "openloop", "journal", "lookups", "suggestions", "bigbody", "idle", "swap", "libraries")
 
 
 @attrs.frozen
@@ -127,6 +127,8 @@ def main(quick: bool, only: tuple[str, ...], rounds: int | None, consumables: in
         run.part("journal", "日志", lambda: child("bench.journal", folder, size.journal_s))
     if "lookups" in parts:
         run.part("lookups", "对码查询", lambda: child("bench.lookups"))
+    if "suggestions" in parts:
+        run.part("suggestions", "对码建议：2,000条院内药品，25万条国家目录", lambda: child("bench.suggestions"))
     if "bigbody" in parts:
         run.part("bigbody", "2 MB报文", lambda: child("bench.bigbody"))
     if "idle" in parts:

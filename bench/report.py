@@ -176,6 +176,17 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("明细行翻译/秒（计划本身的代码：查、换、留凭据）", f"{lookups['plan_lines_per_s']:,.0f}"),
             ("对码查询/秒（完整规则）", f"{lookups['look_up_per_s']:,.0f}"),
         ]
+    suggested = other.get("suggestions")
+    if suggested:
+        sure = f"{suggested['right_ratio']:.1%}正确，{suggested['sure_ratio']:.0%}较确定"
+        lines += [
+            (
+                f"对码建议：{suggested['local']:,}条院内药品，{suggested['national']:,}条国家目录（CPU s）",
+                f"{suggested['cpu_s']:.1f}",
+            ),
+            ("　首选", sure),
+            ("　内存峰值（MB）", f"{suggested['peak_rss_mb']}"),
+        ]
     load = other.get("openloop")
     if load:
         shares = " / ".join(_one_place(load[name]) for name in ("p50_ms", "p99_ms", "p999_ms"))

@@ -37,6 +37,7 @@ from bench import (
     lookups,
     procs,
     proxying,
+    suggestions,
 )
 from gateway.core.codes import NO_LIBRARIES, Row, build_snapshot
 from gateway.core.translation import Work
@@ -269,3 +270,13 @@ def test_the_idle_node_begins_in_a_new_folder(tmp_path: Path) -> None:
 
 def _enough(text: str) -> None:
     raise RuntimeError("enough")
+
+
+# --- suggestions
+
+
+def test_the_drugs_of_the_bench_are_found_again(tmp_path: Path) -> None:
+    found = suggestions.measure(tmp_path, 2000, 60)
+    assert (found["national"], found["local"], found["sure_wrong"]) == (2000, 60, 0)
+    assert found["right_ratio"] >= 0.95
+    assert found["sure_ratio"] >= 0.5

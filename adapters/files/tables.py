@@ -81,16 +81,21 @@ class Table:
     place: Callable[[], int]
     first: list[str] | None
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, as_written: str = "") -> Iterator[tuple[int, list[str]]]:
         """Yield (line, cleaned cells in the order of the header) of every row without fault; report the others.
 
-        Raises TableRefused when the rest cannot be read.
+        as_written: our name of a column that is handed on byte for byte. Raises TableRefused when the rest cannot be
+        read.
         """
+        untouched = self.at.get(as_written, -1)
         for count, (line, cells) in enumerate(self._records(), start=1):
             if count > self.limits.rows:
                 raise TableRefused(line, "MF05", f"行数超过上限{self.limits.rows}")
             if self._sound(line, cells):
-                yield line, [clean(cell) for cell in cells]
+                cleaned = [clean(cell) for cell in cells]
+                if untouched >= 0:
+                    cleaned[untouched] = cells[untouched]
+                yield line, cleaned
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         if self.first is not None:

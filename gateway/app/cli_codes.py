@@ -17,6 +17,7 @@ from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_coverage import coverage
 from gateway.app.cli_codes_library import diff, export_library, history, record_group
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.cli_codes_suggest import suggest
 from gateway.app.cli_codes_upload import cancel, compare, fetch, orders, upload, uploads_shown
 from gateway.app.codes_checks import affected_mappings
 from gateway.app.codes_files import code_systems, reading
@@ -40,7 +41,7 @@ def codes() -> None:
 
 
 for command in (
-    mapping_group, export_library, diff, history, record_group, compare_regimes, coverage, fetch, orders
+    mapping_group, export_library, diff, history, record_group, compare_regimes, coverage, fetch, orders, suggest
 ):  # fmt: skip
     codes.add_command(command)
 for command in (upload, cancel, compare, uploads_shown):

@@ -87,7 +87,7 @@ def explained(as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress(file: Path) -> Iterator[Callable[[int], None]]:
+def progress(file: Path, doing: str = "导入") -> Iterator[Callable[[int], None]]:
     """Show a bar over the file's bytes when stderr is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal or not file.exists():
@@ -95,5 +95,5 @@ def progress(file: Path) -> Iterator[Callable[[int], None]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"导入 {file.name}", total=file.stat().st_size)
+        task = bar.add_task(f"{doing} {file.name}", total=file.stat().st_size)
         yield lambda done: bar.update(task, completed=done)
