@@ -33,6 +33,8 @@ _SWEEPS = (
     ("library_row", "library", "library", "release", "code"),
     ("mapping", "batch", "batch", "proposal", "line"),
     ("refusal", "review", "review", "approval", "line"),
+    ("price_row", "list", "price_list", "price_listed", "seq"),
+    ("round_item", "round", "catalogue_round", "round_opened", "seq"),
 )
 
 

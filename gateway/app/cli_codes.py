@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gateway.app.cli_codes_compare import compare_regimes
+from gateway.app.cli_codes_duty import duty_group
 from gateway.app.cli_codes_map import mapping_group
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
@@ -32,6 +33,7 @@ def codes() -> None:
 
 codes.add_command(mapping_group)
 codes.add_command(compare_regimes)
+codes.add_command(duty_group)
 
 
 def _operator() -> str:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import schemas
 from adapters.transport.addresses import AddressError, ListenAddress, read_link, read_listen
 from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
+from gateway.app.duties_config import duties_problems
 
 DAY_S = 86400.0
 
@@ -23,6 +24,7 @@ def meaning(config: Config) -> Iterator[str]:
     for name, link in config.platform.items():
         yield from _link(config, name, link)
     yield from _institutions(config)
+    yield from duties_problems(config.duties)
 
 
 def _tls(config: Config) -> Iterator[str]:
