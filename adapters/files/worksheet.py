@@ -50,6 +50,7 @@ def _workbook(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], 
     book = xlsxwriter.Workbook(str(path), {"in_memory": True})
     sheet = book.add_worksheet(title)
     bold = book.add_format({"bold": True, "bg_color": "#DDEBF7"})
+    text = book.add_format({"num_format": "@"})  # what people type below stays as typed: long numbers keep their digits
     widths = [len(name) for name in header]
     for column, name in enumerate(header):
         sheet.write_string(0, column, name, bold)
@@ -62,7 +63,7 @@ def _workbook(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], 
             sheet.write_string(count, column, cell)
             widths[column] = min(40, max(widths[column], len(cell)))
     for column, width in enumerate(widths):
-        sheet.set_column(column, column, width * 1.6 + 2)
+        sheet.set_column(column, column, width * 1.6 + 2, text)
     sheet.freeze_panes(1, 0)
     try:
         book.close()

@@ -14,6 +14,7 @@ import click
 from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_duty import duty_group
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.cli_codes_round import round_group
 from gateway.app.codes_say import explained, progress, refuse
 from gateway.app.codes_work import code_systems, import_library, reading
 from gateway.app.say import USAGE, Outside, end, load, show
@@ -34,6 +35,7 @@ def codes() -> None:
 codes.add_command(mapping_group)
 codes.add_command(compare_regimes)
 codes.add_command(duty_group)
+codes.add_command(round_group)
 
 
 def _operator() -> str:
