@@ -11,7 +11,7 @@ from gateway.app.duty_say import content_lines, deciding, desk_of, entry_line, e
 from gateway.app.say import DONE, FINDINGS, Outside, show
 from gateway.codes.duties import Field
 from gateway.codes.duty_entries import ACTIONS, CORRECTS, Action, fields_for, masked, required_for
-from gateway.codes.duty_steps import STATES, STEPS, TASKS, Known, Progress, progress, tasks
+from gateway.codes.duty_steps import STATES, STEPS, TASKS, Known, Progress, Task, progress, tasks
 
 PROGRESS_COLUMNS = (
     "月份",
@@ -105,22 +105,22 @@ def duty_list(
         rows = []
         lines = ["申报号\t编码库\t单位\t操作\t编码\t状态\t申报人\t申报日期\t下一步"]
         for one in entries:
-            task, due = _next(desk, one)
-            late = bool(task) and desk.today > due
+            task = _open_task(desk, one)
+            late = task is not None and task.late(desk.today)
             if only_late and not late:
                 continue
-            rows.append({**entry_record(one), "next": task, "due": due, "late": late})
-            word = f"{TASKS[task]}，{due}前{'，已逾期' if late else ''}" if task else ""
+            name, due = (task.name, task.due) if task else ("", "")
+            rows.append({**entry_record(one), "next": name, "due": due, "late": late})
+            word = f"{TASKS[name]}，期限{due}{'，已逾期' if late else ''}" if task else ""
             lines.append(f"{entry_line(one)}\t{word}")
     show({"entries": rows, "count": len(rows)}, [*lines, f"共{len(rows)}条"], as_json)
 
 
-def _next(desk: Desk, entry: Known) -> tuple[str, str]:
-    """Return the open task of an entry and its due day, empty when there is none."""
+def _open_task(desk: Desk, entry: Known) -> Task | None:
     if entry.system not in desk.duties.register:
-        return "", ""
+        return None  # no longer kept here
     found = tasks(entry, desk.register(entry.system).assigns, desk.duties.days_of(entry.system))
-    return next(((task.name, task.due) for task in found if not task.done), ("", ""))
+    return next((task for task in found if not task.done), None)
 
 
 @click.command("show", help="一条申报的经过；人员信息遮盖，完整内容由审核人用review查看")

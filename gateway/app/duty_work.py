@@ -32,6 +32,7 @@ from gateway.codes.duties import Register
 from gateway.codes.duty_codes import Proposal, propose, unfit
 from gateway.codes.duty_entries import (
     ACTIONS,
+    CORRECTS,
     RETIRE_DAY,
     RETIRE_WHY,
     Action,
@@ -111,7 +112,7 @@ def _read(desk: Desk, system: str, action: Action, file: Path, faults: Faults) -
     with ExitStack() as stack:
         try:
             table = open_table(file, shape, faults.add, stack, LIMITS)
-            return read_entries(table.rows(), table.at, register, action, desk.form(system), faults)
+            return read_entries(table.rows(), table.header, table.at, register, action, desk.form(system), faults)
         except TableRefused as cause:
             faults.add(cause.line, "", cause.rule, cause.message)
             return []
@@ -123,7 +124,7 @@ def _check_corrections(reader: DutiesReader, owner: str, system: str, entries: I
         if text.isdigit():
             found = known_of(reader, reader.by_number(int(text), int(text)))
             if not any(one.state == "returned" and (one.owner, one.system) == (owner, system) for one in found):
-                faults.add(entry.line, "corrects", "DU02", "更正申报号应是本单位本库已退回的申报")
+                faults.add(entry.line, CORRECTS.zh, "DU02", "更正申报号应是本单位本库已退回的申报")
 
 
 def check_again(desk: Desk, texts: Sequence[str]) -> list[tuple[Known, tuple[str, str] | None]]:

@@ -70,13 +70,17 @@ def required_for(register: Register, action: Action) -> tuple[str, ...]:
 
 def read_entries(
     lines: Iterable[tuple[int, Sequence[str]]],
+    header: Sequence[str],
     at: Mapping[str, int],
     register: Register,
     action: Action,
     form: re.Pattern[str],
     faults: Faults,
 ) -> list[Entry]:
-    """Turn lines of cells into entries; add every fault of form to `faults`. at: field -> cell number."""
+    """Turn lines of cells into entries; add every fault of form to `faults`, under the titles the file itself uses.
+
+    at: field -> cell number.
+    """
     entries = []
     seen: dict[tuple[str, ...], int] = {}
     fields = fields_for(register, action)
@@ -84,13 +88,14 @@ def read_entries(
         values = {name: cells[number] for name, number in at.items() if cells[number]}
         for name in required_for(register, action):
             if name not in values:
-                faults.add(line, name, "DU01", f"{_zh(fields, name)}不能为空")
+                faults.add(line, header[at[name]], "DU01", f"{_zh(fields, name)}不能为空")
         for field in fields:
             if field.name in values and (fault := _fault(field, values, form)):
-                faults.add(line, field.name, *fault)
-        _check_spans(line, values, faults)
+                faults.add(line, header[at[field.name]], *fault)
+        for end in _reversed_spans(values):
+            faults.add(line, header[at[end]], "DU06", "结束日期早于开始日期")
         if action == "add" and register.assigns and register.code_field in values:
-            faults.add(line, register.code_field, "DU02", "新增时不填编码：编码由审核机构赋予")
+            faults.add(line, header[at[register.code_field]], "DU02", "新增时不填编码：编码由审核机构赋予")
         for key in _keys(register, values, action):
             first = seen.setdefault(key, line)
             if first != line:
@@ -132,10 +137,8 @@ _CHECKS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
 }
 
 
-def _check_spans(line: int, values: Mapping[str, str], faults: Faults) -> None:
-    for begin, end in _SPANS:
-        if begin in values and end in values and values[end] < values[begin]:
-            faults.add(line, end, "DU06", "结束日期早于开始日期")
+def _reversed_spans(values: Mapping[str, str]) -> list[str]:
+    return [end for begin, end in _SPANS if begin in values and end in values and values[end] < values[begin]]
 
 
 def unique_keys(register: Register, values: Mapping[str, str]) -> list[tuple[str, ...]]:

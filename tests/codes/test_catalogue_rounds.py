@@ -132,6 +132,14 @@ def test_closing_a_row_with_its_code_is_as_good_as_mapping_again(rig: RoundRig) 
     assert rig.progress()[HOSPITAL]["pending"] == 1
 
 
+def test_a_code_that_ended_after_it_was_chosen_is_no_way_out(rig: RoundRig) -> None:
+    rig.open()
+    rig.map(OTHER, "B2,M01600\n")
+    assert rig.progress()[OTHER]["pending"] == 0
+    rig.library(HEADER + "M01600,2型糖尿病,二,,2021-06-01,2026-11-17,1,V3\n")
+    assert rig.progress()[OTHER]["pending"] == 1
+
+
 def test_looking_at_a_list_is_not_fetching_it(rig: RoundRig) -> None:
     rig.open()
     rig.round("show", "1", HOSPITAL)

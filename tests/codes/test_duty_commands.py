@@ -227,14 +227,14 @@ def test_faults_of_form_are_located_and_store_nothing(rig: DutyRig) -> None:
     ]  # fmt: skip
     told = rig.told("request", HOSPITAL, "doctor", rig.form(rows), "--maker", "甲", code=1)
     assert [(one["row"], one["column"], one["rule"]) for one in told["complaints"]] == [
-        (2, "prac_psn_name", "DU01"),
-        (3, "certno", "DU05"),
-        (3, "cntr_begntime", "DU06"),
-        (4, "cntr_endtime", "DU06"),
-        (5, "dr_prac_cert_no", "DU02"),
-        (5, "mul_prac_flag", "DU02"),
-        (6, "main_pracins_no", "DU02"),
-        (7, "prac_psn_code", "DU02"),
+        (2, "姓名", "DU01"),
+        (3, "证件号码", "DU05"),
+        (3, "合同开始日期", "DU06"),
+        (4, "合同结束日期", "DU06"),
+        (5, "执业证书编号", "DU02"),
+        (5, "多点执业标志", "DU02"),
+        (6, "执业机构编号", "DU02"),
+        (7, "医保医师代码", "DU02"),
         (9, "", "DU07"),
         (11, "姓名", "MF06"),
     ]

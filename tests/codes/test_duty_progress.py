@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from duty_rig import DAY, HOSPITAL, OTHER, DutyRig, doctor
+from duty_rig import CONFIG, DAY, HOSPITAL, OTHER, DutyRig, doctor
 
 from gateway.app.duties_config import duties_problems, read_duties
 from gateway.codes.duties import DutiesError, build_duties
@@ -66,6 +66,17 @@ def test_the_progress_of_a_month_counts_due_done_and_late(rig: DutyRig) -> None:
     assert december["report_by"] == "2026-12-23"
 
 
+def test_what_is_done_on_the_last_day_is_not_late(rig: DutyRig) -> None:
+    rig.request(doctor(1), doctor(2))
+    rig.now += 10 * DAY
+    rig.review("1")
+    (one,) = rig.told("progress", "--month", "2026-11")["rows"]
+    assert (one["due"], one["done"], one["late"]) == (2, 1, 0)
+    rig.now += DAY
+    (one,) = rig.told("progress", "--month", "2026-11", code=3)["rows"]
+    assert (one["due"], one["done"], one["late"]) == (2, 1, 1)
+
+
 def test_the_progress_is_written_as_a_table(rig: DutyRig) -> None:
     rig.request(doctor(1))
     out = rig.folder / "progress.csv"
@@ -94,8 +105,6 @@ def test_the_division_table_says_what_is_wrong_with_it() -> None:
 
 
 def test_check_reports_a_wrong_division_table_with_the_configuration(tmp_path: Path) -> None:
-    from duty_rig import CONFIG
-
     rig = DutyRig(tmp_path, CONFIG + '[duties.register.doctor]\nmaintained_by = ["everybody"]\n')
     assert "$.duties.register.doctor" in rig.duty("list", code=2).stderr
 
@@ -129,3 +138,27 @@ def test_serials_run_on_in_their_range_and_end_with_it() -> None:
     assert propose(register["insurance_unit"], [(1, "990103")], [])[0].code == ""
     assert unfit("HJ990103000001", "990103", register["pharmacist"], re.compile(r"H[YJ]\d{12}"), set()) == ""
     assert "区划" in unfit("HJ990203000001", "990103", register["pharmacist"], re.compile(r"H[YJ]\d{12}"), set())
+
+
+def test_a_desk_without_a_store_is_empty_and_makes_none(rig: DutyRig) -> None:
+    assert rig.told("list")["count"] == 0
+    assert rig.told("check") == {"checked": 0, "findings": []}
+    assert rig.told("progress")["rows"] == []
+    assert "没有待上报" in rig.duty("export", "doctor", "--operator", "甲", "--out", str(rig.folder / "x.csv")).stdout
+    rig.duty("review", "1", "--reviewer", "审核人", code=2)
+    rig.run("round", "list", rig.config)
+    assert not rig.store.exists()
+
+
+def test_the_table_of_the_handbook_is_taken(tmp_path: Path) -> None:
+    own = """
+[duties.days]
+review = 5
+[duties.register.doctor]
+maintainers = ["王维护", "赵维护"]
+reviewers   = ["张审核"]
+days = {review = 3}
+"""
+    rig = DutyRig(tmp_path, CONFIG + own)
+    assert "审核3天，赋码5天" in rig.duty("form", "doctor").stdout
+    assert "审核5天" in rig.duty("form", "nurse").stdout
