@@ -91,7 +91,6 @@ class Filing:
     system: str
     action: str
     maker: str
-    source: str
     at_ms: int
 
 
@@ -112,7 +111,7 @@ class DutiesWriter(CodesWriter):
     def file(self, filing: Filing, entries: Iterable[NewEntry]) -> tuple[int, list[int]]:
         """Store a filing whole or not at all; return its number and those of its entries."""
         with self._transaction() as connection:
-            number = _insert(connection, "duty_filing (owner,system,action,maker,source,at_ms)", attrs.astuple(filing))
+            number = _insert(connection, "duty_filing (owner,system,action,maker,at_ms)", attrs.astuple(filing))
             places = "duty_entry (filing,line,code,division,corrects,digest,key_a,key_b,sealed)"
             return number, [_insert(connection, places, (number, *attrs.astuple(entry))) for entry in entries]
 

@@ -190,9 +190,11 @@ def export_entries(
 ) -> None:
     desk = desk_of(outside, config, as_json)
     with deciding(as_json):
-        number, count = export(desk, system, operator, out, entries)
+        number, count, rest = export(desk, system, operator, out, entries)
     lines = [f"已导出x{number}：{count}条，{out}；录入国家维护窗口后用 duty report x{number} 登记上报"]
-    show({"export": number, "count": count}, lines if count else ["没有待上报的申报"], as_json)
+    if rest:
+        lines.append(f"另有{rest}条，请再导出一次")
+    show({"export": number, "count": count, "remaining": rest}, lines if count else ["没有待上报的申报"], as_json)
 
 
 @duty_group.command("report", help="登记上报：日期和回执号")

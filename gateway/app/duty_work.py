@@ -28,6 +28,7 @@ from gateway.app.duty_desk import (
     sealed,
     sight,
 )
+from gateway.codes.content import same_person
 from gateway.codes.duties import Register
 from gateway.codes.duty_codes import Proposal, propose, unfit
 from gateway.codes.duty_entries import (
@@ -85,7 +86,7 @@ def file_requests(desk: Desk, owner: str, system: str, action: Action, file: Pat
             faults.add(0, "", "MF02", "文件没有数据行")
     if faults:
         return faults
-    filing = Filing(owner, system, action, maker, file.name, desk.at_ms)
+    filing = Filing(owner, system, action, maker, desk.at_ms)
     cells = [sealed(box, owner, system, action, register, one, division_of(register, one.values)) for one in entries]
     with desk.writing() as writer:
         number, ids = writer.file(filing, cells)
@@ -121,7 +122,7 @@ def _read(desk: Desk, system: str, action: Action, file: Path, faults: Faults) -
 def _check_corrections(reader: DutiesReader, owner: str, system: str, entries: Iterable[Entry], faults: Faults) -> None:
     for entry in entries:
         text = entry.values.get("corrects", "")
-        if text.isdigit():
+        if text.isdecimal() and len(text) <= 16:
             found = known_of(reader, reader.by_number(int(text), int(text)))
             if not any(one.state == "returned" and (one.owner, one.system) == (owner, system) for one in found):
                 faults.add(entry.line, CORRECTS.zh, "DU02", "更正申报号应是本单位本库已退回的申报")
@@ -163,6 +164,8 @@ def review(desk: Desk, texts: Sequence[str], reviewer: str, seen: str) -> tuple[
         check_steps(desk, entries, "reviewed", reviewer, second=True)
         if seen != sight(entries):
             raise DutyRefused("核对码与申报内容不符：请重新查看内容，再用新的核对码")
+        if unseen := [str(one.id) for one in entries if not _seen_by(one, reviewer)]:
+            raise DutyRefused(f"{'、'.join(unseen)}号：审核人本人还没有查看过内容，请先不带--accept执行一次")
         box = Box.open(desk.config, desk.entropy, reader)
         for one in entries:
             opened(box, reader, one)  # what passes must be what the digest names
@@ -171,6 +174,10 @@ def review(desk: Desk, texts: Sequence[str], reviewer: str, seen: str) -> tuple[
     passed = [one for one, fault in found if fault is None]
     _step(desk, passed, "reviewed", reviewer, note=seen)
     return passed, [Fault(one.id, "", *fault) for one, fault in found if fault]
+
+
+def _seen_by(entry: Known, reviewer: str) -> bool:
+    return any(step.step == "viewed" and same_person(step.who, reviewer) for step in entry.steps)
 
 
 def give_back(desk: Desk, texts: Sequence[str], reviewer: str, reason: str) -> list[Known]:
@@ -233,14 +240,17 @@ def assign(
     return found
 
 
-def export(desk: Desk, system: str, operator: str, out: Path, texts: Sequence[str] = ()) -> tuple[int, int]:
-    """Write what waits to be reported in the columns of the national window; return (export number, entries).
+def export(desk: Desk, system: str, operator: str, out: Path, texts: Sequence[str] = ()) -> tuple[int, int, int]:
+    """Write what waits to be reported in the columns of the national window.
+
+    Return (export number, entries written, entries left for another export).
 
     The file is written first: a command that dies in between leaves a file that counts for nothing.
     """
     register = desk.register(system)
     check_person(operator, (), "经办人")
     with desk.looking() as reader:
+        rest = 0
         if texts:
             entries = chosen(reader, texts)
             if any(one.system != system for one in entries):
@@ -248,13 +258,13 @@ def export(desk: Desk, system: str, operator: str, out: Path, texts: Sequence[st
             check_steps(desk, entries, "exported", operator, second=False)
         else:
             ready = [one for one in everything(reader, system) if _ready(one, register)]
-            entries = ready[:ENTRIES_MAX]
+            entries, rest = ready[:ENTRIES_MAX], max(0, len(ready) - ENTRIES_MAX)
         if not entries:
-            return 0, 0
+            return 0, 0, 0
         box = Box.open(desk.config, desk.entropy, reader)
         rows = [_window_row(register, one, opened(box, reader, one)) for one in entries]
     write_sheet(out, window_columns(register), rows, private=True, title=system[:31])
-    return _step(desk, entries, "exported", operator, export=True), len(entries)
+    return _step(desk, entries, "exported", operator, export=True), len(entries), rest
 
 
 def _ready(entry: Known, register: Register) -> bool:

@@ -15,6 +15,7 @@ from adapters.store.codes import CodesReader, Deed
 from adapters.store.codes_rounds import ItemCells, RoundRow, RoundsReader, RoundsWriter
 from gateway.app.codes_work import SCRIPTS, digest_of, reading
 from gateway.codes.catalogue_rounds import (
+    ENDING,
     LIMITS,
     RATIOS,
     Change,
@@ -199,7 +200,8 @@ def standings(reader: CodesReader, one: RoundRow, today: str) -> list[Standing]:
     found = []
     for place, lines in groupby(look.items(one.id), key=lambda cells: cells[0]):
         items = [Item(*cells) for cells in lines]
-        held = _held(reader, look, one.system, place, {item.local for item in items})
+        wanted = {item.local for item in items if item.kind in ENDING}
+        held = _held(reader, look, one.system, place, wanted) if wanted else []
         fetched = day_of(fetches[place] / 1000) if place in fetches else ""
         found.append(standing(items, held, last_day_of, fetched, one.at_ms, one.due, today))
     return found

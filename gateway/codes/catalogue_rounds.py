@@ -19,6 +19,7 @@ from gateway.core.dates import day_of
 
 Kind = Literal["replaced", "ended", "changed", "none"]
 KINDS: Mapping[str, str] = {"replaced": "停用并有替代", "ended": "停用", "changed": "属性变化", "none": "无变化"}
+ENDING = frozenset({"replaced", "ended"})
 FAR = "2099-01-01"  # an end from here on is the agreed way to write none (mapping rules §10.7)
 DETAIL_MAX = 2000
 
@@ -121,7 +122,7 @@ def items_of(institution: str, rows: Iterable[Chosen], changes: Mapping[str, Cha
         last = until or LATEST
         if change is None or last < today:
             continue
-        if change.kind in ("ended", "replaced") and last <= change.last_day:
+        if change.kind in ENDING and last <= change.last_day:
             continue  # the row ends with the code
         found = True
         yield Item(
@@ -277,7 +278,7 @@ def standing(
     rows: dict[str, list[Held]] = {}
     for one in held:
         rows.setdefault(one.local, []).append(one)
-    ended = [item for item in items if item.kind in ("ended", "replaced")]
+    ended = [item for item in items if item.kind in ENDING]
     ends = {item.national: item.last_day for item in ended}
     pending = []
     done_ms = opened_ms

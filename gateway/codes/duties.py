@@ -60,20 +60,10 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     within: int = 6
     days: Days | None = None
 
-    def field(self, kind: FieldKind) -> Field | None:
-        """Return the first field of a kind."""
-        return next((field for field in self.fields if field.kind == kind), None)
-
     @property
     def code_field(self) -> str:
-        found = self.field("code")
-        assert found is not None  # `wrong` has seen to it
-        return found.name
-
-    @property
-    def label_field(self) -> Field:
-        """Return the field a person knows an entry by: the first that is no code."""
-        return next(field for field in self.fields if field.kind != "code")
+        """Return the name of the field that holds the code; `_wrong` has seen to it that there is one."""
+        return next(field.name for field in self.fields if field.kind == "code")
 
 
 class Duties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -143,6 +143,13 @@ def test_what_was_not_seen_does_not_pass(rig: DutyRig) -> None:
     assert rig.states() == ["reviewed", "filed"]
 
 
+def test_a_check_value_handed_on_by_a_colleague_is_not_enough(rig: DutyRig) -> None:
+    rig.request(doctor(1))
+    seen = rig.told("review", "1", "--reviewer", "审核人")["accept"]
+    assert "本人" in rig.duty("review", "1", "--reviewer", "另一人", "--accept", seen, code=1).stderr
+    assert rig.states() == ["filed"]
+
+
 def test_a_content_changed_behind_the_desks_back_does_not_pass(rig: DutyRig) -> None:
     rig.request(doctor(1), doctor(2))
     seen = rig.told("review", "1", "--reviewer", "审核人")["accept"]

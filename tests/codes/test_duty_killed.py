@@ -27,7 +27,7 @@ def entries():
         yield NewEntry(line, "", "990103", 0, "d", "k", "", b"x")
 
 writer = DutiesWriter.begin(Path(sys.argv[1]), list(schemas.read("migrations/codes", ".sql")))
-writer.file(Filing("H99010300001", "doctor", "add", "maker", "f.csv", 1), entries())
+writer.file(Filing("H99010300001", "doctor", "add", "maker", 1), entries())
 """
 
 
@@ -57,7 +57,7 @@ def test_a_request_killed_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     assert count(path) == 0
     writer = DutiesWriter.begin(path, SCRIPTS)
     try:
-        number, ids = writer.file(Filing("H99010300001", "doctor", "add", "maker", "f.csv", 1), [entry(2), entry(3)])
+        number, ids = writer.file(Filing("H99010300001", "doctor", "add", "maker", 1), [entry(2), entry(3)])
     finally:
         writer.close()
     assert (len(ids), count(path)) == (2, 3)
@@ -68,7 +68,7 @@ def test_steps_are_taken_all_or_none(tmp_path: Path) -> None:
     path = tmp_path / "liangding-codes.sqlite"
     writer = DutiesWriter.begin(path, SCRIPTS)
     try:
-        _, (one, two) = writer.file(Filing("H99010300001", "doctor", "add", "m", "f.csv", 1), [entry(2), entry(3)])
+        _, (one, two) = writer.file(Filing("H99010300001", "doctor", "add", "m", 1), [entry(2), entry(3)])
         reviewed = [StepRow(number, "reviewed", "r", 2) for number in (one, two)]
         writer.add_steps(reviewed, {one: 0, two: 0})
         with pytest.raises(StepRefused):

@@ -7,7 +7,6 @@ CREATE TABLE duty_filing (
     system TEXT NOT NULL,
     action TEXT NOT NULL,       -- add, change, retire
     maker TEXT NOT NULL,
-    source TEXT NOT NULL,       -- file name as given
     at_ms INTEGER NOT NULL
 );
 CREATE TABLE duty_entry (
