@@ -39,6 +39,8 @@ _UNRELEASED = (
 _SWEEPS = (
     ("mapping", "batch", "batch", "proposal", "line"),
     ("refusal", "review", "review", "approval", "line"),
+    ("price_row", "list", "price_list", "price_listed", "seq"),
+    ("round_item", "round", "catalogue_round", "round_opened", "seq"),
 )
 
 

@@ -15,8 +15,10 @@ from adapters.store.codes_library_reader import LibraryLook, StoredRecord
 from adapters.store.codes_reader import CodesReader
 from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_coverage import coverage
+from gateway.app.cli_codes_duty import duty_group
 from gateway.app.cli_codes_library import diff, export_library, history, record_group
 from gateway.app.cli_codes_map import mapping_group
+from gateway.app.cli_codes_round import round_group
 from gateway.app.cli_codes_suggest import suggest
 from gateway.app.cli_codes_upload import cancel, compare, fetch, orders, upload, uploads_shown
 from gateway.app.codes_checks import affected_mappings
@@ -41,7 +43,8 @@ def codes() -> None:
 
 
 for command in (
-    mapping_group, export_library, diff, history, record_group, compare_regimes, coverage, fetch, orders, suggest
+    mapping_group, export_library, diff, history, record_group, compare_regimes, coverage, fetch, orders, suggest,
+    duty_group, round_group,
 ):  # fmt: skip
     codes.add_command(command)
 for command in (upload, cancel, compare, uploads_shown):

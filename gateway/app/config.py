@@ -146,6 +146,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     institution: list[InstitutionConfig]
     tls: Tls | None = None
     codes: CodesConfig = CodesConfig()
+    duties: dict[str, Any] = msgspec.field(
+        default_factory=dict
+    )  # differences from schemas/duties; gateway.codes.duties
     folder: str = "."
 
     def path(self, text: str) -> Path:
