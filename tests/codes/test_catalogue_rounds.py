@@ -92,6 +92,14 @@ def test_each_institution_gets_the_list_of_its_own_mappings_that_change(rig: Rou
     assert [one["local_code"] for one in rig.round("show", "1", OTHER)["items"]] == ["B2"]
 
 
+def test_what_a_whole_release_does_not_name_has_ended(rig: RoundRig) -> None:
+    whole = HEADER + "M03900,高血压,一,,2021-06-01,,1,V3\nM01600,2型糖尿病,二,,2021-06-01,,1,V3\n"
+    rig.run("import", rig.config, SYSTEM, rig.file("whole.csv", whole), "--full")
+    assert rig.open(ver="V3")["kinds"] == {"changed": 2, "ended": 2}
+    items = rig.round("show", "1", HOSPITAL)["items"]
+    assert [(one["local_code"], one["kind"]) for one in items] == [("A1", "changed"), ("A4", "ended")]
+
+
 def test_one_institution_finishes_and_the_other_is_late(rig: RoundRig) -> None:
     rig.open()
     assert {place: one["state"] for place, one in rig.progress().items()} == {HOSPITAL: "未领取", OTHER: "未领取"}
