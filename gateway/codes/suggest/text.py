@@ -58,12 +58,17 @@ def _separated() -> re.Pattern[str]:
 
 
 @cache
+def _latin(character: str) -> str:
+    return str(lazy_pinyin(character)[0])
+
+
+@cache
 def _syllable(character: str) -> str:
     """Return one private character per syllable, the character itself when it has none."""
-    spoken = lazy_pinyin(character)[0]
-    if spoken == character:
+    said = _latin(character)
+    if said == character:
         return character
-    return _SYLLABLES.setdefault(spoken, chr(0xE000 + len(_SYLLABLES)))
+    return _SYLLABLES.setdefault(said, chr(0xE000 + len(_SYLLABLES)))
 
 
 _SYLLABLES: dict[str, str] = {}
@@ -77,7 +82,7 @@ def sound_of(text: str) -> str:
 @lru_cache(maxsize=1 << 15)
 def spoken(text: str) -> tuple[str, str]:
     """Return (pinyin, initials) in Latin capitals: what a hurried hand types instead of a name."""
-    syllables = lazy_pinyin(text, errors=list)
+    syllables = [_latin(character) for character in text]
     return "".join(syllables).upper(), "".join(syllable[:1] for syllable in syllables).upper()
 
 
