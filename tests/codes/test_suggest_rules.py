@@ -130,6 +130,7 @@ def test_what_agrees_leads_to_its_rule_and_is_sure(ask: Ask, system: str, local:
         ("consumable", {"local_udi": "", "local_maker": "长河医疗器械有限公司"}, "生产企业不同"),
         ("diagnosis", {"local_name": "脑出血"}, "名称"),
         ("diagnosis", {"icd_code": "K35.900"}, "编码不同"),
+        ("diagnosis", {"icd_code": "I63.8"}, "编码不同"),
         ("diagnosis", {"icd_code": ""}, "编码院内未填"),
         ("diagnosis", {"local_name": "脑梗死待查"}, "医师"),
         ("doctor", {"local_certno": "999012198001011248", "local_prac_cert_no": ""}, ""),

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any
 
 import attrs
 from opencc import OpenCC
@@ -59,12 +58,17 @@ def _separated() -> re.Pattern[str]:
 
 
 @cache
+def _latin(character: str) -> str:
+    return str(lazy_pinyin(character)[0])
+
+
+@cache
 def _syllable(character: str) -> str:
     """Return one private character per syllable, the character itself when it has none."""
-    spoken = lazy_pinyin(character)[0]
-    if spoken == character:
+    said = _latin(character)
+    if said == character:
         return character
-    return _SYLLABLES.setdefault(spoken, chr(0xE000 + len(_SYLLABLES)))
+    return _SYLLABLES.setdefault(said, chr(0xE000 + len(_SYLLABLES)))
 
 
 _SYLLABLES: dict[str, str] = {}
@@ -75,15 +79,10 @@ def sound_of(text: str) -> str:
     return "".join(map(_syllable, text))
 
 
-def _letters(rest: str) -> Any:
-    """Return what is no Chinese character sign by sign; the library takes a list, though its types say text."""
-    return list(rest)
-
-
 @lru_cache(maxsize=1 << 15)
 def spoken(text: str) -> tuple[str, str]:
     """Return (pinyin, initials) in Latin capitals: what a hurried hand types instead of a name."""
-    syllables = lazy_pinyin(text, errors=_letters)
+    syllables = [_latin(character) for character in text]
     return "".join(syllables).upper(), "".join(syllable[:1] for syllable in syllables).upper()
 
 
