@@ -16,6 +16,7 @@ def read_files() -> Files:
         schemas.read("regions", ".toml"),
         schemas.read("code_systems", ".json"),
         (schemas.ROOT / "envelope.json").read_bytes(),
+        schemas.read("registers", ".json"),
     )
 
 

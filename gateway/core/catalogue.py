@@ -13,6 +13,8 @@ from typing import Literal, TypeVar
 import attrs
 import msgspec
 
+from gateway.core import code_systems as definitions
+from gateway.core.code_systems import CodeSystemSpec as CodeSystemSpec
 from gateway.core.tables import AnswerTable, Identity, ReversalTable
 
 T = TypeVar("T")
@@ -190,18 +192,6 @@ class RegionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class CodeSystemSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One national code standard: its form as a linear pattern."""
-
-    id: str
-    no: int
-    name_zh: str
-    regex: str
-    regex_verified: bool
-    catalogue_transaction: str = ""
-    provenance: dict[str, str] = msgspec.field(default_factory=dict)
-
-
 # --- what checks and translation work with -------------------------------------------------------
 
 
@@ -305,6 +295,7 @@ class Files:
     dictionaries: Mapping[str, DictionarySpec]
     regions: Mapping[str, RegionSpec]
     code_systems: Mapping[str, CodeSystemSpec]
+    registers: Mapping[str, CodeSystemSpec]
     envelope: tuple[FieldSpec, ...]
     response: tuple[str, ...]
 
@@ -315,6 +306,7 @@ def decode_files(
     regions: Iterable[tuple[str, bytes]],
     code_systems: Iterable[tuple[str, bytes]],
     envelope: bytes,
+    registers: Iterable[tuple[str, bytes]] = (),
 ) -> Files:
     """Decode every file; raise CatalogueError with one line per faulty file."""
     problems: list[str] = []
@@ -333,12 +325,24 @@ def decode_files(
             found[getattr(spec, key)] = spec
         return found
 
+    def defined(files: Iterable[tuple[str, bytes]], registers: bool) -> dict[str, CodeSystemSpec]:
+        found = many(files, CodeSystemSpec, "id")
+        folder = "registers" if registers else "code_systems"
+        for spec in found.values():
+            if spec.is_register is not registers:
+                problems.append(f"{folder}/{spec.id}.json: $.no: 0 is for registers, 1 to 14 for standards")
+            problems.extend(f"{folder}/{spec.id}.json: {one}" for one in definitions.problems(spec, known))
+        return found
+
     fields, response = _envelope(envelope, problems)
+    calls = many(transactions, TransactionSpec, "infno")
+    known = calls.keys()
     files = Files(
-        transactions=many(transactions, TransactionSpec, "infno"),
+        transactions=calls,
         dictionaries=many(dictionaries, DictionarySpec, "name"),
         regions=many(regions, RegionSpec, "id", toml=True),
-        code_systems=many(code_systems, CodeSystemSpec, "id"),
+        code_systems=defined(code_systems, registers=False),
+        registers=defined(registers, registers=True),
         envelope=fields,
         response=response,
     )

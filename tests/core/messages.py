@@ -33,6 +33,7 @@ def files() -> Files:
         schemas.read("regions", ".toml"),
         schemas.read("code_systems", ".json"),
         (schemas.ROOT / "envelope.json").read_bytes(),
+        schemas.read("registers", ".json"),
     )
 
 
