@@ -20,17 +20,19 @@ from adapters.store.sqlite_journal import NewerStore, migrate
 
 ROWS_MAX = 2000  # of one transaction, annex X35
 
-LibraryCells = tuple[str, str, str, str, str, str, int, str]  # code, name, begin, end, valid, gray, line, raw JSON
 MappingCells = tuple[int, str, str, str, str, str]  # line, local, national, from, to, evidence
 RefusalCells = tuple[int, str, str]  # line, rule, message
 
-_LIBRARY_ROW = "INSERT OR IGNORE INTO library_row VALUES (?,?,?,?,?,?,?,?,?)"
 _MAPPING = "INSERT INTO mapping VALUES (?,?,?,?,?,?,?)"
 _REFUSAL = "INSERT INTO refusal VALUES (?,?,?,?)"
 _AUDIT = "INSERT INTO audit (at_ms, who, what, institution, system, reference, detail) VALUES (?,?,?,?,?,?,?)"
+_UNRELEASED = (
+    "SELECT library_record.id, library_system.id, code, library FROM library_record "
+    "JOIN library ON library.id = library_record.library JOIN library_system ON library_system.system = library.system "
+    "WHERE library_record.id > ? ORDER BY library_record.id LIMIT ?"
+)
 # (rows, the thing they belong to, its last row): what has no last row is swept.
 _SWEEPS = (
-    ("library_row", "library", "library", "release", "code"),
     ("mapping", "batch", "batch", "proposal", "line"),
     ("refusal", "review", "review", "approval", "line"),
 )
@@ -92,7 +94,8 @@ class CodesWriter:
         os.close(self.lock)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside, or take it back when that raises."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
@@ -102,41 +105,12 @@ class CodesWriter:
         self.connection.execute("COMMIT")
 
     def _begin(self, statement: str, values: Sequence[object]) -> int:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return int(connection.execute(statement, values).lastrowid or 0)
 
-    def _audit(self, deed: Deed, what: str, place: tuple[str, str], reference: int, detail: str) -> None:
+    def audit(self, deed: Deed, what: str, place: tuple[str, str], reference: int, detail: str) -> None:
+        """Add a line to the trail, inside a transaction. place: institution, system."""
         self.connection.execute(_AUDIT, (deed.at_ms, deed.who, what, *place, reference, detail))
-
-    # --- national libraries ------------------------------------------------------------------------
-
-    def begin_library(self, system: str, source: str, deed: Deed) -> int:
-        """Begin a version; its name `ver` is told at the end. Return its id."""
-        values = (system, "", source, deed.who, deed.at_ms)
-        return self._begin("INSERT INTO library (system,ver,source,operator,begun_ms) VALUES (?,?,?,?,?)", values)
-
-    def add_library_rows(self, library: int, rows: Iterable[LibraryCells]) -> Iterator[tuple[int, int]]:
-        """Add rows; yield (line, earlier line) for every code that came before in the same version."""
-        for piece in pieces((library, *row) for row in rows):
-            with self._transaction() as connection:
-                added = connection.executemany(_LIBRARY_ROW, piece).rowcount
-            if added < len(piece):
-                yield from self._twice(library, piece)
-
-    def _twice(self, library: int, piece: Iterable[tuple[object, ...]]) -> Iterator[tuple[int, int]]:
-        for row in piece:
-            key = (library, row[1])
-            found = self.connection.execute("SELECT line FROM library_row WHERE library=? AND code=?", key).fetchone()
-            if found[0] != row[7]:
-                yield int(str(row[7])), found[0]
-
-    def release(self, library: int, ver: str, count: int, digest: str, deed: Deed) -> None:
-        """Bring a version into force: the one last row."""
-        system, source = self.connection.execute("SELECT system, source FROM library WHERE id=?", (library,)).fetchone()
-        with self._transaction() as connection:
-            connection.execute("UPDATE library SET ver=? WHERE id=?", (ver, library))
-            connection.execute("INSERT INTO release VALUES (?,?,?,?)", (library, count, digest, deed.at_ms))
-            self._audit(deed, "import_library", ("", system), library, f"{source} ver={ver} rows={count} sm3={digest}")
 
     # --- mappings ----------------------------------------------------------------------------------
 
@@ -149,28 +123,28 @@ class CodesWriter:
         """Add rows; yield the number stored so far after each transaction."""
         done = 0
         for piece in pieces((batch, *row) for row in rows):
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.executemany(_MAPPING, piece)
             done += len(piece)
             yield done
 
     def propose(self, batch: int, count: int, digest: str, deed: Deed) -> None:
         """Make a batch a whole proposal: its last row. It is not in force by that."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("INSERT INTO proposal VALUES (?,?,?,?)", (batch, count, digest, deed.at_ms))
-            self._audit(deed, "propose", self._place(batch), batch, f"rows={count} sm3={digest}")
+            self.audit(deed, "propose", self._place(batch), batch, f"rows={count} sm3={digest}")
 
     def approve(self, batch: int, approved: int, refusals: Sequence[RefusalCells], deed: Deed) -> int:
         """Bring all rows of a batch into force but the refused ones: the one last row. Return the review's id."""
         values = (batch, deed.who, deed.at_ms)
         review = self._begin("INSERT INTO review (batch, reviewer, begun_ms) VALUES (?,?,?)", values)
         for piece in pieces((review, *refusal) for refusal in refusals):
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 connection.executemany(_REFUSAL, piece)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("INSERT INTO approval VALUES (?,?,?,?)", (review, approved, len(refusals), deed.at_ms))
             detail = f"batch={batch} approved={approved} refused={len(refusals)}"
-            self._audit(deed, "approve", self._place(batch), review, detail)
+            self.audit(deed, "approve", self._place(batch), review, detail)
         return review
 
     def _place(self, batch: int) -> tuple[str, str]:
@@ -184,18 +158,32 @@ class CodesWriter:
         self._sweep()
 
     def _sweep(self) -> None:
+        self._sweep_records()
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM library WHERE id NOT IN (SELECT library FROM release)")
         for table, column, parent, last, order in _SWEEPS:
             rest = f"SELECT id FROM {parent} WHERE id NOT IN (SELECT {column} FROM {last})"  # noqa: S608
             for (unfinished,) in self.connection.execute(rest).fetchall():
                 self._drop(table, column, order, unfinished)
-                with self._transaction() as connection:
+                with self.transaction() as connection:
                     connection.execute(f"DELETE FROM {parent} WHERE id = ?", (unfinished,))  # noqa: S608
+
+    def _sweep_records(self) -> None:
+        """Take away the records of versions never released: all that lie behind the last release."""
+        last = self.connection.execute("SELECT coalesce(max(last), 0) FROM release").fetchone()[0]
+        while piece := self.connection.execute(_UNRELEASED, (last, ROWS_MAX)).fetchall():
+            with self.transaction() as connection:
+                codes = [row[1:] for row in piece]
+                connection.executemany("DELETE FROM library_code WHERE system = ? AND code = ? AND library = ?", codes)
+                span = (piece[0][0], piece[-1][0])
+                connection.execute("DELETE FROM library_raw WHERE record BETWEEN ? AND ?", span)
+                connection.execute("DELETE FROM library_record WHERE id BETWEEN ? AND ?", span)
 
     def _drop(self, table: str, column: str, order: str, unfinished: int) -> None:
         some = f"SELECT {order} FROM {table} WHERE {column} = ? LIMIT {ROWS_MAX}"  # noqa: S608
         delete = f"DELETE FROM {table} WHERE {column} = ? AND {order} IN ({some})"  # noqa: S608
         while True:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 if connection.execute(delete, (unfinished, unfinished)).rowcount < 1:
                     return
 

@@ -2,22 +2,25 @@
 
 A store that does not exist yet, or is just being made, reads as empty. What is in force:
 
-* library: of every code the row of the latest released version that holds it;
+* library: of every code the record of the latest released version that holds it, from the last whole version on;
 * mapping: of every (institution, system, local code) the approved rows of the latest batch that has any. A row is
   approved when some approval of its batch did not refuse it.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
+
+from adapters.store.codes_shelf import Shelf, Shelves
 
 # local, national, from, to, evidence, line, batch
 Chosen = tuple[str, str, str, str, str, int, int]
 
 _LIBRARIES = """
-    SELECT library.id, library.system, library.ver, library.source, library.operator, release.count, release.at_ms
+    SELECT library.id, library.system, library.ver, library.source, library.operator, release.count, release.at_ms,
+        library.kind, library.whole, release.first, release.last, release.worded, library.columns, release.digest
     FROM library JOIN release ON release.library = library.id ORDER BY library.id
 """
 _BATCHES = """
@@ -52,15 +55,16 @@ class CodesStore:
 
     path: Path
     version: int
+    shelves: Shelves
 
     @classmethod
     def open(cls, path: Path, scripts: Collection[tuple[str, bytes]]) -> "CodesStore":
         """Return the store as migrated by the scripts; the file need not exist yet and is never made here."""
-        return cls(path, len(scripts))
+        return cls(path, len(scripts), Shelves(path))
 
     def tables(self) -> "CodesReader":
         """Take a look. Raises OtherVersion, sqlite3.Error."""
-        return CodesReader.open(self.path, self.version)
+        return CodesReader.open(self.path, self.version, self.shelves)
 
     def stamp(self) -> int:
         """Return a number that changes whenever something comes into force. Raises as `tables`."""
@@ -73,7 +77,11 @@ class CodesStore:
 
 @attrs.frozen
 class LibraryVersion:
-    """One released version of a national library."""
+    """One released version of a national library.
+
+    kind: "import" of a file, or one "record" by hand; whole: nothing of what came before it counts any more; first,
+    last: ids of its records; worded: its names can be searched by words; columns: titles the file had, a JSON list.
+    """
 
     id: int
     system: str
@@ -82,6 +90,19 @@ class LibraryVersion:
     operator: str
     count: int
     at_ms: int
+    kind: str = "import"
+    whole: int = 0
+    first: int = 0
+    last: int = 0
+    worded: int = 0
+    columns: str = "[]"
+    digest: str = ""
+
+
+def standing(versions: Sequence[LibraryVersion]) -> list[LibraryVersion]:
+    """Return the versions of one system that count, oldest first: from the last whole one on."""
+    whole = max((number for number, version in enumerate(versions) if version.whole), default=0)
+    return list(versions[whole:])
 
 
 @attrs.frozen
@@ -103,12 +124,14 @@ class CodesReader:
     """One consistent look at the store (one read transaction). Close it soon: it keeps the WAL from shrinking."""
 
     connection: sqlite3.Connection
+    shelves: Shelves | None = None  # None: this look has no file of its own to look records up in later
 
     @classmethod
-    def open(cls, path: Path, version: int) -> "CodesReader":
+    def open(cls, path: Path, version: int, shelves: Shelves | None = None) -> "CodesReader":
         """Open the store for reading; version: how many migrations it must have. Raises as CodesStore."""
+        shelves = shelves or Shelves(path)
         if not path.exists():
-            return cls(_nothing())
+            return cls(_nothing(), shelves)
         # Not mode=ro: the first reader after a crash must be able to rebuild the shared-memory index.
         uri = f"{path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
@@ -123,9 +146,9 @@ class CodesReader:
             connection.close()
             raise
         if found:
-            return cls(connection)
+            return cls(connection, shelves)
         connection.close()
-        return cls(_nothing())
+        return cls(_nothing(), shelves)
 
     def close(self) -> None:
         self.connection.close()
@@ -141,20 +164,37 @@ class CodesReader:
         released = self.connection.execute("SELECT coalesce(max(library), 0) FROM release").fetchone()[0]
         return {"": released, **dict(self.connection.execute(_STAMPS).fetchall())}
 
-    def libraries(self) -> Iterator[tuple[str, str, str, str, str, str, str]]:
-        """Yield (system, code, name, begndate, enddate, vali_flag, gray) of what is in force."""
-        for system in sorted({version.system for version in self.versions()}):
+    def sizes(self) -> Mapping[str, int]:
+        """Return system -> how many records its library holds at most."""
+        found: dict[str, int] = {}
+        for version in self.versions():
+            found[version.system] = version.count + (0 if version.whole else found.get(version.system, 0))
+        return found
+
+    def libraries(self, systems: Collection[str]) -> Iterator[tuple[str, str, str, str, str, str, str]]:
+        """Yield (system, code, name, begndate, enddate, vali_flag, gray) of what is in force in some systems."""
+        for system in sorted({version.system for version in self.versions()}.intersection(systems)):
             for row in self.library(system):
                 yield (system, *row)
 
+    def shelf(self, system: str) -> Shelf:
+        """Return how to find one record of a library without holding it; it goes on when this look is closed."""
+        assert self.shelves is not None
+        number = self.connection.execute("SELECT id FROM library_system WHERE system = ?", (system,)).fetchone()
+        return self.shelves.shelf(number[0] if number else 0, [version.id for version in standing(self.of(system))])
+
+    def of(self, system: str) -> list[LibraryVersion]:
+        """Return a system's released versions, oldest first."""
+        return [version for version in self.versions() if version.system == system]
+
     def library(self, system: str) -> Iterator[tuple[str, str, str, str, str, str]]:
-        """Yield (code, name, begndate, enddate, vali_flag, gray) of a library's rows in force."""
-        ids = [version.id for version in self.versions() if version.system == system]
-        query = "SELECT code, name, begndate, enddate, vali_flag, gray FROM library_row WHERE library = ?"
+        """Yield (code, name, begndate, enddate, vali_flag, gray) of a library's records in force."""
+        versions = standing(self.of(system))
+        query = "SELECT code, name, begndate, enddate, vali_flag, gray FROM library_record WHERE id BETWEEN ? AND ?"
         seen: set[str] = set()
-        for version in reversed(ids):
-            oldest = version == ids[0]  # nothing comes after it, so its codes need not be remembered
-            for row in self.connection.execute(query, (version,)):
+        for version in reversed(versions):
+            oldest = version is versions[0]  # nothing comes after it, so its codes need not be remembered
+            for row in self.connection.execute(query, (version.first, version.last)):
                 if row[0] not in seen:
                     if not oldest:
                         seen.add(row[0])
@@ -181,17 +221,15 @@ class CodesReader:
     def in_force(self, institution: str, system: str) -> Iterator[Chosen]:
         """Yield the rows in force. Later batches win by local code, so the newest is read first."""
         batches = [batch for batch in self.batches(institution, system) if batch.approvals]
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for batch in reversed(batches):
-            refused = self._refused(batch)
-            mine: set[str] = set()
+            refused, oldest = self._refused(batch), batch is batches[0]  # nothing comes after the oldest
             for row in self.connection.execute(_ROWS, (batch.id,)):
-                if row[5] in refused or row[0] in taken:
+                if row[5] in refused:
                     continue
-                if batch is not batches[0]:
-                    mine.add(row[0])
-                yield row
-            taken |= mine
+                owner = taken.get(row[0], batch.id) if oldest else taken.setdefault(row[0], batch.id)
+                if owner == batch.id:
+                    yield row
 
     def rows(self, batch: Batch) -> Iterator[Chosen]:
         """Yield every row of a proposal, in or out of force."""
@@ -215,26 +253,6 @@ class CodesReader:
     def _refused(self, batch: Batch) -> set[int]:
         return {line for (line,) in self.connection.execute(_REFUSED, (batch.id, batch.approvals))}
 
-    def show(self, system: str, code: str) -> list[dict[str, object]]:
-        """Return every version's row of a code, newest first."""
-        query = (
-            "SELECT library.ver, code, name, begndate, enddate, vali_flag, gray, raw FROM library_row "
-            "JOIN library ON library.id = library_row.library JOIN release ON release.library = library.id "
-            "WHERE library.system = ? AND library_row.code = ? ORDER BY library.id DESC"
-        )
-        names = ("ver", "code", "name", "begndate", "enddate", "vali_flag", "gray", "raw")
-        return [dict(zip(names, row, strict=True)) for row in self.connection.execute(query, (system, code))]
-
-    def search(self, system: str, text: str, most: int) -> list[tuple[str, str, str, str, str, str]]:
-        """Return up to `most` rows in force whose code starts with, or whose name contains, the text."""
-        found = []
-        for row in self.library(system):
-            if row[0].startswith(text) or text in row[1]:
-                found.append(row)
-                if len(found) >= most:
-                    break
-        return found
-
     def history(self, institution: str, system: str) -> list[tuple[int, str, str, int, str]]:
         """Return (at_ms, who, what, reference, detail), oldest first."""
         return self.connection.execute(_AUDIT, (institution, system, system)).fetchall()
@@ -245,9 +263,12 @@ def _nothing() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(
         """
-        CREATE TABLE library (id, system, ver, source, operator);
-        CREATE TABLE library_row (library, code, name, begndate, enddate, vali_flag, gray, raw);
-        CREATE TABLE release (library, count, at_ms);
+        CREATE TABLE library (id, system, ver, source, operator, kind, whole, columns);
+        CREATE TABLE library_system (id, system);
+        CREATE TABLE library_record (id, library, code, name, begndate, enddate, vali_flag, gray, replaced_by, line);
+        CREATE TABLE library_raw (record, raw);
+        CREATE TABLE library_code (system, code, library, record);
+        CREATE TABLE release (library, count, at_ms, first, last, worded, digest);
         CREATE TABLE batch (id, institution, system, maker, source);
         CREATE TABLE proposal (batch, count, at_ms);
         CREATE TABLE mapping (batch, line, local_code, national_code, valid_from, valid_to, evidence);

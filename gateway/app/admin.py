@@ -226,7 +226,8 @@ class CodeLookup:
             body = {"system": system, "code": code, "date": day, "national_code": entry[0], "version": entry[3]}
             body["name"] = snapshot.libraries.name(slots[0], entry[0])
             return 200, _JSON, msgspec.json.encode(body)
-        record = snapshot.libraries.records.get(system, {}).get(code)
+        library = snapshot.libraries.records.get(system)
+        record = None if library is None else library.get(code)
         if record is None:
             return self._not_found("目录中没有这个编码")
         valid = record[1] <= day <= record[2]

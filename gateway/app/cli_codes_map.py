@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from adapters.files.export import write_rows, write_table
+from gateway.app.codes_files import code_systems, reading
 from gateway.app.codes_say import explained, progress, refuse, say_faults
-from gateway.app.codes_work import Approved, approve, code_systems, import_mapping, reading
+from gateway.app.codes_work import Approved, approve, import_mapping
 from gateway.app.config import Config
 from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, load, show
 from gateway.codes.faults import Faults

@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ from monitoring.metrics import Metrics
 
 _BREAKER = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 RELOAD_S = 60.0
+REST_S = 0.001  # of the thread that builds tables, every few rows: requests come first
 GC_OBJECTS = 50_000
 CHECKPOINT_S = 2.0
 # A commit costs the processor about as much as eight requests do; two milliseconds of company make it worth while.
@@ -182,6 +184,7 @@ class Node:
             apply=self.room.swap,
             forms=forms,
             report=lambda cause: self._log.failure("codes_not_loaded", cause),
+            rest=lambda: time.sleep(REST_S),
         )
         self._watcher.load_now()
         self._watcher.start()

@@ -9,6 +9,7 @@ import msgspec
 from gateway.codes.faults import Faults
 from gateway.codes.mapping import NATIONAL_MAX
 from gateway.codes.systems import UNKEPT_COLUMNS
+from gateway.core.code_systems import KEY_JOIN
 from gateway.core.codes import LATEST, Record
 from gateway.core.dates import is_date
 
@@ -21,7 +22,10 @@ _SLASHES = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 
 @attrs.frozen
 class LibraryRow:
-    """One record of a national library. Dates yyyy-MM-dd, '' = open; raw: all kept columns as JSON."""
+    """One record of a national library. Dates yyyy-MM-dd, '' = open; raw: all kept columns as JSON.
+
+    code: of a register without codes of its own, the parts of its key joined (`KEY_JOIN`).
+    """
 
     line: int
     code: str
@@ -32,6 +36,7 @@ class LibraryRow:
     gray: str
     ver: str
     raw: str
+    replaced_by: str = ""
 
 
 def day_text(text: str) -> str | None:
@@ -52,15 +57,17 @@ def parse(
     at: Mapping[str, int],
     form: re.Pattern[str],
     faults: Faults,
+    key: Sequence[str] = (),
 ) -> Iterator[LibraryRow]:
-    """Yield the rows without fault; add every fault of form to `faults`."""
+    """Yield the rows without fault; add every fault of form to `faults`. key: the columns that make up the code."""
     kept = [(number, title) for number, title in enumerate(header) if title not in UNKEPT_COLUMNS]
     encode = msgspec.json.Encoder().encode
     for line, cells in lines:
         cell = {name: cells[number] for name, number in at.items()}
         before = faults.count
         begndate, enddate = _dates(line, cell, faults)
-        code, flag, gray = cell["code"], cell.get("vali_flag") or "1", cell.get("gray") or "0"
+        code = _joined(cell, key, begndate) if key else cell["code"]
+        flag, gray = cell.get("vali_flag") or "1", cell.get("gray") or "0"
         _check_code(line, code, form, faults)
         if flag not in ("0", "1"):
             faults.add(line, "vali_flag", "MF07", "有效标志应为0或1")
@@ -71,13 +78,19 @@ def parse(
             faults.add(line, "name", "MF05", f"名称超过{NAME_MAX}个字符")
         if faults.count == before:
             raw = encode({title: cells[number] for number, title in kept if cells[number]}).decode()
-            yield LibraryRow(line, code, name, begndate, enddate, flag, gray, cell.get("ver", ""), raw)
+            ver, replaced_by = cell.get("ver", ""), cell.get("replaced_by", "")
+            yield LibraryRow(line, code, name, begndate, enddate, flag, gray, ver, raw, replaced_by)
+
+
+def _joined(cell: Mapping[str, str], key: Sequence[str], begndate: str) -> str:
+    """Return a register's code: the parts of its key. A date among them as we write dates, so that they sort."""
+    return KEY_JOIN.join(begndate if part == "begndate" else cell[part] for part in key)
 
 
 def _check_code(line: int, code: str, form: re.Pattern[str], faults: Faults) -> None:
     if not code:
         faults.add(line, "code", "MF07", "国家编码为空")
-    elif len(code) > NATIONAL_MAX:
+    elif KEY_JOIN not in code and len(code) > NATIONAL_MAX:
         faults.add(line, "code", "MF07", f"国家编码超过{NATIONAL_MAX}个字符")
     elif not form.fullmatch(code):
         faults.add(line, "code", "MF09", f"国家编码{code}不符合该标准的编码规则")
@@ -90,7 +103,40 @@ def _dates(line: int, cell: Mapping[str, str], faults: Faults) -> tuple[str, str
         if day is None:
             faults.add(line, column, "MF08", "不是有效日期")
         days.append(day or "")
+    if days[1] and days[0] > days[1]:
+        faults.add(line, "enddate", "MF08", f"结束日期{days[1]}早于开始日期{days[0]}")
     return days[0], days[1]
+
+
+@attrs.define(eq=False)
+class Order:
+    """Watches the codes of a file pass in their order: none may come twice, no two periods of one key overlap.
+
+    periods: the code of a register ends with the day its record begins.
+    """
+
+    faults: Faults
+    periods: bool = False
+    _code: str = ""
+    _line: int = 0
+    _key: str = ""
+    _end: str = ""
+    _end_line: int = 0
+
+    def passes(self, code: str, line: int, enddate: str) -> None:
+        """Look at the next code."""
+        if code == self._code:
+            self.faults.add(line, "code", "MF10", f"国家编码与第{self._line}行重复")
+            return
+        self._code, self._line = code, line
+        if self.periods:
+            key, _, begndate = code.rpartition(KEY_JOIN)
+            if key == self._key and begndate <= self._end:
+                self.faults.add(line, "begndate", "MF08", f"有效期与第{self._end_line}行重叠")
+            end = enddate or LATEST
+            if key != self._key or end > self._end:
+                self._end, self._end_line = end, line
+            self._key = key
 
 
 def record_of(name: str, begndate: str, enddate: str, vali_flag: str, gray: str) -> Record:

@@ -7,7 +7,7 @@ Sources: contract-annex X11-X14, X39; mapping_rules.md §2.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import attrs
 
@@ -68,11 +68,17 @@ class Miss:
     target: str = ""
 
 
+class Shelf(Protocol):
+    """One library: a dict, or something that looks a code up without holding them all."""
+
+    def get(self, code: str, /) -> Record | None: ...
+
+
 @attrs.frozen
 class Libraries:
     """National libraries: SYSTEM -> code -> record. A system that is absent was never imported."""
 
-    records: Mapping[str, Mapping[str, Record]]
+    records: Mapping[str, Shelf]
     forms: Mapping[str, re.Pattern[str]]
 
     def window(self, system: str, code: str) -> tuple[str, str] | None:
@@ -103,7 +109,8 @@ class Libraries:
     def name(self, slot: str, code: str) -> str:
         """Return the national name, '' when no library holds the code."""
         for system in SLOTS[slot]:
-            record = self.records.get(system, {}).get(code)
+            library = self.records.get(system)
+            record = None if library is None else library.get(code)
             if record is not None:
                 return record[0]
         return ""
@@ -119,6 +126,11 @@ class LocalsOf(Mapping[str, tuple[str, ...]]):
 
     def __init__(self, back: Mapping[str, str | list[str]]) -> None:
         self._back = back
+
+    @property
+    def plain(self) -> Mapping[str, str | list[str]]:
+        """Return what it is made of."""
+        return self._back
 
     def __getitem__(self, national: str) -> tuple[str, ...]:
         found = self._back[national]
@@ -153,6 +165,8 @@ class Snapshot:
         found = self.tables.get(slot, {}).get(local)
         if found is None:
             return None
+        if type(found) is tuple and found[1] <= day <= found[2]:  # nearly every look-up ends here
+            return Hit(found[0], found)
         entries = found if isinstance(found, list) else [found]
         live = [entry for entry in entries if entry[1] <= day <= entry[2]]
         if not live:

@@ -10,7 +10,10 @@ import pytest
 
 import schemas
 from adapters.store.codes import CodesReader, CodesStore, CodesWriter, Deed
+from adapters.store.codes_libraries import LibraryWriter, RecordCells
+from adapters.store.codes_library_reader import LibraryLook
 from adapters.store.codes_reader import OtherVersion
+from gateway.codes.spelling import words
 
 SCRIPTS = list(schemas.read("migrations/codes", ".sql"))
 HOSPITAL, OTHER = "H99010300001", "H99010300002"
@@ -30,11 +33,15 @@ def writer(store: CodesStore) -> Iterator[CodesWriter]:
 
 
 def library(writer: CodesWriter, system: str, ver: str, *rows: tuple[str, str]) -> int:
-    number = writer.begin_library(system, "file.csv", MAKER)
-    cells = [(code, name, "2021-01-01", "", "1", "0", line, "{}") for line, (code, name) in enumerate(rows, start=2)]
-    assert list(writer.add_library_rows(number, cells)) == []
-    writer.release(number, ver, len(rows), "00", MAKER)
-    return number
+    version = LibraryWriter.begin(writer, system, "file.csv", MAKER)
+    assert list(version.add(record(code, name, line) for line, (code, name) in enumerate(rows, start=2))) == [len(rows)]
+    assert [one.code for one in version.enter()] == sorted(code for code, _ in rows)
+    version.release(ver, "00", MAKER)
+    return version.library
+
+
+def record(code: str, name: str = "", line: int = 2) -> RecordCells:
+    return code, name, "2021-01-01", "", "1", "0", "", line, "{}", words(name)
 
 
 def propose(writer: CodesWriter, rows: list[tuple[str, str]], institution: str = HOSPITAL) -> int:
@@ -55,10 +62,11 @@ def in_force(store: CodesStore, institution: str = HOSPITAL) -> dict[str, tuple[
 def test_a_store_that_was_never_made_reads_as_empty_and_is_not_made(store: CodesStore) -> None:
     look = store.tables()
     assert look.stamps() == {"": 0}
-    assert list(look.libraries()) == []
+    assert list(look.libraries({"drug"})) == []
     assert list(look.mappings(HOSPITAL)) == []
     assert look.batches(HOSPITAL, "drug") == []
-    assert look.show("drug", "X") == []
+    assert LibraryLook.of(look, "drug").history("X") == []
+    assert look.sizes() == {}
     assert look.history(HOSPITAL, "") == []
     look.close()
     assert not store.path.exists()
@@ -112,18 +120,17 @@ def test_a_newer_library_version_replaces_by_code_and_keeps_the_rest(store: Code
     library(writer, "diagnosis", "F1", ("A01.000", "伤寒"))
     look = store.tables()
     assert {row[0]: row[1] for row in look.library("drug")} == {"X1": "新名", "X2": "二", "X3": "三"}
-    assert [row["ver"] for row in look.show("drug", "X1")] == ["F2", "F1"]
-    assert [row[0] for row in look.search("drug", "新", 9)] == ["X1"]
-    assert [row[0] for row in look.search("drug", "X", 2)] == ["X1", "X3"]
-    assert {row[0] for row in look.libraries()} == {"drug", "diagnosis"}
+    assert [one.name for one in LibraryLook.of(look, "drug").history("X1")] == ["新名", "旧名"]
+    assert {row[0] for row in look.libraries({"drug", "diagnosis"})} == {"drug", "diagnosis"}
+    assert {row[0] for row in look.libraries({"diagnosis"})} == {"diagnosis"}
+    assert look.sizes() == {"drug": 4, "diagnosis": 1}
     look.close()
 
 
 def test_a_code_twice_in_one_version_is_told_with_both_lines(store: CodesStore, writer: CodesWriter) -> None:
-    number = writer.begin_library("drug", "f", MAKER)
-    cells = [(code, "", "", "", "1", "0", line, "{}") for line, code in ((2, "X1"), (3, "X2"), (4, "X1"))]
-    assert list(writer.add_library_rows(number, cells)) == [(4, 2)]
-    assert list(writer.add_library_rows(number, [("X2", "", "", "", "1", "0", 9, "{}")])) == [(9, 3)]
+    version = LibraryWriter.begin(writer, "drug", "f", MAKER)
+    list(version.add(record(code, line=line) for line, code in ((2, "X2"), (3, "X1"), (4, "X2"))))
+    assert [(one.code, one.line) for one in version.enter()] == [("X1", 3), ("X2", 2), ("X2", 4)]
     writer.abandon()
     look = store.tables()
     assert list(look.library("drug")) == []
@@ -166,8 +173,12 @@ def test_what_a_dead_writer_left_is_swept_and_ids_are_not_used_again(store: Code
     first.approve(propose(first, [("L1", "N1")]), 1, [], REVIEWER)
     batch = first.begin_batch(HOSPITAL, "drug", "f", MAKER)
     list(first.add_mappings(batch, [(line, f"L{line}", "N", "", "", "") for line in range(5000)]))
-    number = first.begin_library("drug", "f", MAKER)
-    list(first.add_library_rows(number, [(f"X{n}", "", "", "", "1", "0", n, "{}") for n in range(5000)]))
+    library(first, "drug", "F1", ("X1", "一"), ("X2", "二"))
+    dead = LibraryWriter.begin(first, "drug", "f", MAKER)
+    list(dead.add(record(f"X{n}", "名", n) for n in range(5000)))
+    for one in dead.enter():
+        if one.code == "X3000":
+            break
     first.close()  # no last row: as if it had been killed here
     assert in_force(store) == {"L1": ("N1", "m1")}
 
@@ -175,8 +186,9 @@ def test_what_a_dead_writer_left_is_swept_and_ids_are_not_used_again(store: Code
     counts = [
         second.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("mapping", "batch")
     ]
-    counts.append(second.connection.execute("SELECT count(*) FROM library_row").fetchone()[0])
-    assert counts == [1, 1, 0]
+    for table in ("library_record", "library_code", "library"):
+        counts.append(second.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    assert counts == [1, 1, 2, 2, 1]
     assert propose(second, [("L2", "N2")]) > batch
     second.close()
     assert in_force(store) == {"L1": ("N1", "m1")}

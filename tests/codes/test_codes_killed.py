@@ -77,3 +77,68 @@ def test_a_killed_import_leaves_the_old_version_in_force(tmp_path: Path) -> None
     third.communicate()
     first.communicate()
     assert targets(store) == ["A02"]
+
+
+LIBRARY_PROGRAM = """
+import sys
+from pathlib import Path
+from gateway.app.codes_library import import_library
+store, file = sys.argv[1:]
+found = import_library(Path(store), "drug", Path(file), "", 1.8e9, "maker", lambda _: None)
+assert not hasattr(found, "kept"), list(found)
+"""
+
+
+def library_file(path: Path, rows: int, name: str, ver: str) -> Path:
+    lines = (f"T{row:09d},{name},{ver}\n" for row in range(rows))
+    path.write_text("med_list_codg,generic_name,ver\n" + "".join(lines), "utf-8")
+    return path
+
+
+def import_of(store: Path, file: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", LIBRARY_PROGRAM, str(store), str(file)], stderr=subprocess.PIPE)
+
+
+def records(path: Path, table: str) -> int:
+    if not path.exists():
+        return 0
+    look = CodesStore.open(path, SCRIPTS).tables()
+    try:
+        count: int = look.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    finally:
+        look.close()
+    return count
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("table", ["library_record", "library_code"])
+def test_a_killed_library_import_leaves_the_old_version_and_starts_again(tmp_path: Path, table: str) -> None:
+    """Killed while its records are appended, and killed while its codes are entered."""
+    path = tmp_path / "liangding-codes.sqlite"
+    store = CodesStore.open(path, SCRIPTS)
+    first = import_of(path, library_file(tmp_path / "old.csv", 10, "旧", "F1"))
+    assert first.wait(60) == 0, first.communicate()
+    first.communicate()
+
+    second = import_of(path, library_file(tmp_path / "new.csv", ROWS, "新", "F2"))
+    deadline = time.monotonic() + 60
+    while not 10 < records(path, table) < ROWS + 10:
+        assert second.poll() is None, "the import ended before it could be killed"
+        assert time.monotonic() < deadline
+    os.kill(second.pid, signal.SIGKILL)
+    assert second.wait(10) == -signal.SIGKILL
+    second.communicate()
+    assert 10 < records(path, table) < ROWS + 10  # in the middle indeed
+    look = store.tables()
+    assert {row[1] for row in look.library("drug")} == {"旧"}
+    look.close()
+
+    third = import_of(path, tmp_path / "new.csv")
+    assert third.wait(60) == 0, third.communicate()
+    third.communicate()
+    look = store.tables()
+    assert {row[1] for row in look.library("drug")} == {"新"}
+    shelf = look.shelf("drug")
+    look.close()
+    assert shelf.find(f"T{ROWS - 1:09d}") is not None
+    assert (records(path, "library_record"), records(path, "library_code")) == (ROWS + 10, ROWS + 10)

@@ -2,16 +2,29 @@
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import pytest
 from twisted.internet.task import Clock
 
-from gateway.codes.loading import EVERYONE, CodesWatcher, Loaded, load_snapshots
+from gateway.codes.loading import EVERYONE, HELD_MAX, CodesWatcher, Loaded, LookedUp, load_snapshots
 from gateway.core.codes import Hit, Miss, Snapshot
 
 HOSPITAL, PHARMACY = "H99010300001", "P99010100001"
 FORMS = {"drug": re.compile("^X[0-9]+$"), "diagnosis": re.compile(r"^[A-Z]\d{2}\.\d{3}$")}
+
+
+class FakeShelf:
+    """A library that is looked up row by row, and counts the looks."""
+
+    def __init__(self, rows: dict[str, tuple[str, str, str, str, str]]) -> None:
+        self._rows = rows
+        self.looks: list[str] = []
+
+    def find(self, code: str) -> tuple[str, str, str, str, str] | None:
+        self.looks.append(code)
+        return self._rows.get(code)
 
 
 class FakeTables:
@@ -25,14 +38,21 @@ class FakeTables:
     ) -> None:
         self._libraries, self._mappings, self._stamps = libraries, mappings, stamps
         self.asked: list[str] = []
+        self.big: dict[str, int] = {}
         self.closed = False
 
     def stamps(self) -> Mapping[str, int]:
         return {EVERYONE: 0, **self._stamps}
 
-    def libraries(self) -> Iterator[tuple[str, str, str, str, str, str, str]]:
+    def sizes(self) -> Mapping[str, int]:
+        return {**Counter(row[0] for row in self._libraries), **self.big}
+
+    def libraries(self, systems: Collection[str]) -> Iterator[tuple[str, str, str, str, str, str, str]]:
         self.asked.append("libraries")
-        yield from self._libraries
+        yield from (row for row in self._libraries if row[0] in systems)
+
+    def shelf(self, system: str) -> "FakeShelf":
+        return FakeShelf({row[1]: row[2:] for row in self._libraries if row[0] == system})
 
     def mappings(self, institution: str) -> Iterator[tuple[str, str, str, str, str, str]]:
         self.asked.append(institution)
@@ -92,6 +112,28 @@ def test_grey_and_ended_codes_do_not_pass_as_national_ones() -> None:
     assert everyone.one_slot("item", "X2", "2026-01-01") == Miss("expired", "library_expired")
     assert everyone.one_slot("item", "X1", "2026-01-01") == Hit("X1", None)
     assert everyone.one_slot("item", "X7", "2026-01-01") == Miss("unmapped", "no_row")
+
+
+def test_a_big_library_is_looked_up_and_says_the_same_as_one_held() -> None:
+    tables = FakeTables(DRUGS, ROWS, {HOSPITAL: 1})
+    tables.big = {"drug": HELD_MAX + 1}
+    held, found = snapshots(), load_snapshots(tables, FORMS)
+    drugs = found[EVERYONE].libraries.records["drug"]
+    assert isinstance(drugs, LookedUp)
+    assert isinstance(held[EVERYONE].libraries.records["drug"], dict)
+    for name in (EVERYONE, HOSPITAL):
+        for code in ("X1", "X2", "X3", "X7", "L1", "L2", "L3", "L5"):
+            for day in ("2020-01-01", "2026-01-01", "2027-01-01"):
+                assert found[name].one_slot("item", code, day) == held[name].one_slot("item", code, day), (name, code)
+    assert found[HOSPITAL].libraries.name("item", "X1") == "在用"
+    looks = len(drugs.finder.looks)  # type: ignore[attr-defined]
+    assert isinstance(found[HOSPITAL].two_slot("L1", "", "2026-01-01"), Hit)
+    assert len(drugs.finder.looks) == looks  # type: ignore[attr-defined]  # what a mapping gives was judged before
+
+
+def test_a_register_is_never_loaded() -> None:
+    found = load_snapshots(FakeTables([*DRUGS, ("price_cap", "X", "", "", "", "1", "0")], {}, {}), FORMS)
+    assert sorted(found[EVERYONE].libraries.records) == ["diagnosis", "drug"]
 
 
 def test_the_way_back_lists_every_local_code_once() -> None:

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from gateway.app.codes_files import code_systems
 from gateway.codes.faults import Faults
-from gateway.codes.library import LibraryRow, day_text, parse, record_of
-from gateway.codes.systems import library_titles
+from gateway.codes.library import LibraryRow, Order, day_text, parse, record_of
+from gateway.codes.systems import library_titles, record_form
 
 FORM = re.compile(r"^[DN][0-9]{12}$")
 HEADER = ("dr_code", "psn_name", "certno", "begndate", "enddate", "vali_flag", "gray", "dept")
@@ -74,6 +75,45 @@ def test_a_record_is_usable_when_valid_begun_not_ended_and_not_grey() -> None:
 
 
 def test_titles_of_files_and_of_downloads() -> None:
-    assert library_titles("diagnosis")["code"][:2] == ("diag_code", "诊断代码")
-    assert "医疗目录编码" in library_titles("drug")["code"]
-    assert library_titles("insurance_unit")["code"] == ("code", "code")
+    specs = code_systems()
+    assert library_titles(specs["diagnosis"])["code"][:2] == ("diag_code", "诊断代码")
+    assert "医疗目录编码" in library_titles(specs["drug"])["code"]
+    assert library_titles(specs["drug"])["name"][:3] == ("generic_name", "drug_genname", "药品通用名")
+    assert library_titles(specs["insurance_unit"])["code"] == ("code", "单位编码")
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([("K|2024-01-01", 2, "2024-12-31"), ("K|2025-01-01", 3, "")], []),
+        ([("K|2024-01-01", 2, "2025-01-01"), ("K|2025-01-01", 3, "")], [(3, "begndate", "MF08")]),
+        ([("K|", 2, ""), ("K|2025-01-01", 3, "")], [(3, "begndate", "MF08")]),
+        ([("K|2024-01-01", 2, ""), ("L|2025-01-01", 3, "")], []),
+        # The longest period so far decides, not the one before.
+        ([("K|2023-01-01", 2, ""), ("K|2024-01-01", 3, "2024-02-01"), ("K|2025-01-01", 4, "")],
+         [(3, "begndate", "MF08"), (4, "begndate", "MF08")]),
+        ([("K|2024-01-01", 2, ""), ("K|2024-01-01", 5, "")], [(5, "code", "MF10")]),
+    ],
+)  # fmt: skip
+def test_periods_of_one_key_may_not_overlap(
+    rows: list[tuple[str, int, str]], found: list[tuple[int, str, str]]
+) -> None:
+    faults = Faults()
+    order = Order(faults, periods=True)
+    for code, line, enddate in rows:
+        order.passes(code, line, enddate)
+    assert [(fault.line, fault.column, fault.rule) for fault in faults] == found
+
+
+def test_a_code_that_ends_before_it_begins_is_a_fault() -> None:
+    rows, faults = read("D990101000001", "某医师", "", "2026-01-02", "2026-01-01", "", "", "")
+    assert (rows, faults) == ([], [(2, "enddate", "MF08")])
+    assert read("D990101000001", "某医师", "", "2026-01-01", "2026-01-01", "", "", "")[1] == []
+
+
+def test_a_library_holds_every_kind_of_code_also_those_known_by_hearsay() -> None:
+    form = record_form(code_systems()["drug"])
+    for code in ("XJ01CAA900E001020299007", "ZD03AAA0043010100166", "T000700200", "J990101000000001"):
+        assert form.fullmatch(code), code
+    for code in ("XJ01CAA900E00102", "ZD03AAA004301010", "T00070020000000", "xj01caa900e001020299007"):
+        assert not form.fullmatch(code), code
