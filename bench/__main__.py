@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import cpu, idle, openloop, procs, proxying, report
 from bench.rounds import Table
 
-PARTS = ("rows", "openloop", "journal", "lookups", "bigbody", "idle")
+PARTS = ("rows", "openloop", "journal", "lookups", "bigbody", "idle", "swap", "libraries")
 
 
 @attrs.frozen
@@ -29,10 +29,11 @@ class Size:
     rounds: int
     journal_s: float
     openloop_s: int
+    consumables: int
 
 
-FULL = Size(rounds=7, journal_s=1.0, openloop_s=15)
-QUICK = Size(rounds=1, journal_s=0.4, openloop_s=4)
+FULL = Size(rounds=7, journal_s=1.0, openloop_s=15, consumables=300_000)
+QUICK = Size(rounds=1, journal_s=0.4, openloop_s=4, consumables=20_000)
 
 
 @attrs.define
@@ -94,10 +95,10 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=max(120, console.width))
 
 
-def child(module: str, *arguments: object) -> dict[str, Any]:
+def child(module: str, *arguments: object, wait_s: float = 120) -> dict[str, Any]:
     """A part that needs a process of its own (its own reactor, its own collector)."""
     done = subprocess.run(
-        procs.python(module, *arguments), capture_output=True, cwd=procs.ROOT, timeout=120, check=False
+        procs.python(module, *arguments), capture_output=True, cwd=procs.ROOT, timeout=wait_s, check=False
     )
     if done.returncode:
         raise procs.DidNotStart(f"{module}：{done.stderr.decode('utf-8', 'replace')[-400:]}")
@@ -109,8 +110,9 @@ def child(module: str, *arguments: object) -> dict[str, Any]:
 @click.option("--quick", is_flag=True, help="少跑几轮（90秒以内），数字较粗")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="只跑其中几项，可重复")
 @click.option("--rounds", type=click.IntRange(1, 100), help="轮数")
+@click.option("--consumables", type=click.IntRange(10_000, 9_999_999), help="耗材目录的行数；指标按3000000行")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=procs.ROOT / "var" / "bench.json")
-def main(quick: bool, only: tuple[str, ...], rounds: int | None, out: Path) -> None:
+def main(quick: bool, only: tuple[str, ...], rounds: int | None, consumables: int | None, out: Path) -> None:
     began = time.monotonic()
     size = QUICK if quick else FULL
     run = Run(procs.ROOT / "var" / "bench", attrs.evolve(size, rounds=rounds or size.rounds), _console())
@@ -129,6 +131,14 @@ def main(quick: bool, only: tuple[str, ...], rounds: int | None, out: Path) -> N
         run.part("bigbody", "2 MB报文", lambda: child("bench.bigbody"))
     if "idle" in parts:
         run.part("idle", "空闲节点：30万条对码", run.idle)
+    if "swap" in parts:
+        run.part("swap", "更换30万条对码", lambda: child("bench.swap", run.folder / "swap"))
+    if "libraries" in parts:
+        rows = consumables or size.consumables
+        run.part(
+            "libraries", f"国家目录：药品与耗材{rows}行",
+            lambda: child("bench.libraries", run.folder / "libraries", "--rows", rows, wait_s=3600),
+        )  # fmt: skip
     run.other["seconds"] = round(time.monotonic() - began, 1)
     report.show(run.console, run.table, run.other, proxying.NAMES, run.skipped)
     report.write(out, run.table, run.other, run.skipped)

@@ -73,10 +73,25 @@ def aims(table: Table, other: Mapping[str, Any]) -> list[Aim]:
         ),
         Aim("2 MB报文（2301，2000条）：校验加转码", at("bigbody", "total_ms"), 60, "ms"),
         Aim("2 MB报文：反应器最长一步", at("bigbody", "longest_ms"), 5, "ms"),
+        Aim("更换30万条对码：其他线程得不到处理器最长", at("swap", "longest_cpu_ms"), 20, "ms"),
+        Aim("导入药品目录（1301，30万行）", _full(other, "drug", 300_000, "seconds"), 60, "s"),
+        Aim("导入耗材目录（1306A，300万行）", _full(other, "consumable", 3_000_000, "seconds"), 600, "s"),
+        Aim("　内存峰值", _full(other, "consumable", 3_000_000, "peak_mb"), 300, "MB"),
+        Aim(
+            "查300万行的目录（不在内存），中位数", _full(other, "consumable", 3_000_000, "median_us", "look"), 30, "µs"
+        ),
         Aim("空闲节点，30万条对码：内存", at("idle", "rss_mb"), 250, "MB"),
         Aim("空闲节点，30万条对码：启动", at("idle", "start_s"), 3, "s"),
     ]
     return found
+
+
+def _full(other: Mapping[str, Any], system: str, rows: int, name: str, part: str = "") -> float | None:
+    """A number of the libraries' part, when it was measured at full size."""
+    found = other.get("libraries", {})
+    if found.get(system, {}).get("rows", 0) < rows:
+        return None
+    return float(found[part or system][name])
 
 
 def proxies(table: Table, names: Mapping[str, str], skipped: Mapping[str, str]) -> list[Drawn]:
@@ -181,6 +196,16 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             ),
             ("　步数", f"{big['turns']}"),
         ]
+    swap = other.get("swap")
+    if swap:
+        lines += [
+            (
+                "更换30万条对码：最长停顿 处理器 / 时钟（ms）",
+                f"{swap['longest_cpu_ms']:.1f} / {swap['longest_wall_ms']:.1f}",
+            ),
+            ("　从改动到生效（s）", f"{swap['built_s']:.1f}"),
+        ]
+    lines += _libraries(other.get("libraries"))
     idle = other.get("idle")
     if idle:
         lines += [
@@ -191,6 +216,27 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines += [(name, f"[yellow]{why}") for name, why in other.get("skipped", {}).items()]
     lines.append(("对账行/秒", "[yellow]本版本尚无对账，跳过"))
     return lines
+
+
+def _libraries(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if not found:
+        return []
+    lines = [
+        (
+            f"导入{name}目录{found[system]['rows']:,}行（s / 每行µs / 内存峰值MB）",
+            f"{found[system]['seconds']:.0f} / {found[system]['us_per_row']:.0f} / {found[system]['peak_mb']:.0f}",
+        )
+        for system, name in (("drug", "药品"), ("consumable", "耗材"), ("increment", "耗材增量"))
+    ]
+    look, search = found["look"], found["search"]
+    times = " / ".join(f"{look[name]:.1f}" for name in ("median_us", "p99_us", "missing_us"))
+    found_in = " / ".join(f"{search[name]:.1f}" for name in ("name_ms", "initials_ms", "code_ms"))
+    return [
+        *lines,
+        ("　查一个编码 中位数 / p99 / 没有的（µs）", times),
+        ("　查找 名称 / 首字母 / 编码（ms）", found_in),
+        ("　两个版本比较（s）", f"{found['diff_s']:.1f}"),
+    ]
 
 
 def machine() -> dict[str, Any]:
