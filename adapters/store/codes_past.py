@@ -3,10 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 
-# line, local, national, from, to, evidence
-PastRow = tuple[int, str, str, str, str, str]
-# id, proposed at ms, ((approved at ms, lines it refused), ...), rows
-PastProposal = tuple[int, int, tuple[tuple[int, frozenset[int]], ...], list[PastRow]]
+PastRow = tuple[str, int, int, str, str, str, str]  # local, batch, line, national, from, to, evidence
+PastProposal = tuple[int, int, tuple[tuple[int, frozenset[int]], ...]]  # id, at ms, ((approved ms, lines refused), ...)
 
 _PROPOSALS = """
     SELECT batch.id, proposal.at_ms FROM batch JOIN proposal ON proposal.batch = batch.id
@@ -16,7 +14,12 @@ _APPROVALS = """
     SELECT review.id, approval.at_ms FROM review JOIN approval ON approval.review = review.id
     WHERE review.batch = ? ORDER BY review.id
 """
-_ROWS = "SELECT line, local_code, national_code, valid_from, valid_to, evidence FROM mapping WHERE batch = ?"
+# In the order of the codes, so that all of one code come together and nothing need be held; SQLite sorts them.
+_ROWS = """
+    SELECT local_code, mapping.batch, line, national_code, valid_from, valid_to, evidence
+    FROM batch JOIN proposal ON proposal.batch = batch.id JOIN mapping ON mapping.batch = batch.id
+    WHERE batch.institution = ? AND batch.system = ? ORDER BY local_code, mapping.batch, line
+"""
 
 
 def proposed_systems(connection: sqlite3.Connection, institution: str) -> list[str]:
@@ -26,13 +29,18 @@ def proposed_systems(connection: sqlite3.Connection, institution: str) -> list[s
 
 
 def past_proposals(connection: sqlite3.Connection, institution: str, system: str) -> Iterator[PastProposal]:
-    """Yield every proposal of an institution and system, oldest first."""
+    """Yield every whole proposal of an institution and system, oldest first."""
     for batch, at_ms in connection.execute(_PROPOSALS, (institution, system)).fetchall():
         approvals = tuple(
             (approved_ms, _refused(connection, review))
             for review, approved_ms in connection.execute(_APPROVALS, (batch,)).fetchall()
         )
-        yield batch, at_ms, approvals, connection.execute(_ROWS, (batch,)).fetchall()
+        yield batch, at_ms, approvals
+
+
+def past_rows(connection: sqlite3.Connection, institution: str, system: str) -> Iterator[PastRow]:
+    """Yield every row of those proposals, all rows of a local code together."""
+    yield from connection.execute(_ROWS, (institution, system))
 
 
 def targets(connection: sqlite3.Connection, system: str) -> set[str]:

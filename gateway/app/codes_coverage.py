@@ -1,23 +1,41 @@
 """Gathers coverage: the codes store as it was, the journal's evidence, and the decisions of `gateway.codes` on both."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import attrs
 
 import schemas
-from adapters.store.codes_past import past_proposals, proposed_systems, targets
+from adapters.store.codes_past import past_proposals, past_rows, proposed_systems, targets
 from adapters.store.codes_reader import CodesReader
 from adapters.store.journal_reader import reading as journal_reading
-from adapters.store.journal_usage import used
+from adapters.store.journal_usage import Used as Request
+from adapters.store.journal_usage import newest_id, used, without_mapping
 from gateway.app.codes_files import code_systems
 from gateway.app.config import InstitutionConfig
 from gateway.codes.assessment import Duty, kind_of, read_duty
-from gateway.codes.coverage import NOTHING, Figures, Item, Proposal, Row, count, items_on, without_code
+from gateway.codes.coverage import (
+    LACKING,
+    NOT_SEEN,
+    NOTHING,
+    Figures,
+    Item,
+    Proposal,
+    Row,
+    Seen,
+    Standing,
+    Tally,
+    Window,
+    in_force_of,
+    judge,
+    standing,
+)
 from gateway.codes.library import record_of
 from gateway.codes.months import Month
-from gateway.codes.usage import NO_USE, Usage, Used, library_of
+from gateway.codes.usage import NO_MONEY, NO_USE, OwnCodes, Usage, Used, library_slots
 from gateway.core.codes import LATEST, SLOTS
 
 LOOKBACK_MS = (
@@ -28,12 +46,12 @@ Windows = Callable[[str, str], tuple[str, str] | None]  # SYSTEM, national code 
 
 @attrs.frozen(kw_only=True)
 class Covered:
-    """One institution. figures: month -> library -> counts; items: the codes of the last month, by library."""
+    """One institution. figures: month -> library -> counts; lacking: library -> the last month's codes without one."""
 
     code: str
     name: str
     figures: Mapping[str, Mapping[str, Figures]]
-    items: Mapping[str, Sequence[Item]]
+    lacking: Mapping[str, Sequence[Item]]
     use: Mapping[str, Used]
 
     def total(self, month: str) -> Figures:
@@ -93,10 +111,7 @@ def cover(
     """Gather the coverage of institutions. journal: None when there is none yet. Raises sqlite3.Error, NotAJournal."""
     standards = code_systems()
     windows = stored_windows(tables, standards)
-    own = OwnCodes(tables, standards)
-    usage = Usage(months, own.library, own.without)
-    if journal is not None:
-        read_usage(journal, institutions, usage)
+    usage = read_usage(tables, journal, institutions, months) if journal is not None else Usage(months, OwnCodes({}))
     found = [cover_one(tables, one, months, usage, windows) for one in institutions]
     return Coverage(
         duty=the_duty(),
@@ -106,14 +121,20 @@ def cover(
     )
 
 
-def read_usage(journal: Path, institutions: Sequence[InstitutionConfig], usage: Usage) -> None:
+def read_usage(
+    tables: CodesReader, journal: Path, institutions: Sequence[InstitutionConfig], months: Sequence[Month]
+) -> Usage:
     """Read the evidence of the institutions' requests. Raises NotAJournal."""
-    known = {one.fixmedins_code for one in institutions}
+    codes = {one.fixmedins_code for one in institutions}
     alone = institutions[0].fixmedins_code if len(institutions) == 1 else ""
+    since_ms = months[0].start_ms - LOOKBACK_MS
     with journal_reading(journal) as reader:
-        since_ms, until_ms = usage.months[0].start_ms - LOOKBACK_MS, usage.months[-1].end_ms
-        requests = used(reader.connection, alone, since_ms, until_ms)
-        usage.take(request for request in requests if request.fixmedins_code in known)
+        last = newest_id(reader.connection)
+        odd = without_mapping(reader.connection, 0, last, since_ms)
+        usage = Usage(months, own_codes(tables, (request for request in odd if request.fixmedins_code in codes)))
+        requests = used(reader.connection, alone, since_ms, months[-1].end_ms)
+        usage.take(request for request in requests if request.fixmedins_code in codes)
+    return usage
 
 
 def cover_one(
@@ -126,34 +147,65 @@ def cover_one(
     systems = {system for system in proposed_systems(tables.connection, code) if system in standards}
     systems.update(system for used in use.values() for system in used.seen)
     figures: dict[str, dict[str, Figures]] = {month.name: {} for month in months}
-    items: dict[str, Sequence[Item]] = {}
+    lacking: dict[str, Sequence[Item]] = {}
     for system in in_order(systems):
-        proposals = read_proposals(tables, code, system)
-        for month in months:
-            seen = use[month.name].seen.get(system, {})
-            judged = items_on(proposals, seen, partial(windows, system), month.day, month.end_ms)
-            money = use[month.name].by_library.get(system)
-            counted = count(judged)
-            if money is not None:
-                counted = attrs.evolve(counted, fen=money.fen, fen_coded=money.coded)
+        sheets = [_Sheet(month, use[month.name].seen.get(system, {})) for month in months]
+        _judge_all(tables, code, system, sheets, partial(windows, system))
+        for sheet in sheets:
+            money = use[sheet.month.name].by_library.get(system, NO_MONEY)
+            counted = sheet.tally.figures(money.fen, money.coded)
             if counted != NOTHING:
-                figures[month.name][system] = counted
-            items[system] = judged  # the last month's stay
-    return Covered(code=code, name=one.name, figures=figures, items=items, use=use)
+                figures[sheet.month.name][system] = counted
+        lacking[system] = sheets[-1].lacking
+    return Covered(code=code, name=one.name, figures=figures, lacking=lacking, use=use)
+
+
+@attrs.define(eq=False)
+class _Sheet:
+    """One month of one library while its codes are judged. lacking: the items without a valid national code."""
+
+    month: Month
+    seen: Mapping[str, Seen]
+    tally: Tally = attrs.Factory(Tally)
+    lacking: list[Item] = attrs.Factory(list)
+
+    def judge(self, local: str, rows: Sequence[Row], stood: Standing, window: Window) -> None:
+        seen = self.seen.get(local)
+        if seen is None and not any(row.batch in stood for row in rows):
+            return  # not there yet
+        state = judge(rows, stood, seen, window, self.month.day)
+        self.tally.add(state, seen or NOT_SEEN)
+        if state in LACKING:
+            self.lacking.append(Item(local, state, seen or NOT_SEEN))
+
+
+def _judge_all(tables: CodesReader, institution: str, system: str, sheets: Sequence[_Sheet], window: Window) -> None:
+    """Judge every code for every month in one pass over the rows, holding one code at a time."""
+    proposals = [Proposal(*row) for row in past_proposals(tables.connection, institution, system)]
+    stood = [standing(proposals, sheet.month.end_ms) for sheet in sheets]
+    met: set[str] = set()
+    for local, rows in by_code(tables, institution, system):
+        for sheet, then in zip(sheets, stood, strict=True):
+            sheet.judge(local, rows, then, window)
+            if local in sheet.seen:
+                met.add(local)
+    for sheet, then in zip(sheets, stood, strict=True):
+        for local in sheet.seen:
+            if local not in met:
+                sheet.judge(local, (), then, window)
+
+
+def by_code(tables: CodesReader, institution: str, system: str) -> Iterator[tuple[str, list[Row]]]:
+    """Yield every local code ever proposed with all its rows."""
+    rows = map(Row._make, past_rows(tables.connection, institution, system))
+    for local, group in groupby(rows, attrgetter("local")):
+        yield local, list(group)
 
 
 def in_order(systems: Iterable[str]) -> list[str]:
     """Return libraries in the order of the national standards; what belongs to none of them last."""
     standards = code_systems()
     return sorted(systems, key=lambda one: (standards[one].no if one in standards else 99, one))
-
-
-def read_proposals(tables: CodesReader, institution: str, system: str) -> list[Proposal]:
-    """Return every proposal of an institution and system with its approvals, oldest first."""
-    return [
-        Proposal(number, at_ms, approvals, tuple(Row(*row) for row in rows))
-        for number, at_ms, approvals, rows in past_proposals(tables.connection, institution, system)
-    ]
 
 
 def stored_windows(tables: CodesReader, standards: Iterable[str]) -> Windows:
@@ -167,39 +219,21 @@ def stored_windows(tables: CodesReader, standards: Iterable[str]) -> Windows:
     return lambda system, code: found[system].get(code) if system in found else ("", LATEST)
 
 
-@attrs.define(eq=False)
-class OwnCodes:
-    """What an institution's proposals say of a local code; read when first asked for.
-
-    An item line whose code no mapping gave names no library: it is that of the library the institution proposed the
-    code for, else it stays with the slot.
-    """
-
-    tables: CodesReader
-    standards: Iterable[str]
-    _direct: dict[str, str | None] = attrs.Factory(dict)
-    _proposed: dict[tuple[str, str], dict[str, str]] = attrs.Factory(dict)
-    _without: dict[tuple[str, str], frozenset[str]] = attrs.Factory(dict)
-
-    def library(self, institution: str, slot: str, local: str) -> str:
-        """Return the library of a code of the evidence, '' when its coverage is not measured."""
-        if slot not in self._direct:
-            self._direct[slot] = library_of(slot, SLOTS, self.standards)
-        direct = self._direct[slot]
-        if direct is not None:
-            return direct
-        if (institution, slot) not in self._proposed:
-            self._proposed[institution, slot] = {
-                row.local: system
-                for system in SLOTS[slot]
-                for proposal in read_proposals(self.tables, institution, system)
-                for row in proposal.rows
-            }
-        return self._proposed[institution, slot].get(local, slot)
-
-    def without(self, institution: str, library: str, local: str) -> bool:
-        """Say whether two persons decided that a code has no national one."""
-        key = (institution, library)
-        if key not in self._without:
-            self._without[key] = without_code(read_proposals(self.tables, institution, library))
-        return local in self._without[key]
+def own_codes(tables: CodesReader, requests: Iterable[Request]) -> OwnCodes:
+    """Look up what the institutions proposed for the codes of some requests that no mapping gave."""
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for request in requests:
+        for _, slot, local, _, version, _ in request.rows:
+            if ":" not in slot and not version.startswith("m"):
+                wanted.setdefault((request.fixmedins_code, slot), set()).add(local)
+    found = OwnCodes(library_slots(SLOTS, code_systems()))
+    for (institution, slot), codes in wanted.items():
+        for system in found.slots.get(slot, ()):
+            stood = standing([Proposal(*row) for row in past_proposals(tables.connection, institution, system)])
+            for local, rows in by_code(tables, institution, system) if stood else ():
+                if local in codes:
+                    found.libraries[institution, slot, local] = system
+                    taken = in_force_of(rows, stood)
+                    if taken and not any(row.national for row in taken):
+                        found.without.add((institution, system, local))
+    return found

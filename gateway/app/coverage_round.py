@@ -15,8 +15,7 @@ from adapters.store.codes_past import newest_proposals
 from adapters.store.codes_reader import CodesReader, CodesStore
 from adapters.store.journal_reader import reading
 from adapters.store.journal_usage import newest_id, without_mapping
-from gateway.app.codes_coverage import OwnCodes, cover_one
-from gateway.app.codes_files import code_systems
+from gateway.app.codes_coverage import cover_one, own_codes
 from gateway.app.config import InstitutionConfig
 from gateway.codes.loading import EVERYONE, Loaded
 from gateway.codes.months import Month, months_to
@@ -86,14 +85,13 @@ class CoverageRound:
     def _ratios_of(
         self, tables: CodesReader, changed: Sequence[InstitutionConfig], loaded: Loaded, month: Month
     ) -> dict[str, Ratios]:
-        own = OwnCodes(tables, code_systems())
-        usage = Usage((month,), own.library, own.without)
         codes = {one.fixmedins_code for one in changed}
         with reading(self.journal) as journal:
             # Codes that a mapping gave stand in the proposals; only the others need the journal.
-            last = newest_id(journal.connection)
-            rows = without_mapping(journal.connection, 0, last, month.start_ms)
-            usage.take(request for request in rows if request.fixmedins_code in codes)
+            odd = without_mapping(journal.connection, 0, newest_id(journal.connection), month.start_ms)
+            requests = [request for request in odd if request.fixmedins_code in codes]
+        usage = Usage((month,), own_codes(tables, requests))
+        usage.take(requests)
         window = loaded.snapshots[EVERYONE].libraries.window
         found: dict[str, Ratios] = {}
         for one in changed:

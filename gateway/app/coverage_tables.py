@@ -170,7 +170,7 @@ def missing_count(found: Coverage) -> int:
 
 
 def _missing_of(found: Coverage, one: Covered) -> list[tuple[Value, ...]]:
-    lacking = [(system, item) for system, items in one.items.items() for item in items if item.state in STATES]
+    lacking = [(system, item) for system, items in one.lacking.items() for item in items]
     lacking.sort(key=lambda pair: (-pair[1].seen.lines, pair[0], pair[1].local))
     return [
         (one.code, name_of(system, found.duty), item.local, item.seen.lines, item.seen.uncoded, *STATES[item.state])

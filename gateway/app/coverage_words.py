@@ -56,6 +56,6 @@ def notes(found: Coverage) -> list[str]:
     ]
     if absent:
         lines.append(f"没有导入国家目录：{'、'.join(absent)}。这些标准的编码只核对格式，不能判断是否有效。")
-    if any(system in _SLOTS for one in found.institutions for system in one.items):
+    if any(system in _SLOTS for one in found.institutions for system in one.figures[last.name]):
         lines.append("“未归类”：日志中有、从未提交对码的编码，网关无法判断属于哪个标准，单列一行，按未达标处理。")
     return lines

@@ -9,9 +9,10 @@ Formulas, all over the items in use without those decided to have no national co
 * right: of the items with an approved row in force on the day, those whose code is sound (对照正确率).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import attrs
 
@@ -36,6 +37,7 @@ State = Literal[
 ]
 WRONG: frozenset[State] = frozenset({"several_targets", "not_in_library", "library_expired"})
 _MAINTAINED: frozenset[State] = WRONG | {"coded", "by_itself", "draft"}
+LACKING: frozenset[State] = WRONG | {"never_proposed", "incomplete", "draft", "refused", "out_of_dates"}
 _FOR_EVER = 1 << 62
 
 Window = Callable[[str], tuple[str, str] | None]  # national code -> its valid days, None = the library lacks it
@@ -61,12 +63,12 @@ class Ratio:
         return bool(self.denominator) and Fraction(self.numerator, self.denominator) < target
 
 
-@attrs.frozen
-class Row:
-    """One row of a proposal. Dates yyyy-MM-dd, '' = open; national '' = none."""
+class Row(NamedTuple):
+    """One row of a proposal. Dates yyyy-MM-dd, '' = open; national '' = none. A tuple, for there are very many."""
 
-    line: int
     local: str
+    batch: int
+    line: int
     national: str
     valid_from: str
     valid_to: str
@@ -82,17 +84,25 @@ class Row:
 
 @attrs.frozen
 class Proposal:
-    """One whole proposal of an institution and system. approvals: (when, the lines it refused)."""
+    """One whole proposal of an institution and system, without its rows. approvals: (when, the lines it refused)."""
 
     id: int
     at_ms: int
     approvals: tuple[tuple[int, frozenset[int]], ...]
-    rows: tuple[Row, ...]
 
-    def refused(self, before_ms: int) -> frozenset[int] | None:
-        """Return the lines no approval had taken by then; None when there was no approval yet."""
-        lines = [refused for at_ms, refused in self.approvals if at_ms < before_ms]
-        return frozenset.intersection(*lines) if lines else None
+
+# Proposal made by some moment -> the lines no approval had taken by then; None when there was no approval yet.
+Standing = Mapping[int, frozenset[int] | None]
+
+
+def standing(proposals: Iterable[Proposal], before_ms: int = _FOR_EVER) -> Standing:
+    """Return what had become of the proposals before a moment."""
+    found: dict[int, frozenset[int] | None] = {}
+    for proposal in proposals:
+        if proposal.at_ms < before_ms:
+            lines = [refused for at_ms, refused in proposal.approvals if at_ms < before_ms]
+            found[proposal.id] = frozenset.intersection(*lines) if lines else None
+    return found
 
 
 @attrs.frozen
@@ -170,77 +180,47 @@ class Figures:
 NOTHING = Figures()
 
 
-def items_on(
-    proposals: Iterable[Proposal], seen: Mapping[str, Seen], window: Window, day: str, before_ms: int
-) -> list[Item]:
-    """Judge every local code proposed, or seen in the period, as things stood on a day.
+@attrs.define(eq=False)
+class Tally:
+    """Counts judged items and their use; money is added by the visits (`gateway.codes.usage`)."""
 
-    proposals: of one institution and system, oldest first; before_ms: what was decided from then on does not count.
-    """
-    in_force, newest = _standing(proposals, before_ms)
-    return [
-        Item(
-            local,
-            _state(in_force.get(local, ()), newest.get(local), seen.get(local), window, day),
-            seen.get(local, NOT_SEEN),
+    states: Counter[State] = attrs.Factory(Counter)
+    late: int = 0
+    lines: int = 0
+    lines_coded: int = 0
+
+    def add(self, state: State, seen: Seen) -> None:
+        self.states[state] += 1
+        if state != "no_code":
+            self.lines += seen.lines
+            self.lines_coded += seen.lines - seen.uncoded
+            self.late += seen.uncoded > 0 and state != "idle"
+
+    def figures(self, fen: int = 0, fen_coded: int = 0) -> Figures:
+        """Return the counts, with the money of the visits."""
+        states = self.states
+        wrong = sum(states[state] for state in WRONG)
+        return Figures(
+            items=states.total() - states["no_code"] - states["idle"],
+            maintained=sum(states[state] for state in _MAINTAINED),
+            coded=states["coded"] + states["by_itself"],
+            mapped=states["coded"] + wrong,
+            right=states["coded"],
+            no_code=states["no_code"],
+            idle=states["idle"],
+            late=self.late,
+            lines=self.lines,
+            lines_coded=self.lines_coded,
+            fen=fen,
+            fen_coded=fen_coded,
         )
-        for local in sorted(in_force.keys() | newest.keys() | seen.keys())
-    ]
 
 
-def count(items: Collection[Item]) -> Figures:
-    """Count judged items and their use; money is added by the visits (`gateway.codes.usage`)."""
-    needing = [item for item in items if item.state != "no_code"]
-    used = [item for item in needing if item.state != "idle"]
-    mapped = sum(item.state == "coded" or item.state in WRONG for item in used)
-    return Figures(
-        items=len(used),
-        maintained=sum(item.state in _MAINTAINED for item in used),
-        coded=sum(item.state in ("coded", "by_itself") for item in used),
-        mapped=mapped,
-        right=mapped - sum(item.state in WRONG for item in used),
-        no_code=sum(item.state == "no_code" for item in items),
-        idle=sum(item.state == "idle" for item in items),
-        late=sum(item.seen.uncoded > 0 for item in used),
-        lines=sum(item.seen.lines for item in needing),
-        lines_coded=sum(item.seen.lines - item.seen.uncoded for item in needing),
-    )
-
-
-def without_code(proposals: Iterable[Proposal]) -> frozenset[str]:
-    """Return the local codes two persons decided to have no national one, by the rows in force now."""
-    in_force, _ = _standing(proposals, _FOR_EVER)
-    return frozenset(local for local, rows in in_force.items() if not any(row.national for row in rows))
-
-
-_Newest = tuple[list[Row], bool]  # a local code's rows in its newest proposal; whether the second person refused them
-
-
-def _standing(proposals: Iterable[Proposal], before_ms: int) -> tuple[dict[str, list[Row]], dict[str, _Newest]]:
-    """Return local code -> its rows in force, and -> its rows in the newest proposal.
-
-    In force are the rows some approval took, of the newest proposal that has any for the code (annex X2).
-    """
-    in_force: dict[str, list[Row]] = {}
-    newest: dict[str, _Newest] = {}
-    for proposal in proposals:
-        if proposal.at_ms >= before_ms:
-            continue
-        refused = proposal.refused(before_ms)
-        taken: dict[str, list[Row]] = {}
-        mine: dict[str, list[Row]] = {}
-        for row in proposal.rows:
-            mine.setdefault(row.local, []).append(row)
-            if refused is not None and row.line not in refused:
-                taken.setdefault(row.local, []).append(row)
-        in_force |= taken
-        newest |= {local: (rows, refused is not None and local not in taken) for local, rows in mine.items()}
-    return in_force, newest
-
-
-def _state(in_force: Collection[Row], newest: _Newest | None, seen: Seen | None, window: Window, day: str) -> State:
+def judge(rows: Collection[Row], stood: Standing, seen: Seen | None, window: Window, day: str) -> State:
+    """Say how one local code stood on a day. rows: all of it ever proposed; seen: None = not in the period."""
+    in_force = in_force_of(rows, stood)
     if not in_force:
-        return _undecided(newest, seen, day)
+        return _undecided(rows, stood, seen, day)
     targets = {row.national for row in in_force if row.holds(day)}
     if not targets:
         # Closed after its last use, it was coded when it was needed.
@@ -256,15 +236,30 @@ def _state(in_force: Collection[Row], newest: _Newest | None, seen: Seen | None,
     return "coded" if days[0] <= day <= (days[1] or LATEST) else "library_expired"
 
 
-def _undecided(newest: _Newest | None, seen: Seen | None, day: str) -> State:
+def in_force_of(rows: Iterable[Row], stood: Standing) -> list[Row]:
+    """Return the rows of one local code that some approval took, of the newest proposal that has any (annex X2)."""
+    newest = -1
+    found: list[Row] = []
+    for row in rows:
+        refused = stood.get(row.batch)
+        if refused is None or row.line in refused or row.batch < newest:
+            continue
+        if row.batch > newest:
+            newest, found = row.batch, []
+        found.append(row)
+    return found
+
+
+def _undecided(rows: Collection[Row], stood: Standing, seen: Seen | None, day: str) -> State:
     """Judge a code no row is in force for."""
     if seen is not None and seen.by_itself:
         return "by_itself"
-    if newest is None:
+    newest = max((row.batch for row in rows if row.batch in stood), default=-1)
+    if newest < 0:
         return "never_proposed"
-    rows, refused = newest
-    if seen is None and not any(row.holds(day) for row in rows):
+    mine = [row for row in rows if row.batch == newest]
+    if seen is None and not any(row.holds(day) for row in mine):
         return "idle"
-    if not all(row.complete for row in rows):
+    if not all(row.complete for row in mine):
         return "incomplete"
-    return "refused" if refused else "draft"
+    return "draft" if stood[newest] is None else "refused"

@@ -5,7 +5,7 @@ whole, for every library of which the visit carries a code, and as coded when ea
 Requests that certainly had no effect (refused, not sent, reversed) and cancelled settlements do not count.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -15,10 +15,6 @@ from gateway.codes.months import Month
 from gateway.core.model import FAILED
 from gateway.core.translation import Evidence
 
-# (institution, SYSTEM or slot, local code) -> the library it belongs to; '' = none whose coverage is measured.
-Belongs = Callable[[str, str, str], str]
-# (institution, library, local code) -> whether two persons decided that it has no national code.
-Excused = Callable[[str, str, str], bool]
 TELLING = frozenset({"3301", "3302"})  # tell the centre of a mapping; nobody was treated or sold anything
 _Marks = frozenset[tuple[str, bool]]  # (library, every code of it so far had a national one) of a visit
 _NONE: _Marks = frozenset()
@@ -65,7 +61,35 @@ class Used:
     money: Money = attrs.Factory(Money)
 
 
-NO_USE = Used()
+NO_USE, NO_MONEY = Used(), Money()
+
+
+@attrs.define(eq=False)
+class OwnCodes:
+    """What an institution's proposals say of codes that no mapping gave.
+
+    slots: SYSTEM id or slot of the evidence -> the libraries it may mean. An item line names no library by itself: it
+    is that of the library the institution proposed the code for, else it stays with the slot. without: (institution,
+    library, local code) that two persons decided to have no national code.
+    """
+
+    slots: Mapping[str, Sequence[str]]
+    libraries: dict[tuple[str, str, str], str] = attrs.Factory(dict)
+    without: set[tuple[str, str, str]] = attrs.Factory(set)
+
+    def library(self, institution: str, slot: str, local: str) -> str:
+        """Return the library of a code of the evidence, '' when its coverage is not measured."""
+        systems = self.slots.get(slot, ())
+        if len(systems) > 1:
+            return self.libraries.get((institution, slot, local), slot)
+        return systems[0] if systems else ""
+
+
+def library_slots(slots: Mapping[str, Sequence[str]], standards: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Return SYSTEM id or slot -> the standards it may mean; what means none is left out."""
+    measured = set(standards)
+    named = {slot: tuple(one for one in systems if one in measured) for slot, systems in slots.items()}
+    return {slot: systems for slot, systems in named.items() if systems} | {one: (one,) for one in measured}
 
 
 @attrs.define(eq=False)
@@ -73,8 +97,7 @@ class Usage:
     """Collects the use of codes request by request, in the order of the journal."""
 
     months: Sequence[Month]
-    belongs: Belongs
-    excused: Excused
+    own: OwnCodes
     found: dict[tuple[str, str], Used] = attrs.Factory(dict)
     _visits: dict[tuple[str, str], _Marks] = attrs.Factory(dict)
     _shared: dict[_Marks, _Marks] = attrs.Factory(dict)  # few different sets stand for millions of visits
@@ -98,8 +121,8 @@ class Usage:
     def _marks(self, request: Request, used: Used | None) -> _Marks:
         institution, marks = request.fixmedins_code, set()
         for _, system, local, national, version, _ in request.rows:
-            library = "" if ":" in system else self.belongs(institution, system, local)
-            if not library or (not national and self.excused(institution, library, local)):
+            library = self.own.library(institution, system, local)
+            if not library or (not national and (institution, library, local) in self.own.without):
                 continue
             marks.add((library, bool(national)))
             if used is not None:
@@ -125,13 +148,3 @@ def _settle(used: Used, fen: int, marks: _Marks) -> None:
         money = used.by_library.setdefault(library, Money())
         money.fen += fen
         money.coded += 0 if library in missing else fen
-
-
-def library_of(slot: str, systems: Mapping[str, Sequence[str]], standards: Iterable[str]) -> str | None:
-    """Return the one library a SYSTEM id or a slot names: '' = none that is measured, None = several."""
-    if slot in standards:
-        return slot
-    named = [system for system in systems.get(slot, ()) if system in standards]
-    if len(named) > 1:
-        return None
-    return named[0] if named else ""

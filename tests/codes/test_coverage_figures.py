@@ -5,16 +5,17 @@ from fractions import Fraction
 import pytest
 
 from gateway.codes.coverage import (
+    NOT_SEEN,
     Figures,
-    Item,
     Proposal,
     Ratio,
     Row,
     Seen,
     State,
-    count,
-    items_on,
-    without_code,
+    Tally,
+    in_force_of,
+    judge,
+    standing,
 )
 from gateway.codes.months import last_day, months_to
 
@@ -22,19 +23,33 @@ DAY, LATER = "2026-11-20", 1 << 60
 LIBRARY = {"N1": ("2021-01-01", ""), "N2": ("2021-01-01", ""), "OLD": ("2021-01-01", "2026-10-31")}
 
 
+Batch = tuple[Proposal, list[Row]]
+
+
 def row(line: int, local: str, national: str, since: str = "", until: str = "", evidence: str = "") -> Row:
-    return Row(line, local, national, since, until, evidence)
+    return Row(local, 0, line, national, since, until, evidence)
 
 
-def proposal(
-    number: int, *rows: Row, at: int | None = None, approved: tuple[tuple[int, set[int]], ...] = ()
-) -> Proposal:
-    when = number * 10 if at is None else at
-    return Proposal(number, when, tuple((at_ms, frozenset(lines)) for at_ms, lines in approved), rows)
+def proposal(number: int, *rows: Row, approved: tuple[tuple[int, set[int]], ...] = ()) -> Batch:
+    approvals = tuple((at_ms, frozenset(lines)) for at_ms, lines in approved)
+    return Proposal(number, number * 10, approvals), [one._replace(batch=number) for one in rows]
 
 
-def judged(*proposals: Proposal, seen: dict[str, Seen] | None = None, before: int = LATER) -> dict[str, State]:
-    return {one.local: one.state for one in items_on(proposals, seen or {}, LIBRARY.get, DAY, before)}
+def judged(*batches: Batch, seen: dict[str, Seen] | None = None, before: int = LATER) -> dict[str, State]:
+    stood = standing([head for head, _ in batches], before)
+    rows = [one for _, rows in batches for one in rows]
+    found = {}
+    for local in {one.local for one in rows} | set(seen or {}):
+        mine = [one for one in rows if one.local == local]
+        found[local] = judge(mine, stood, (seen or {}).get(local), LIBRARY.get, DAY)
+    return found
+
+
+def counted(states: dict[str, State], seen: dict[str, Seen]) -> Figures:
+    tally = Tally()
+    for local, state in states.items():
+        tally.add(state, seen.get(local, NOT_SEEN))
+    return tally.figures()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +108,7 @@ def test_what_is_used_is_in_use_whatever_the_mapping_says() -> None:
     assert judged(batch, seen=seen) == {
         "closed": "out_of_dates", "new": "never_proposed", "own": "by_itself", "ok": "coded",
     }  # fmt: skip
-    figures = count(items_on([batch], seen, LIBRARY.get, DAY, LATER))
+    figures = counted(judged(batch, seen=seen), seen)
     assert (figures.items, figures.maintained, figures.coded, figures.mapped) == (4, 2, 2, 1)
     assert (figures.lines, figures.lines_coded, figures.late) == (18, 15, 2)
 
@@ -101,7 +116,7 @@ def test_what_is_used_is_in_use_whatever_the_mapping_says() -> None:
 def test_an_item_closed_after_its_last_use_is_no_gap_and_its_use_counts() -> None:
     batch = proposal(1, row(2, "closed", "N1", until="2026-11-10"), approved=((20, set()),))
     assert judged(batch, seen={"closed": Seen(3)}) == {"closed": "idle"}
-    figures = count(items_on([batch], {"closed": Seen(3)}, LIBRARY.get, DAY, LATER))
+    figures = counted({"closed": "idle"}, {"closed": Seen(3)})
     assert (figures.items, figures.lines, figures.lines_coded, figures.idle) == (0, 3, 3, 1)
 
 
@@ -120,12 +135,12 @@ def test_a_row_refused_once_and_taken_later_is_in_force_from_then_on() -> None:
     assert judged(batch, before=20) == {"a": "draft"}
     assert judged(batch, before=30) == {"a": "refused"}
     assert judged(batch, before=31) == {"a": "coded"}
-    assert judged(batch, before=10) == {}
+    assert judged(batch, before=10) == {"a": "never_proposed"}
 
 
 def test_the_rates_leave_out_what_needs_no_code() -> None:
     states: list[State] = ["coded", "coded", "library_expired", "draft", "never_proposed", "no_code", "idle"]
-    figures = count([Item(str(number), state, Seen()) for number, state in enumerate(states)])
+    figures = counted({str(number): state for number, state in enumerate(states)}, {})
     rates = figures.ratios
     assert rates == {"maintained": Ratio(4, 5), "coded": Ratio(2, 5), "right": Ratio(2, 3)}
     assert (figures.no_code, figures.idle, figures.wrong) == (1, 1, 1)
@@ -139,12 +154,14 @@ def test_figures_add_up() -> None:
     assert total == Figures(items=7, coded=6, fen=10, fen_coded=5)
 
 
-def test_which_codes_need_none_is_what_is_in_force_now() -> None:
-    first = proposal(
-        1, row(2, "a", "", evidence="no_code:x"), row(3, "b", "", evidence="no_code:x"), approved=((20, {3}),)
-    )
-    assert without_code([first]) == {"a"}
-    assert without_code([first, proposal(2, row(2, "a", "N1"), approved=((30, set()),))]) == frozenset()
+def test_in_force_are_the_rows_of_the_newest_proposal_that_has_any() -> None:
+    first, rows = proposal(1, row(2, "a", "N1", until="2026-10-31"), row(3, "a", "N2"), approved=((20, set()),))
+    assert [one.national for one in in_force_of(rows, standing([first]))] == ["N1", "N2"]
+    second, more = proposal(2, row(2, "a", "", evidence="no_code:x"), approved=((30, set()),))
+    stood = standing([first, second])
+    assert [one.evidence for one in in_force_of(rows + more, stood)] == ["no_code:x"]
+    assert in_force_of(more + rows, stood) == in_force_of(rows + more, stood)
+    assert [one.national for one in in_force_of(rows + more, standing([first, second], 30))] == ["N1", "N2"]
 
 
 def test_months_end_with_their_last_day_and_the_last_with_the_day_asked_for() -> None:

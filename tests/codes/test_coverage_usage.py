@@ -4,7 +4,7 @@ import attrs
 
 from gateway.codes.coverage import Seen
 from gateway.codes.months import months_to
-from gateway.codes.usage import Money, Usage, library_of
+from gateway.codes.usage import Money, OwnCodes, Usage, library_slots
 from gateway.core.codes import SLOTS
 from gateway.core.translation import Evidence
 
@@ -36,12 +36,8 @@ def settlement(
     return Sent(klass="M", mdtrt_id=visit, medfee_fen=fen, created_ms=at_ms, state=state, cancelled=cancelled)
 
 
-def taken(*requests: Sent, excused: frozenset[str] = frozenset()) -> Usage:
-    def belongs(institution: str, slot: str, local: str) -> str:
-        found = library_of(slot, SLOTS, STANDARDS)
-        return slot if found is None else found
-
-    usage = Usage(MONTHS, belongs, lambda institution, library, local: local in excused)
+def taken(*requests: Sent, own: OwnCodes | None = None) -> Usage:
+    usage = Usage(MONTHS, own or OwnCodes(library_slots(SLOTS, STANDARDS)))
     usage.take(requests)
     return usage
 
@@ -121,13 +117,15 @@ def test_two_institutions_may_have_visits_of_one_number() -> None:
 
 def test_a_code_that_needs_none_spoils_no_visit() -> None:
     rows = (code("drug", "A"), code("diagnosis", "SELF", ""))
-    usage = taken(Sent(rows=rows, mdtrt_id="V1"), settlement("V1", 90), excused=frozenset({"SELF"}))
+    own = OwnCodes(library_slots(SLOTS, STANDARDS), without={(HOSPITAL, "diagnosis", "SELF")})
+    usage = taken(Sent(rows=rows, mdtrt_id="V1"), settlement("V1", 90), own=own)
     used = usage.of(HOSPITAL, "2026-11")
     assert (used.money, set(used.seen)) == (Money(90, 90, 0), {"drug"})
 
 
-def test_a_slot_names_its_library_only_when_there_is_one() -> None:
-    assert library_of("drug", SLOTS, STANDARDS) == "drug"
-    assert library_of("operation", SLOTS, STANDARDS) == ""
-    assert library_of("item", SLOTS, STANDARDS) is None
-    assert library_of("department", SLOTS, STANDARDS) == ""
+def test_a_slot_of_several_libraries_is_told_by_what_was_proposed() -> None:
+    own = OwnCodes(library_slots(SLOTS, STANDARDS), {(HOSPITAL, "item", "A"): "consumable"})
+    found = {slot: own.library(HOSPITAL, slot, "A") for slot in ("drug", "item", "operation", "department", "disease")}
+    assert found == {"drug": "drug", "item": "consumable", "operation": "", "department": "", "disease": "disease"}
+    assert own.library(HOSPITAL, "item", "B") == "item"
+    assert own.library("H0", "item", "A") == "item"
