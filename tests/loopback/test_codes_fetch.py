@@ -8,13 +8,15 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 import pytest_twisted
 from codes_town import CodesTown
 from twisted.internet.defer import Deferred
 
-from adapters.store.codes_orders import WorkStatus
-from gateway.app.codes_files import reading
+from adapters.store.codes_orders import OrdersStore, WorkStatus
+from adapters.store.codes_uploads import UploadsStore
+from gateway.app.codes_files import SCRIPTS, reading
 from simulators import archives, tables
 from simulators.faults import Fault
 from simulators.platform import Reply
@@ -214,6 +216,28 @@ async def test_an_import_cut_short_by_a_stop_is_gone_on_with_and_made_once(codes
     assert [one["infno"] for one in town.arrived].count("9102") == 1
     with reading(town.store) as reader:
         assert len(reader.versions()) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_died_between_import_and_saying_so_imports_no_second_time(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    await town.done("fetch", **FIRST)
+    (done,) = await town.desk.orders.db(lambda books: books.uploads.downloads("1305"))
+    await town.desk.stop()
+    number = town.order("fetch", **FIRST)
+    orders = OrdersStore.open(town.store, SCRIPTS)
+    assert orders.take(number, "the dead one", 1)
+    store = UploadsStore(orders.connection, "the dead one")
+    store.keep_download(attrs.evolve(done, id=0, work_order=number, state="fetched", ver="", rows=0), 2)
+    orders.close()
+    town.arrived.clear()
+    town.open_desk()
+    status = await town.ended(number)
+    assert (status.outcome, line(status)["state"], line(status)["rows"]) == ("done", "imported", SERVICES)
+    with reading(town.store) as reader:
+        assert len(reader.versions()) == 1
+    assert "9102" not in [one["infno"] for one in town.arrived]
 
 
 @pytest_twisted.ensureDeferred
