@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.exchange.saf import StoreForward
 
 RETRY_S = 1.0
+_UNNAMED = ("", "", "")
 SIGN_INS_MAX = 3
 COMPARE_S = 900.0  # quiescence, the ten minutes between two statements, and the files
 _END_STATE: Mapping[How, State] = {
@@ -75,7 +76,8 @@ class Undo:
     told: list[Callable[[State], None]] = attrs.Factory(list)
     _not_found: bool = False
     _asked: int = 0
-    _begun_s: float = 0.0
+    _asks_due: int = 0
+    _wants_to_ask: bool = False
     _compares: bool = False  # the last question waits, or is on its way
     _sign_ins: int = 0
     _over: bool = False
@@ -89,11 +91,12 @@ class Undo:
 
     def begin(self) -> None:
         """The record is durably in doubt."""
-        self._begun_s = self.office.clock.seconds()
         self._deadlines(self._now_ms())
         # How long ago it left is measured with a clock that may have jumped meanwhile: by no more than it may wait.
         since_s = (self._now_ms() - self.sent_ms) / 1000
         self._calm_down(min(max(since_s, 0.0), self.link.timeout_s + self.link.late_s))
+        for number, at_s in enumerate(self.policy.asks):  # by timers: the wall's clock may jump meanwhile
+            self._later(f"ask {number}", at_s, self._ask_is_due)
         self._step(first_step(self.policy))
 
     def resume(self, row: Saf) -> None:
@@ -139,10 +142,9 @@ class Undo:
 
     def _time_is_up(self) -> None:
         self._over = True
-        if self.waits or "ask" in self._timers:
-            self.waits = False
+        if self.waits or self._wants_to_ask:
+            self.waits = self._wants_to_ask = False
             self._cancel("next")
-            self._cancel("ask")
             self._reason = "time_is_up"
             self._step("beyond_us")
 
@@ -155,9 +157,9 @@ class Undo:
         effects: Effects = getattr(self.machine, name)()
         for effect in effects:
             if isinstance(effect, Ask):
-                at_s = self._begun_s + self.policy.asks[self._asked]
-                self._later("ask", at_s - self.office.clock.seconds(), self._ask)
                 self._asked += 1
+                self._wants_to_ask = True
+                self._ask_if_due()
             elif isinstance(effect, Compare):
                 self._later("comparing", COMPARE_S, lambda: self._compared("unknown", None))
                 self._compare()
@@ -172,8 +174,16 @@ class Undo:
 
     # --- asking ---
 
+    def _ask_is_due(self) -> None:
+        self._asks_due += 1
+        self._ask_if_due()
+
+    def _ask_if_due(self) -> None:
+        if self._wants_to_ask and self._asks_due >= self._asked:
+            self._wants_to_ask = False
+            self._ask()
+
     def _ask(self) -> None:
-        self._timers.pop("ask", None)
         quiet = self.quiet
 
         def heard(finding: Finding, found: Mapping[str, Any] | None) -> None:
@@ -363,22 +373,12 @@ class Undo:
     # --- small things ---
 
     def _advance(
-        self,
-        entry: Entry,
-        was: State,
-        to: State,
-        reason: str,
-        *,
-        saf: Saf | None = None,
-        answer: bytes | None = None,
-        undoes: int = 0,
-        settled: tuple[str, str, str] = ("", "", ""),
-        cancels: str = "",
+        self, entry: Entry, was: State, to: State, reason: str, settled: tuple[str, ...] = _UNNAMED, **facts: Any
     ) -> Advance:
         setl_id, mdtrt_id, told = settled
         return Advance(
-            entry=entry, was=was, to=to, at_ms=self._now_ms(), reason=reason, saf=saf, answer=answer, undoes=undoes,
-            setl_id=setl_id, mdtrt_id=mdtrt_id, settled=told, cancels=cancels,
+            entry=entry, was=was, to=to, at_ms=self._now_ms(), reason=reason, setl_id=setl_id, mdtrt_id=mdtrt_id,
+            settled=told, **facts,
         )  # fmt: skip
 
     def _now_ms(self) -> int:
