@@ -46,6 +46,8 @@ def test_width_case_brackets_blanks_and_script_do_not_count(text: str, folded: s
         ("diagnosis", "股古骨折", "股骨骨折", N),
         ("diagnosis", "左侧股骨骨折", "右侧股骨骨折", L),
         ("diagnosis", "", "股骨骨折", U),
+        ("diagnosis", "GGGZ", "股骨骨折", L),
+        ("diagnosis", "gugu guzhe", "股骨骨折", L),
         ("staff", "张 三", "张三", E),
     ],
 )
@@ -91,6 +93,8 @@ def test_strengths(local: str, national: str, verdict: Verdict) -> None:
         ("12片/板×2板/盒", "24片/盒", E),
         ("24T*1盒", "24片/盒", E),
         ("盒×24", "24片/盒", N),
+        ("每盒24片", "24片/盒", E),
+        ("10ml*10支/盒", "10支/盒", E),
         ("24片", "24片/盒", N),
         ("1支/支", "1支/支", E),
         ("24片/瓶", "24片/盒", D),
@@ -142,7 +146,16 @@ def test_models(local: str, national: str, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(
     ("local", "national", "verdict"),
-    [("人次", "次", E), ("天", "日", E), ("每部位", "部位", E), ("次", "日", D), ("小时", "日", D), ("", "日", U)],
+    [
+        ("人次", "次", E),
+        ("元/次", "次", E),
+        ("每日", "床日", E),
+        ("天", "日", E),
+        ("每部位", "部位", E),
+        ("次", "日", D),
+        ("小时", "日", D),
+        ("", "日", U),
+    ],
 )
 def test_units_of_charging(local: str, national: str, verdict: Verdict) -> None:
     assert amounts.verdict_of_units(local, national) is verdict
@@ -206,6 +219,7 @@ def test_firms(local: str, verdict: Verdict) -> None:
         ("6991816402086", "06991816402086"),
         ("(01)06991816402086(17)271231(10)A", "06991816402086"),
         ("010699181640208617271231", "06991816402086"),
+        ("UDI：06991816402086", "06991816402086"),
         ("A-12", "A12"),
     ],
 )
@@ -219,6 +233,7 @@ def test_device_identifiers(text: str, identifier: str) -> None:
         ("国械注准20233070333", ("20233070333", "准")),
         ("国食药监械(准)字2023第3070333号", ("20233070333", "准")),
         ("20233070333", ("20233070333", "")),
+        ("国械注准20233070333(延续1)", ("20233070333", "准")),
         ("国械注进20233070333", ("20233070333", "进")),
     ],
 )
@@ -227,7 +242,7 @@ def test_registration_numbers(text: str, found: tuple[str, str]) -> None:
 
 
 def test_price_codes_lose_what_a_hospital_appends() -> None:
-    assert [service.trimmed(code) for code in ("120800001A", "120800001-1", "12080000100", "120800001")] == [
+    assert [service.trimmed(code) for code in ("120800001A", "120800001-1", "12080000100", "F120800001")] == [
         "120800001"
     ] * 4
 

@@ -18,7 +18,7 @@ LOCAL_DRUG: Row = {
 OTHER = "XC03CAF927A001010199003"
 ITEM: Row = {
     "med_list_codg": "001206000020000-120600002", "local_price_code": "120600002", "servitem_name": "换药(大)",
-    "prcunt": "次", "item_cont": "", "exct_cont": "", "vali_flag": "1",
+    "prcunt": "次", "item_cont": "含材料", "exct_cont": "", "vali_flag": "1",
 }  # fmt: skip
 LOCAL_ITEM: Row = {"local_code": "1", "local_name": "换药(大)", "local_price_code": "120600002", "local_unit": "次"}
 DEVICE: Row = {
@@ -124,11 +124,13 @@ def test_what_agrees_leads_to_its_rule_and_is_sure(ask: Ask, system: str, local:
         ("service_item", {"local_name": "换药(中)"}, "名称"),
         ("service_item", {"local_price_code": ""}, "物价编码院内未填"),
         ("service_item", {"local_price_code": "120600003"}, "物价编码"),
+        ("service_item", {"local_item_cont": "不含材料"}, "项目内涵不同"),
         ("consumable", {"local_spec": "10孔"}, "规格型号不同"),
         ("consumable", {"local_udi": "", "local_reg_no": ""}, "院内未填"),
         ("consumable", {"local_udi": "", "local_maker": "长河医疗器械有限公司"}, "生产企业不同"),
         ("diagnosis", {"local_name": "脑出血"}, "名称"),
         ("diagnosis", {"icd_code": "K35.900"}, "编码不同"),
+        ("diagnosis", {"icd_code": "I63.8"}, "编码不同"),
         ("diagnosis", {"icd_code": ""}, "编码院内未填"),
         ("diagnosis", {"local_name": "脑梗死待查"}, "医师"),
         ("doctor", {"local_certno": "999012198001011248", "local_prac_cert_no": ""}, ""),
@@ -266,3 +268,16 @@ def test_one_registration_for_two_models_needs_the_model(ask: Ask) -> None:
     more = {"med_list_codg": "C07030191002002991010000003", "spec_mol": "10孔", "udi_di": "06991816402093"}
     assert ask("consumable", {"local_udi": ""}, {}, more).confidence >= 0.95
     assert ask("consumable", {"local_udi": "", "local_spec": ""}, {}, more).confidence <= 0.5
+
+
+def test_what_was_mapped_so_far_decides_between_equals(ask: Ask) -> None:
+    ended = {
+        "vali_flag": "0",
+        "replaced_by": "XC03CAF927A001010199009",
+        "aprvno": "",
+        "prodentp_name": "长河制药有限公司",
+    }
+    heir = {"med_list_codg": "XC03CAF927A001010199009", "aprvno": "", "prodentp_name": "高原制药有限公司"}
+    local = {"local_aprvno": "", "local_maker": "", "mapped_now": DRUG["med_list_codg"]}
+    found = ask("drug", local, ended, heir, {"med_list_codg": OTHER})
+    assert (found.code, found.rule) == (heir["med_list_codg"], "successor") and found.confidence < 0.95

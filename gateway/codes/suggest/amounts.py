@@ -18,6 +18,7 @@ from gateway.codes.suggest.words import measures
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 _PUFF = "puff"
 _OUTER = frozenset({"box", "blister"})
+_PER = re.compile(r"^(?:元?/|每|按)")
 _FILL = re.compile(r"[\s,，、()]+")
 
 
@@ -128,7 +129,10 @@ def pack(text: str) -> Pack | None:
     for number, _ in counted:
         count *= number
     inner = next((group for _, group in counted if group and group not in _OUTER), "")
-    container = groups[-1] if groups and (len(groups) > 1 or groups[-1] == "box" or not inner) else ""
+    loose = [group for number, group in parts if group and not number]
+    container = loose[-1] if loose else ""
+    if not loose and groups and (len(groups) > 1 or groups[-1] == "box"):
+        container = groups[-1]
     return Pack(count.normalize(), inner, container)
 
 
@@ -207,7 +211,7 @@ def verdict_of_units(local: str, national: str) -> Verdict:
     """Compare two units of charging: 次 is not 日 (mapping rules section 4: never)."""
     if not local or not national:
         return Verdict.UNKNOWN
-    one, other = fold(local), fold(national)
+    one, other = (_PER.sub("", fold(unit)) for unit in (local, national))
     if one == other:
         return Verdict.EQUAL
     known = _service_units()

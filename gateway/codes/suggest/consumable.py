@@ -18,6 +18,8 @@ from gateway.codes.suggest.verdict import Verdict
 from gateway.codes.suggest.words import measures
 
 _CARRIED = re.compile(r"\(01\)(\d{14})|^\]?(?:D2|C1|Q3)?01(\d{14})(?:1[0-7]|2[01]|$)")
+_ALONE = re.compile(r"(?<!\d)\d{13,14}(?!\d)")
+_REMARK = re.compile(r"\((?![准进许]\))[^()]*\)")
 _ROUTES = ("准", "进", "许")
 
 
@@ -28,6 +30,8 @@ def device_identifier(text: str) -> str:
     found = _CARRIED.search(plain)
     if found:
         return found[1] or found[2]
+    if (alone := _ALONE.findall(plain)) and len(alone) == 1:
+        return str(alone[0]).zfill(14)
     digits = re.sub(r"[^0-9A-Z]", "", plain)
     return digits.zfill(14) if digits.isdigit() and 12 <= len(digits) <= 14 else digits
 
@@ -35,7 +39,7 @@ def device_identifier(text: str) -> str:
 @lru_cache(maxsize=1 << 15)
 def registration(text: str) -> tuple[str, str]:
     """Return (digits, route) of a registration number: year, class, group, serial; route 准 进 许 or ""."""
-    plain = fold(text)
+    plain = _REMARK.sub("", fold(text))
     digits = "".join(re.findall(r"\d+", plain))
     return digits, next((route for route in _ROUTES if route in plain), "")
 

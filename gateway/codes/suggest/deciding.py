@@ -23,6 +23,7 @@ OTHERS_MAX = 8
 SUCCESSOR_SURE = 0.96
 UNSURE = 0.94
 CONTRADICTED = 0.9
+KEPT = 0.1  # how much better another row must fit than the one the institution has mapped to so far
 CHANGED = 0.8
 DEAD_END = 0.6
 NEWCOMER = "successor"
@@ -58,8 +59,8 @@ def decide(local: Local, matches: list[Match], by_code: Mapping[str, Entry], day
     ranked = sorted(
         (match for match in matches if match.confidence >= RUNNER_MIN),
         key=lambda match: (
-            -match.confidence,
-            match.entry.code != local.mapped_now,
+            -match.confidence - (KEPT if match.entry.code == local.mapped_now else 0),
+            match.entry.unusable(day) != "",
             -match.compared.alike,
             match.entry.code,
         ),

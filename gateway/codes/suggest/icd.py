@@ -67,12 +67,17 @@ class IcdDesk:
                 other, closer = verdict_of_names(own, self.namer.name(theirs.clinical_name))
                 if other is Verdict.EQUAL:
                     name, alike = Verdict.NEAR, max(alike, closer)
-            return Compared("icd", {"code": self._verdict(code, entry), "name": name}, alike)
+            verdicts = {
+                "code": self._verdict(code, entry),
+                "category": self._category_verdict(code, entry),
+                "name": name,
+            }
+            return Compared("icd", verdicts, alike)
 
         return compare
 
     def _verdict(self, code: str, entry: Entry) -> Verdict:
-        """EQUAL the insurance code, NEAR through a column of another version, LIKE of the same (sub)category."""
+        """EQUAL the insurance code, NEAR through a column of another version, LIKE of the same subcategory."""
         if not code:
             return Verdict.UNKNOWN
         theirs = compact(entry.code)
@@ -83,7 +88,15 @@ class IcdDesk:
             code in codes_of(text) for text in (facts.clinical, facts.national_version, facts.society_version) if text
         ):
             return Verdict.NEAR
-        return Verdict.LIKE if code[: self._category] == theirs[: self._category] else Verdict.DIFFERS
+        # I80.8 and I80.9 are of one category and still two diseases; a code cut to I80 tells no subcategory.
+        same = len(code) >= self._subcategory and code[: self._subcategory] == theirs[: self._subcategory]
+        return Verdict.LIKE if same else Verdict.DIFFERS
+
+    def _category_verdict(self, code: str, entry: Entry) -> Verdict:
+        if not code:
+            return Verdict.UNKNOWN
+        same = code[: self._category] == compact(entry.code)[: self._category]
+        return Verdict.EQUAL if same else Verdict.DIFFERS
 
     def texts(self, local: Local, entry: Entry) -> Mapping[str, tuple[str, str]]:
         return {"code": (local.facts.icd_code, entry.code), "name": (local.name, entry.names[0])}

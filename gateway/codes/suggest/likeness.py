@@ -8,7 +8,7 @@ from collections import Counter
 
 from rapidfuzz import fuzz
 
-from gateway.codes.suggest.text import Name, sound_of
+from gateway.codes.suggest.text import Name, sound_of, spoken
 
 SHORT_LIST = 80  # cores whose names are compared exactly
 NAMES_MAX = 12
@@ -24,6 +24,7 @@ class NameIndex:
         self._writings: dict[str, dict[str, str]] = {}  # core -> writing -> its sound
         self._cores: list[str] = []
         self._pairs: dict[str, list[int]] = {}
+        self._typed: dict[str, list[str]] = {}  # pinyin and initials -> writings
 
     def add(self, name: Name, writing: str) -> None:
         """Take a writing of a name."""
@@ -34,6 +35,8 @@ class NameIndex:
                 self._pairs.setdefault(pair, []).append(len(self._cores))
             self._cores.append(name.core)
         known[writing] = sound_of(writing)
+        for typed in spoken(writing):
+            self._typed.setdefault(typed, []).append(writing)
 
     def same_core(self, name: Name) -> list[str]:
         """Return the writings of names that differ in filler words only."""
@@ -41,11 +44,13 @@ class NameIndex:
 
     def similar(self, name: Name) -> list[str]:
         """Return the most similar writings, best first."""
+        if name.bare.isascii() and name.bare in self._typed:
+            return self._typed[name.bare][:NAMES_MAX]
         sound = sound_of(name.plain)
         scored = []
         for core in self._short_list(name):
-            for writing, spoken in self._writings[core].items():
-                score = max(fuzz.ratio(name.plain, writing), fuzz.ratio(sound, spoken), fuzz.ratio(name.core, core) - 3)
+            for writing, said in self._writings[core].items():
+                score = max(fuzz.ratio(name.plain, writing), fuzz.ratio(sound, said), fuzz.ratio(name.core, core) - 3)
                 if score >= SCORE_MIN:
                     scored.append((-score, writing))
         return [writing for _, writing in sorted(scored)[:NAMES_MAX]]

@@ -35,7 +35,7 @@ class Entry:
         """Return why the row must not be used on a day (yyyy-MM-dd), "" when it may be used (annex C5)."""
         if self.gray == "1":
             return "灰码，不能用于结算"
-        if self.vali_flag not in ("", "1"):
+        if self.vali_flag not in ("", "1", "有效"):
             return f"已停用（{self.enddate[:10]}）" if self.enddate else "已停用"
         if self.enddate and self.enddate[:10] < day:
             return f"已过期（{self.enddate[:10]}）"

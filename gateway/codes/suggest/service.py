@@ -6,8 +6,6 @@ An item whose content or unit differs is another item (mapping rules section 4, 
 import re
 from collections.abc import Iterable, Mapping
 
-from rapidfuzz import fuzz
-
 from gateway.codes.suggest.amounts import verdict_of_units
 from gateway.codes.suggest.columns import LocalService, Service
 from gateway.codes.suggest.desk import NO_LIMIT, Lens
@@ -15,8 +13,9 @@ from gateway.codes.suggest.records import Compared, Entry, Local
 from gateway.codes.suggest.text import Namer, fold, verdict_of_names
 from gateway.codes.suggest.verdict import Verdict
 
-SAME_CONTENT = 90
+_PREFIX = re.compile(r"^[A-Z]+-?(?=\d{9})")
 _SUFFIX = re.compile(r"(?:[A-Z]+|-\d{1,2}|(?<=\d{9})0+|\.\d{1,2})$")
+_SIGNS = re.compile(r"[^0-9A-Z\u4e00-\u9fff]+")
 _NINE = 9
 
 
@@ -25,8 +24,8 @@ def price_code(text: str) -> str:
 
 
 def trimmed(code: str) -> str:
-    """Return a price code without what a hospital appends to split an item: `120800001A`, `-1`, `00`."""
-    return _SUFFIX.sub("", code)
+    """Return a price code without what a hospital adds to split an item: `120800001A`, `-1`, `00`, `F120800001`."""
+    return _SUFFIX.sub("", _PREFIX.sub("", code))
 
 
 def price_codes_of(entry: Entry) -> frozenset[str]:
@@ -111,4 +110,6 @@ def _verdict_of_codes(code: str, codes: frozenset[str]) -> Verdict:
 def _verdict_of_contents(local: str, national: str) -> Verdict:
     if not local or not national:
         return Verdict.UNKNOWN
-    return Verdict.EQUAL if fuzz.ratio(fold(local), fold(national)) >= SAME_CONTENT else Verdict.DIFFERS
+    # 含材料 and 不含材料 are one character apart: only the same words are the same content.
+    same = _SIGNS.sub("", fold(local)) == _SIGNS.sub("", fold(national))
+    return Verdict.EQUAL if same else Verdict.DIFFERS

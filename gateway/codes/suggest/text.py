@@ -22,6 +22,8 @@ from gateway.codes.suggest.words import wording, writing
 
 LIKE_MIN = 0.6
 STEM_ALIKE = 0.75
+NAME_MAX = 500  # characters of a name that are compared; the national interface allows 200
+TYPED_MIN = 4  # Latin letters; fewer initials fit too many names
 _BRACKETS = str.maketrans({one: "(" for one in "[{【〔〖「『⟨<《"} | {one: ")" for one in "]}】〕〗」』⟩>》"})
 _LETTERS = str.maketrans({"μ": "u", "µ": "u", "×": "*", "✕": "*", "╳": "*", "﹡": "*"})
 _BRACKETED = re.compile(r"\([^()]*\)")
@@ -56,12 +58,17 @@ def _separated() -> re.Pattern[str]:
 
 
 @cache
+def _latin(character: str) -> str:
+    return str(lazy_pinyin(character)[0])
+
+
+@cache
 def _syllable(character: str) -> str:
     """Return one private character per syllable, the character itself when it has none."""
-    spoken = lazy_pinyin(character)[0]
-    if spoken == character:
+    said = _latin(character)
+    if said == character:
         return character
-    return _SYLLABLES.setdefault(spoken, chr(0xE000 + len(_SYLLABLES)))
+    return _SYLLABLES.setdefault(said, chr(0xE000 + len(_SYLLABLES)))
 
 
 _SYLLABLES: dict[str, str] = {}
@@ -70,6 +77,13 @@ _SYLLABLES: dict[str, str] = {}
 def sound_of(text: str) -> str:
     """Return text as a string of syllables, comparable by any string metric."""
     return "".join(map(_syllable, text))
+
+
+@lru_cache(maxsize=1 << 15)
+def spoken(text: str) -> tuple[str, str]:
+    """Return (pinyin, initials) in Latin capitals: what a hurried hand types instead of a name."""
+    syllables = [_latin(character) for character in text]
+    return "".join(syllables).upper(), "".join(syllable[:1] for syllable in syllables).upper()
 
 
 @attrs.frozen(slots=True)
@@ -108,7 +122,7 @@ class Namer:
         return any(word in text for word in self._undecided)
 
     def _prepare(self, raw: str) -> Name:
-        folded = fold(raw)
+        folded = fold(raw[:NAME_MAX])
         plain = self._expand(_decorated().sub("", folded) or folded)
         core = self._reduce(plain) or plain
         core = _separated().sub("", core) or core
@@ -159,6 +173,8 @@ def verdict_of_names(local: Name, national: Name) -> tuple[Verdict, float]:
     if national.full in (local.full, local.bare):
         return Verdict.EQUAL, 1.0
     alike = similarity(local, national)
+    if len(local.bare) >= TYPED_MIN and local.bare.isascii() and local.bare in spoken(national.full):
+        return Verdict.LIKE, STEM_ALIKE
     if national.full in (local.stem, local.bare[: len(national.full)]) and len(national.full) > 1:
         alike = max(alike, STEM_ALIKE)  # something was added, in brackets or behind: perhaps a note, perhaps (大)
     if national.full != national.bare:
