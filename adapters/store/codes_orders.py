@@ -2,7 +2,7 @@
 
 Whether a node runs is told by a lock on a file beside the store, which the node holds while it takes orders: the system
 lets go of it when the process dies, so nothing can be stale (docs/decisions/0009-orders-in-the-rooms-file.md). The lock
-makes one node the only taker; the owner in `work_taken` fences off one that was thought dead and writes late.
+makes one node the only taker; the owner in `work_open` fences off one that was thought dead and writes late.
 
 These tables are written without the lock of `CodesWriter`: an import may hold that for ten minutes, and its
 transactions are short. Not for several threads: every user opens a connection of its own.
@@ -22,21 +22,15 @@ from adapters.store.codes import CodesWriter
 
 LEASE_MS = 30_000
 _NEXT = """
-    SELECT work_order.id, kind, institution, system, arguments, who, created_ms FROM work_order
-    LEFT JOIN work_taken ON work_taken.work_order = work_order.id
-    WHERE work_order.id NOT IN (SELECT work_order FROM work_result)
-        AND (work_taken.owner IS NULL OR work_taken.lease_ms < ?) ORDER BY work_order.id
+    SELECT work_order.id, kind, institution, system, arguments, who, created_ms FROM work_open
+    JOIN work_order ON work_order.id = work_open.work_order WHERE lease_ms < ? ORDER BY work_order.id
 """
-_TAKE = """
-    INSERT INTO work_taken VALUES (?, ?, ?, 0, 0, '')
-    ON CONFLICT (work_order) DO UPDATE SET owner = excluded.owner, lease_ms = excluded.lease_ms
-    WHERE work_taken.lease_ms < ?
-"""
+_TAKE = "UPDATE work_open SET owner = ?, lease_ms = ? WHERE work_order = ? AND lease_ms < ?"
 _STATUS = """
     SELECT work_order.id, kind, institution, system, arguments, who, created_ms, coalesce(done, 0), coalesce(total, 0),
-        coalesce(note, ''), work_taken.owner IS NOT NULL, coalesce(outcome, ''), coalesce(result, '{}'),
+        coalesce(note, ''), coalesce(owner, '') <> '', coalesce(outcome, ''), coalesce(result, '{}'),
         coalesce(at_ms, 0)
-    FROM work_order LEFT JOIN work_taken ON work_taken.work_order = work_order.id
+    FROM work_order LEFT JOIN work_open ON work_open.work_order = work_order.id
     LEFT JOIN work_result ON work_result.work_order = work_order.id
 """
 
@@ -97,6 +91,7 @@ class OrdersStore:
             cursor = self.connection.execute(
                 "INSERT INTO work_order (kind,institution,system,arguments,who,created_ms) VALUES (?,?,?,?,?,?)", values
             )
+            self.connection.execute("INSERT INTO work_open (work_order) VALUES (?)", (cursor.lastrowid,))
         return int(cursor.lastrowid or 0)
 
     def status(self, number: int) -> WorkStatus | None:
@@ -119,13 +114,13 @@ class OrdersStore:
     def take(self, number: int, owner: str, now_ms: int) -> bool:
         """Take an order that nobody answers for; False when somebody does."""
         with transaction(self.connection):
-            return self.connection.execute(_TAKE, (number, owner, now_ms + LEASE_MS, now_ms)).rowcount == 1
+            return self.connection.execute(_TAKE, (owner, now_ms + LEASE_MS, number, now_ms)).rowcount == 1
 
     def progress(self, number: int, owner: str, done: int, total: int, note: str, now_ms: int) -> None:
         """Renew the lease and say how far the work is. Raises Fenced."""
         with transaction(self.connection):
             found = self.connection.execute(
-                "UPDATE work_taken SET lease_ms = ?, done = ?, total = ?, note = ? WHERE work_order = ? AND owner = ?",
+                "UPDATE work_open SET lease_ms = ?, done = ?, total = ?, note = ? WHERE work_order = ? AND owner = ?",
                 (now_ms + LEASE_MS, done, total, note, number, owner),
             )
             if found.rowcount != 1:
@@ -137,11 +132,12 @@ class OrdersStore:
             check_owner(self.connection, number, owner)
             text = msgspec.json.encode(result).decode()
             self.connection.execute("INSERT INTO work_result VALUES (?,?,?,?)", (number, outcome, text, now_ms))
+            self.connection.execute("DELETE FROM work_open WHERE work_order = ?", (number,))
 
     def let_go(self, owner: str = "") -> None:
         """Let go of an owner's orders, or of everybody's: only whoever holds the node's lock may say so."""
         with transaction(self.connection):
-            self.connection.execute("UPDATE work_taken SET lease_ms = 0 WHERE owner = ? OR ? = ''", (owner, owner))
+            self.connection.execute("UPDATE work_open SET lease_ms = 0 WHERE owner = ? OR ? = ''", (owner, owner))
 
 
 def connect(path: Path, scripts: Sequence[tuple[str, bytes]]) -> sqlite3.Connection:
@@ -182,7 +178,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def check_owner(connection: sqlite3.Connection, number: int, owner: str) -> None:
     """Raise Fenced unless the order still belongs to this owner; inside the transaction that writes for it."""
-    row = connection.execute("SELECT owner FROM work_taken WHERE work_order = ?", (number,)).fetchone()
+    row = connection.execute("SELECT owner FROM work_open WHERE work_order = ?", (number,)).fetchone()
     if row is None or row[0] != owner:
         raise Fenced(number)
 

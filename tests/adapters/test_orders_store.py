@@ -42,6 +42,8 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_first_is_fenced(orders: Orde
     number = orders.place("upload", "H1", "drug", {}, "who", 10)
     orders.take(number, "one", 10)
     orders.progress(number, "one", 3, 9, "上传", 1000)
+    seen = orders.status(number)
+    assert seen is not None and (seen.done, seen.total, seen.note, seen.taken) == (3, 9, "上传", True)
     assert orders.waiting(1000 + LEASE_MS) == []
     later = 1001 + LEASE_MS
     assert orders.take(number, "two", later)
@@ -55,7 +57,9 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_first_is_fenced(orders: Orde
     orders.finish(number, "two", "findings", {"n": 1}, later)
     status = orders.status(number)
     assert status is not None
-    assert (status.outcome, status.result, status.done, status.total) == ("findings", {"n": 1}, 3, 9)
+    assert (status.outcome, status.result) == ("findings", {"n": 1})
+    with pytest.raises(Fenced):  # what is at its end has no owner
+        orders.progress(number, "two", 5, 9, "", later)
     assert orders.waiting(later * 2) == []
 
 

@@ -40,7 +40,7 @@ institutions = "tcp:8080:interface=127.0.0.1"
 url = "sqlite:node/liangding.sqlite"
 [platform.national]
 url = "http://127.0.0.1:{port}/fsi/api/rsfComIfsService/callService"
-timeout_s = 0.5
+timeout_s = {timeout_s}
 breaker = {{failures = 1000000}}
 [[institution]]
 fixmedins_code = "{hospital}"
@@ -52,7 +52,7 @@ mdtrtarea_admvs = "990103"
 recer_sys_code = "SIM"
 jitter_s = 0
 doubt_ask_s = [0.01, 0.05]
-patience_s = 1
+patience_s = {patience_s}
 upload_rows = 10
 {codes}
 """
@@ -89,8 +89,12 @@ class CodesTown:
     _port: Any = None
     _owners: Any = attrs.Factory(lambda: itertools.count(1))
 
-    async def open(self, codes: str = "", require_sign_in: bool = False) -> None:
-        """Open the platform and a desk. codes: more settings of [codes]."""
+    async def open(
+        self, codes: str = "", require_sign_in: bool = False, timeout_s: float = 20.0, patience_s: float = 60.0
+    ) -> None:
+        """Open the platform and a desk. codes: more settings of [codes]. The times are long, for a busy machine must
+        not make doubts of its own; a test about silence takes shorter ones.
+        """
         self.platform = Platform(
             self.reactor,
             Random(1),
@@ -100,7 +104,9 @@ class CodesTown:
         factory = PlatformFactory(self.platform, self.reactor)
         self._port = await serverFromString(self.reactor, "tcp:0:interface=127.0.0.1").listen(factory)
         file = self.folder / "gateway.toml"
-        file.write_text(CONFIG.format(port=self._port.getHost().port, hospital=HOSPITAL, codes=codes), "utf-8")
+        port = self._port.getHost().port
+        facts = {"port": port, "hospital": HOSPITAL, "codes": codes, "timeout_s": timeout_s, "patience_s": patience_s}
+        file.write_text(CONFIG.format(**facts), "utf-8")
         self.config = read_config(file)
         self.open_desk()
 

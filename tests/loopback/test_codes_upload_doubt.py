@@ -60,7 +60,7 @@ async def test_a_lost_answer_is_asked_for_and_nothing_is_sent_twice(codes_town: 
 @pytest_twisted.ensureDeferred
 async def test_a_lost_request_is_sent_again_once_the_centre_does_not_know_it(codes_town: CodesTown) -> None:
     town = codes_town
-    await town.open()
+    await town.open(timeout_s=1.0)
     town.library()
     town.mapping(*items(25))
     town.platform.faults = Nth("3301", 1, fault=Fault(drop="silent", processed=False))
@@ -72,7 +72,7 @@ async def test_a_lost_request_is_sent_again_once_the_centre_does_not_know_it(cod
 @pytest_twisted.ensureDeferred
 async def test_an_answer_that_comes_too_late_is_no_answer(codes_town: CodesTown) -> None:
     town = codes_town
-    await town.open()
+    await town.open(timeout_s=0.5)
     town.library()
     town.mapping(*items(5))
     town.platform.faults = Nth("3301", 1, fault=Fault(delay_s=0.8))
@@ -83,7 +83,7 @@ async def test_an_answer_that_comes_too_late_is_no_answer(codes_town: CodesTown)
 @pytest_twisted.ensureDeferred
 async def test_a_platform_that_never_answers_3301_is_given_up_after_three_rounds(codes_town: CodesTown) -> None:
     town = codes_town
-    await town.open()
+    await town.open(timeout_s=0.5)
     town.library()
     town.mapping(*items(3))
     town.platform.faults = weather = Nth("3301", fault=Fault(drop="silent", processed=False))
@@ -112,7 +112,7 @@ async def test_without_a_head_nothing_is_sent_and_the_setting_is_named(codes_tow
 @pytest_twisted.ensureDeferred
 async def test_what_nobody_can_say_stays_in_doubt_until_the_platform_answers(codes_town: CodesTown) -> None:
     town = codes_town
-    await town.open()
+    await town.open(timeout_s=0.5, patience_s=1.0)
     town.library()
     town.mapping(*items(5))
     lost, mute = Fault(drop="reset"), Fault(drop="silent", processed=False)
@@ -130,7 +130,7 @@ async def test_what_nobody_can_say_stays_in_doubt_until_the_platform_answers(cod
 @pytest_twisted.ensureDeferred
 async def test_a_change_cut_in_two_by_an_outage_is_raised_and_made_whole_later(codes_town: CodesTown) -> None:
     town = codes_town
-    await town.open()
+    await town.open(timeout_s=0.5, patience_s=1.0)
     town.library()
     (local, old), (_, new) = items(2)
     town.mapping((local, old))

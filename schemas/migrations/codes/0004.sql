@@ -1,6 +1,6 @@
 -- Orders a command leaves for a running node (contract-annex X35), and what the node did for them at the platform.
--- An order is never changed: it is taken (one row, changed by compare-and-set while somebody works on it) and comes to
--- its end by ONE LAST ROW in work_result. Uploads and downloads tell what the platform was asked and what came of it.
+-- An order is never changed: while it is open it has one row that says who works on it, changed by compare-and-set; it
+-- comes to its end by ONE LAST ROW in work_result, and is open no more. Uploads and downloads tell what the platform was asked and what came of it.
 
 CREATE TABLE work_order (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -11,13 +11,13 @@ CREATE TABLE work_order (
     who TEXT NOT NULL,            -- 'schedule' = the node itself, by the configuration
     created_ms INTEGER NOT NULL
 );
-CREATE TABLE work_taken (
+CREATE TABLE work_open (          -- few rows, whatever the number of orders: a node looks here twice a second
     work_order INTEGER PRIMARY KEY REFERENCES work_order (id),
-    owner TEXT NOT NULL,          -- drawn anew at every start of a node: who is not the owner writes nothing any more
-    lease_ms INTEGER NOT NULL,    -- until when the owner answers for it; 0 = let go, anybody may take it
-    done INTEGER NOT NULL,
-    total INTEGER NOT NULL,
-    note TEXT NOT NULL            -- what it is doing or waiting for, Chinese, no person
+    owner TEXT NOT NULL DEFAULT '',       -- drawn anew at every start of a node; '' = not taken yet. Who is not the owner writes nothing
+    lease_ms INTEGER NOT NULL DEFAULT 0,  -- until when the owner answers for it; 0 = anybody may take it
+    done INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    note TEXT NOT NULL DEFAULT ''         -- what it is doing or waiting for, Chinese, no person
 );
 CREATE TABLE work_result (
     work_order INTEGER PRIMARY KEY REFERENCES work_order (id),
