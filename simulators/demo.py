@@ -25,6 +25,7 @@ from rich.text import Text
 from simulators import agreement, demo_doubts, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
 from simulators.arguments import Wrong
+from simulators.demo_codes import Chapter
 from simulators.money import yuan
 from simulators.processes import Failed, Processes, free_port
 from simulators.wording import Json
@@ -32,6 +33,7 @@ from simulators.wording import Json
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
+UNMAPPED = "H51080200002"  # starts the day without a mapping
 DAY_S = 600.0
 MARKER = ".liangding-demo"  # lies in every folder a demo has made
 LOSE_EVERY = 8
@@ -55,6 +57,7 @@ class Demo:
     processes: Processes
     ports: tuple[int, int, int] = (0, 0, 0)  # platform, institutions over TLS, institutions on loopback
     config: Path = Path()
+    chapter: Chapter = attrs.field(init=False)
 
     def play(self, once: bool) -> int:
         """Play the day; return the exit code: 0 all well, 3 the books do not agree, 1 anything else, also cut short."""
@@ -98,7 +101,10 @@ class Demo:
         config.write_text(self._config(platform, inst, plain, admin, prints), "utf-8")
         self.config = config
         self._say("导入国家标准编码目录与各机构对码（双人：制单员、复核员）")
-        self._import(config)
+        library = self._import(config)
+        self._say(f"{HOSPITALS[UNMAPPED]}还没有任何对码：用建议、人工核对和两人复核对完九类编码")
+        self.chapter = Chapter(self.processes, config, self.folder, UNMAPPED, library, self.console, self._say)
+        self.chapter.map_everything()
         self._say("启动医保平台模拟器与网关")
         self.processes.start(
             "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
@@ -108,6 +114,10 @@ class Demo:
         self.processes.start("gateway", "gateway", "run", str(config))
         self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
         self.processes.wait_ready("gateway", "网关", f"http://127.0.0.1:{admin}/readyz")
+        self._say("对码上传平台（3301），再与平台持有的比对（1317）")
+        self.chapter.upload()
+        self._say("对码覆盖率")
+        self.chapter.coverage(self.folder / "coverage.html")
         return admin
 
     def _config(self, platform: int, inst: int, plain: int, admin: int, prints: dict[str, str]) -> str:
@@ -128,6 +138,10 @@ crl_file = "pki/crl.pem"
 [store]
 url = "sqlite:node/liangding.sqlite"
 
+[codes]
+mdtrtarea_admvs = "510800"
+recer_sys_code = "YBXT"
+
 [platform.national]
 url = "http://127.0.0.1:{platform}/fsi/api/rsfComIfsService/callService"
 region = "national"
@@ -141,14 +155,17 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
             text += f'\n[[institution]]\nfixmedins_code = "{code}"\nname = "{name}"\nlink = "national"\n{source}\n'
         return text
 
-    def _import(self, config: Path) -> None:
-        for system, file in mapping.write_libraries(self.folder / "library").items():
+    def _import(self, config: Path) -> dict[str, Path]:
+        """Import the libraries, and the mappings of all but one institution; return the libraries' files."""
+        library = mapping.write_libraries(self.folder / "library")
+        for system, file in library.items():
             self.processes.tool("gateway", "codes", "import", str(config), system, str(file))
         files = mapping.write_mappings(self.folder / "mapping")
-        for code in NAMES:
+        for code in (code for code in NAMES if code != UNMAPPED):
             for system, file in files.items():
                 people = ("--maker", "制单员", "--reviewer", "复核员")
                 self.processes.tool("gateway", "codes", "map", "import", str(config), code, system, str(file), *people)
+        return library
 
     # --- the day ---
 
@@ -170,6 +187,8 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
             else:
                 arguments += ["--gateway", f"http://127.0.0.1:{plain}"]
             self.processes.start(code, "simulators", *arguments)
+        self._say("营业中国家药品目录更新：换用新版本，列出将失效的对码")
+        self.chapter.new_release()
         undone = 0
         for code, name in NAMES.items():
             try:

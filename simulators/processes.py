@@ -34,8 +34,8 @@ class Processes:
     tool_s: float = 300.0
     running: dict[str, "subprocess.Popen[bytes]"] = attrs.Factory(dict)
 
-    def tool(self, module: str, *arguments: str) -> str:
-        """Run one command to its end; return what it printed. Raises Failed."""
+    def tool(self, module: str, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
+        """Run one command to its end; return what it printed. accept: exit codes that are well. Raises Failed."""
         name = " ".join((module, *arguments[:3]))
         try:
             done = subprocess.run(_python(module, arguments), capture_output=True, timeout=self.tool_s)
@@ -43,7 +43,7 @@ class Processes:
             raise Failed(f"{name}在{self.tool_s:.0f}秒内没有结束") from cause
         except OSError as cause:
             raise Failed(f"{name}不能启动：{cause.strerror}") from cause
-        if done.returncode != 0:
+        if done.returncode not in accept:
             raise Failed(f"{name}没有成功：{done.stderr.decode('utf-8', 'replace')[-_LAST_WORDS:]}")
         return done.stdout.decode("utf-8")
 
