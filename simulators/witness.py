@@ -35,8 +35,7 @@ FOLLOWS = {
     "CONFIRMED": {"CONFIRMED"},
 }
 LATE_MS = 3_000
-# Of a day's money at most so much may end with a person. Seen in 420 days: 25 of 24,000 in all, 2 of 57 in the worst.
-GIVEN_UP_SHARE, GIVEN_UP_MIN = 0.08, 4
+GIVEN_UP_SHARE, GIVEN_UP_MIN = 0.08, 4  # of a day's money; 2 of 57 in the worst of 420 days
 REFUSED_AT_ONCE = {"GW-LANE-BUSY", "GW-REVERSING"}
 AT_ONCE_S = 0.1
 _decode = msgspec.json.Decoder().decode
@@ -55,6 +54,7 @@ class Heard:
     code: str
     state: str
     repeat: str
+    recorded: bool  # the journal held its message when this was said
 
     @property
     def final(self) -> bool:
@@ -72,6 +72,7 @@ class Witness:
     heard_of: dict[tuple[str, str], list[Heard]] = attrs.Factory(dict)
     said: dict[tuple[str, str], set[bytes]] = attrs.Factory(dict)
     doubled: list[bytes] = attrs.Factory(list)
+    twins: set[bytes] = attrs.Factory(set)
     _reversing: Tally[tuple[int, str, str]] = attrs.Factory(Tally)
     _in_lane: dict[str, list[Entry]] = attrs.Factory(dict)
     _undoing: dict[tuple[str, str], str] = attrs.Factory(dict)
@@ -176,7 +177,7 @@ class Witness:
             return
         code, state = answer.get("gw_code", ""), answer.get("gw_state", "")
         done = status == 200 and str(answer.get("infcode")) == "0"
-        one = Heard(infno, status, body, done, code, state, answer.get("gw_repeat", ""))
+        one = Heard(infno, status, body, done, code, state, answer.get("gw_repeat", ""), self._row(*key) is not None)
         self.heard_of.setdefault(key, []).append(one)
         if infno == "2601":
             self._undoing[key] = message["input"]["data"]["omsgid"]
@@ -212,13 +213,23 @@ class Witness:
         yield from self._settled_twice()
         yield from self._contradictions()
         yield from self._stories()
-        yield from self._left_over()
-        yield from self._given_up()
+        yield from (*self._left_over(), *self._given_up())
 
     def cases(self) -> dict[str, str]:
         """msgid -> why a person looks at it: given up by the gateway, or a lie only other books can show (S3, D3)."""
         given_up = {row.msgid: "MANUAL" for row in self.city.journal.rows.values() if row.state == "MANUAL"}
-        return given_up | self.city.lies | self._lied_reversals() | self._booked_copies() | self._copied_reversals()
+        copies = self._booked_copies() | self._copied_reversals() | self._copied_settlements()
+        return given_up | self.city.lies | self._lied_reversals() | copies
+
+    def _copied_settlements(self) -> dict[str, str]:
+        """What a counter's twin settled after the first was refused and nothing recorded: busy lane, open breaker."""
+        found = {}
+        for key, answers in self.heard_of.items():
+            refused = any(one.repeat in ("same", "no") and not one.done and not one.recorded for one in answers)
+            row = self._row(*key) if refused and self._contents.get(key) in self.twins else None
+            if row is not None and row.state in SUCCESS and key not in self._undoing:
+                found[key[1]] = "copy"
+        return found
 
     def _copied_reversals(self) -> dict[str, str]:
         """What an institution's 2601 took back after it had been refused.
