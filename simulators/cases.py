@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from simulators.witness import Witness
 
 SUCCESS = {"ACKED", "CONFIRMED"}
-UNRECORDED = {("GW-LANE-BUSY", "no"), ("GW-REVERSING", "no"), ("GW-NOT-SENT", "same")}
 _decode = msgspec.json.Decoder().decode
 
 
@@ -24,16 +23,12 @@ def cases_of(witness: Witness) -> dict[str, str]:
 
 
 def _copied_requests(witness: Witness) -> dict[str, str]:
-    """What a second copy on the road had done after the first was refused and nothing was recorded (X9).
-
-    Refused because of the person's lane, or because the breaker was open.
-    """
+    """What a counter's twin did after the first was refused and nothing recorded: busy lane, open breaker (X9)."""
     found = {}
     for key, answers in witness.heard_of.items():
-        row = witness.row(*key)
-        if row is not None and any(
-            (one.code, one.repeat) in UNRECORDED and one.at_ms <= row.created_ms for one in answers
-        ):
+        refused = any(one.repeat in ("same", "no") and not one.done and not one.recorded for one in answers)
+        row = witness.row(*key) if refused and witness.contents.get(key) in witness.twins else None
+        if row is not None and row.state in SUCCESS and key not in witness.undoing:
             found[key[1]] = "copy"
     return found
 

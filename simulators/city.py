@@ -199,6 +199,7 @@ class City:
             self.clock.callLater(0.02 + self.dice.random() * 2, counter.hang_up)
         if self.happens("doubled_counter"):
             twin = Counter(self, step.body, lambda status, body: self.witness.heard(twin, status, body))
+            self.witness.twins.add(step.body)
             self.clock.callLater(0.003 + 0.2 * self.dice.random(), self._enter, twin, step.path)
 
     def _enter(self, counter: Counter, path: str) -> None:
