@@ -1,7 +1,7 @@
 """Orders in the codes room's file (annex X35): a command writes one, a running node takes it, one last row ends it.
 
 Whether a node runs is told by a lock on a file beside the store, which the node holds while it takes orders: the system
-lets go of it when the process dies, so nothing can be stale (docs/decisions/0009-orders-in-the-rooms-file.md). The lock
+lets go of it when the process dies, so nothing can be stale (docs/decisions/0007-orders-in-the-rooms-file.md). The lock
 makes one node the only taker; the owner in `work_open` fences off one that was thought dead and writes late.
 
 These tables are written without the lock of `CodesWriter`: an import may hold that for ten minutes, and its
