@@ -7,10 +7,12 @@ from adapters.store.sqlite_batch import event_chain, outcome_facts, request_fact
 from gateway.core.model import Entry
 
 _EVENTS = "SELECT number, journal_id, at_ms, state, reason, facts, chain FROM journal_event ORDER BY number"
-_ROWS = (
-    "SELECT id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, "
-    "mdtrt_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, medfee_fen, created_ms FROM journal ORDER BY id"
-)
+
+_NAMES = (
+    "id", "fixmedins_code", "msgid", "infno", "klass", "link", "state", "digest", "business_key", "soft_key", "lane",
+    "psn_no", "mdtrt_id", "omsgid", "insuplc_admdvs", "mdtrtarea_admvs", "med_type", "medfee_fen", "created_ms",
+)  # fmt: skip
+_ROWS = f"SELECT {', '.join(_NAMES)} FROM journal ORDER BY id"  # noqa: S608
 
 
 def findings(connection: sqlite3.Connection) -> Iterator[str]:
@@ -61,9 +63,3 @@ def _rows(
             yield f"报文{entry.msgid}的状态与其事件不一致"
     for journal_id in first.keys() - seen:
         yield f"第{journal_id}号记录被删除，其事件仍在"
-
-
-_NAMES = (
-    "id", "fixmedins_code", "msgid", "infno", "klass", "link", "state", "digest", "business_key", "soft_key", "lane",
-    "psn_no", "mdtrt_id", "omsgid", "insuplc_admdvs", "mdtrtarea_admvs", "medfee_fen", "created_ms",
-)  # fmt: skip

@@ -340,6 +340,8 @@ def test_every_look_up_of_the_hot_path_uses_an_index(book: Book) -> None:
     [
         ("UPDATE journal SET medfee_fen = medfee_fen + 1 WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
         ("UPDATE journal SET psn_no = '2' WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
+        ("UPDATE journal SET mdtrtarea_admvs = '510100' WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
+        ("UPDATE journal SET med_type = '21' WHERE msgid = 'm1'", "登记内容或翻译凭据被改动"),
         ("UPDATE evidence_packed SET rows = replace(rows, 'XB05', 'XB06')", "登记内容或翻译凭据被改动"),
         ("UPDATE outcome SET setl_id = 'S2'", "结算内容被改动"),
         ("UPDATE outcome SET settled = replace(settled, '100', '101')", "结算内容被改动"),
@@ -353,6 +355,7 @@ def test_every_look_up_of_the_hot_path_uses_an_index(book: Book) -> None:
 def test_what_is_changed_beside_the_events_shows_too(book: Book, change: str, said: str) -> None:
     evidence = (("input.feedetail[0].med_list_codg", "drug", "YP1", "XB05", "m1", "2026-03-02"),)
     first = book.entry("m1")
+    first.mdtrtarea_admvs, first.med_type = "510800", "11"
     assert book.do(Accept(entry=first, evidence=evidence)) == Accepted()
     book.accept("m2")
     book.advance(first, "SENT", "ACKED", setl_id="S1", settled='{"medfee_sumamt":100}', answer=b"{}", delivered=True)
