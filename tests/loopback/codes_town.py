@@ -124,7 +124,9 @@ class CodesTown:
             clock=self.reactor,
             dice=Random(2),
             config=self.config,
-            institutions={one.fixmedins_code: make_institution(one, {one.link: link}) for one in self.config.institution},
+            institutions={
+                one.fixmedins_code: make_institution(one, {one.link: link}) for one in self.config.institution
+            },
             links={"national": link},
             files={"national": files},
             crowded=lambda name: self.crowded,

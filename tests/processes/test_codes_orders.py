@@ -3,8 +3,10 @@
 import csv
 import json
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from real_processes import free_port
 from road import Road
 from town import HOSPITAL, Town
 
-from adapters.store.codes import CodesReader, CodesWriter
+from adapters.store.codes import CodesReader
+from adapters.store.sqlite_journal import migrate
 from gateway.app.codes_files import SCRIPTS
 from gateway.app.codes_library import import_library
 from gateway.app.codes_work import import_mapping
@@ -76,7 +79,9 @@ def test_without_a_node_a_command_that_needs_one_ends_at_once(mapped: tuple[Town
 
 def test_a_store_of_an_older_version_is_migrated_by_the_nodes_start(town: Town) -> None:
     store = town.folder / "node" / "liangding-codes.sqlite"
-    CodesWriter.open(store, SCRIPTS[:1]).close()
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(store, isolation_level=None)) as old:
+        migrate(old, SCRIPTS[:1])
     town.start_gateway()
     assert orders(town) == []
     CodesReader.open(store, len(SCRIPTS)).close()
