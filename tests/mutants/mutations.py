@@ -121,7 +121,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a replayed success not noted as delivered", KNOWN,
-        "        queue.submit(delivering(entry, job.clock), noted)", "        noted(None)",
+        "    queue.submit(delivering(entry, job.clock), noted)", "    noted(None)",
         "a success that was handed over counts as never told",
     ),
     # --- duplicates ---
@@ -183,8 +183,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a trial settlement taken as money", DESK,
-        "        if klass == \"Q\":\n            self.relay.ask(job)",
-        "        if klass == \"Q\" and job.infno != \"2206\":\n            self.relay.ask(job)",
+        "        if klass == \"Q\":\n            self.lookups.ask(job)",
+        "        if klass == \"Q\" and job.infno != \"2206\":\n            self.lookups.ask(job)",
         "a question is reversed as if it had been a settlement",
     ),
     # --- reading answers ---

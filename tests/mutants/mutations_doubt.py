@@ -89,8 +89,8 @@ DOUBTS = (
     ),
     Mutation(
         "wrong insuplc_admdvs", WORDS,
-        "            \"insuplc_admdvs\": original.insuplc_admdvs,",
-        "            \"insuplc_admdvs\": word(\"mdtrtarea_admvs\"),",
+        "    place, insured = original.mdtrtarea_admvs, original.insuplc_admdvs",
+        "    place, insured = original.mdtrtarea_admvs, original.mdtrtarea_admvs",
         "the reversal of a stranger goes to the wrong fund",
     ),
     Mutation(
