@@ -171,8 +171,8 @@ class Serving:
         last, name = vers[-1]
         text = "".join(f"{line}\n" for line in lines)
         packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(zipfile.ZipInfo(f"{supply.transaction}.txt", _EPOCH), text.encode())
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(f"{supply.transaction}.txt", _EPOCH), text.encode(), zipfile.ZIP_DEFLATED)
         number = f"GW{supply.transaction}-{after}-{last}"
         return File(number, f"{supply.transaction}_{_plain(name)}.zip", len(lines), packed.getvalue())
 

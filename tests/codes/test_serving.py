@@ -127,6 +127,9 @@ def test_a_catalogue_comes_as_the_platform_sends_it_and_can_be_imported_again(de
     assert first["批准文号"] == "国药准字H20057567"
     assert first["药品通用名"] == "阿莫西林胶囊"
     assert first["英文名称"] == "null"
+    told = desk.ask("1301", ver="0")
+    packed = desk.ask("9102", file_qury_no=told["file_qury_no"], filename=told["filename"], fixmedins_code="plc")
+    assert len(packed) < sum(len("\t".join(row).encode()) for row in western) / 3  # packed indeed
     assert desk.ask("1301", ver="0")["dld_end_time"] == "2026-11-25 19:06:40"
 
     other = Desk(tmp_path / "other") if (tmp_path / "other").mkdir() is None else desk
