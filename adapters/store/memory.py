@@ -119,7 +119,13 @@ class MemoryJournal:
 
     def _recall(self, fixmedins_code: str, msgid: str) -> Known | None:
         number = self.by_msgid.get((fixmedins_code, msgid))
-        return None if number is None else Known(attrs.evolve(self.rows[number]), self.answers.get(number))
+        if number is None:
+            return None
+        entry = self.rows[number]
+        holder = self.by_business.get(f"2601|{fixmedins_code}|{msgid}")
+        heard = entry.delivered or entry.state not in ("ACKED", "CONFIRMED")
+        undoing = "" if heard or holder is None or not self._live(self.rows[holder]) else self.rows[holder].state
+        return Known(attrs.evolve(entry), self.answers.get(number), undoing)
 
     def _accept(self, op: Accept) -> AcceptResult:
         entry = op.entry

@@ -346,13 +346,19 @@ class Batch:
         if row is None:
             return None
         sealed, entry = row[0], entry_of(row[1:])
+        undoing = "" if entry.delivered or entry.state not in ("ACKED", "CONFIRMED") else self._undoing(entry)
         if sealed is None:
-            return Known(entry, None)
+            return Known(entry, None, undoing)
         try:
-            return Known(entry, self.vault.open(sealed, bound_to(fixmedins_code, msgid)))
+            return Known(entry, self.vault.open(sealed, bound_to(fixmedins_code, msgid)), undoing)
         except VaultError:
             # One answer that cannot be opened must not stop the node; the clerk raises the alarm.
-            return Known(entry, None)
+            return Known(entry, None, undoing)
+
+    def _undoing(self, original: Entry) -> str:
+        key = f"2601|{original.fixmedins_code}|{original.msgid}"
+        row = self.connection.execute(_BY_BUSINESS, (key,)).fetchone()
+        return "" if row is None else entry_of(row).state
 
     # --- the append-only tables ---
 

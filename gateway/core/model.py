@@ -104,10 +104,14 @@ class Saf:
 
 @attrs.frozen
 class Known:
-    """The journal already holds this msgid: its row, and the stored answer if there is one."""
+    """The journal already holds this msgid: its row, and the stored answer if there is one.
+
+    undoing: the state of an institution's own 2601 of it that has not failed; looked up for a success nobody heard of.
+    """
 
     entry: Entry
     answer: bytes | None
+    undoing: str = ""
 
 
 @attrs.frozen

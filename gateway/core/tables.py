@@ -35,7 +35,7 @@ class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sign_in: str
     confirm: tuple[str, ...] = ()
     query_consistent: bool = False
-    statement_consistent: bool = True
+    statement_consistent: bool = False
     refusals_max: int = 3
     give_up_s: float = 86400.0
     cancel_give_up_s: float = 600.0

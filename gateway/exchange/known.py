@@ -30,6 +30,9 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
         # The same bytes each time (X7): they are made of the record alone.
         body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)
         job.reply(body, "duplicate", "GW-REVERSED")
+    elif found.undoing == "MANUAL":  # whether it was taken back, a person finds out
+        body, code = job.state_answer("MANUAL")
+        job.reply(body, "in_doubt", code)
     elif entry.state in ("ACKED", "CONFIRMED") and not entry.delivered and lanes.undoing(entry):
         # The institution is taking back what it never heard of; a success told now would be wrong in a moment (I5).
         body, code = job.state_answer("REVERSING")

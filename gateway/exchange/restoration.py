@@ -14,7 +14,7 @@ import attrs
 from gateway.core.jsontext import decode
 from gateway.core.model import MONEY, OPEN, Accept, Advance, Entry, NotAccepted, OpResult, Reopen, Unfinished
 from gateway.core.statement import Differing
-from gateway.exchange.door import Institution
+from gateway.exchange.door import Institution, Link
 from gateway.exchange.recovery import Past, is_sending
 from gateway.exchange.saf import StoreForward
 from gateway.exchange.statement import Statement
@@ -49,24 +49,28 @@ def begin_again(store: Past, office: StoreForward, now_s: float) -> None:
 
 @attrs.define(eq=False)
 class Restoration:
-    """Asks for every institution's statement since then, and again until it has it; then says so, once.
-
-    left: the institutions that are still to be asked about, for whoever waits.
-    """
+    """Asks for every institution's statement since then, and again until it has it; then says so, once."""
 
     office: StoreForward
     institutions: Mapping[str, Institution]
     since_ms: int
     over: Callable[[], None]
-    left: set[str] = attrs.Factory(set)
+    _waiting: set[tuple[str, str]] = attrs.Factory(set)
+
+    @property
+    def left(self) -> set[str]:
+        """Return the institutions that are still to be asked about."""
+        return {code for code, _ in self._waiting}
 
     def start(self) -> None:
-        self.left = set(self.institutions)
-        for code in sorted(self.institutions):
-            self._ask(code)
+        places = [
+            (code, link) for code, one in sorted(self.institutions.items()) for link in (one.link, one.remote) if link
+        ]
+        self._waiting = {(code, link.name) for code, link in places}
+        for code, link in places:
+            self._ask(code, link)
 
-    def _ask(self, code: str) -> None:
-        link = self.institutions[code].link
+    def _ask(self, code: str, link: Link) -> None:
         since = Entry(
             id=0, fixmedins_code=code, msgid="", infno="", klass="C", link=link.name, state="EXTERNAL", digest=b"",
             created_ms=self.since_ms,
@@ -74,20 +78,20 @@ class Restoration:
 
         def told(found: Statement | None) -> None:
             if found is None:
-                self.office.clock.callLater(AGAIN_S, self._ask, code)
+                self.office.clock.callLater(AGAIN_S, self._ask, code, link)
             else:
-                self._keep(code, [self._external(code, row) for row in found.theirs if row.msgid])
+                self._keep(code, link, [self._external(code, link, row) for row in found.theirs if row.msgid])
 
         self.office.statements.ask(link, since, told)
 
-    def _external(self, code: str, row: Differing) -> Entry:
+    def _external(self, code: str, link: Link, row: Differing) -> Entry:
         return Entry(
             id=self.office.new_id(),
             fixmedins_code=code,
             msgid=row.msgid,
             infno="",  # a statement does not name the transaction
             klass="M",
-            link=self.institutions[code].link.name,
+            link=link.name,
             state="EXTERNAL",
             digest=b"",
             created_ms=int(self.office.clock.seconds() * 1000),
@@ -96,21 +100,21 @@ class Restoration:
             medfee_fen=row.medfee_fen,
         )
 
-    def _keep(self, code: str, rows: list[Entry]) -> None:
+    def _keep(self, code: str, link: Link, rows: list[Entry]) -> None:
         """Make them durable, one commit after another; one the journal has already stays as it is."""
         if not rows:
-            self._done(code)
+            self._done(code, link)
             return
 
         def kept(found: OpResult | NotAccepted) -> None:
             if isinstance(found, NotAccepted):
-                self.office.clock.callLater(AGAIN_S, self._keep, code, rows)
+                self.office.clock.callLater(AGAIN_S, self._keep, code, link, rows)
             else:
-                self._keep(code, rows[1:])
+                self._keep(code, link, rows[1:])
 
         self.office.queue.submit(Accept(entry=rows[0], reason="restored"), kept)
 
-    def _done(self, code: str) -> None:
-        self.left.discard(code)
-        if not self.left:
+    def _done(self, code: str, link: Link) -> None:
+        self._waiting.discard((code, link.name))
+        if not self._waiting:
             self.office.queue.submit(Reopen(), lambda _: self.over())

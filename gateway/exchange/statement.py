@@ -84,23 +84,23 @@ class Statements:
 
     office: StoreForward
     parcel: Parcel
-    _rounds: dict[str, _Round] = attrs.Factory(dict)
+    _rounds: dict[tuple[str, str], _Round] = attrs.Factory(dict)
 
     def ask(self, link: Link, original: Entry, told: Told) -> None:
         """Have original's institution compared since original's day; told(None) when that cannot be done."""
         if any(infno not in link.plans for infno in ("9101", "3202", "9102")):
             told(None)
             return
-        one = self._rounds.setdefault(original.fixmedins_code, _Round())
+        one = self._rounds.setdefault((original.fixmedins_code, link.name), _Round())
         one.waiting.append((original, told))
         if not one.running:
             one.running = True
             wait_s = one.began_s + SPACING_S - self.office.clock.seconds()
             self.office.clock.callLater(min(max(0.0, wait_s), SPACING_S), self._begin, link, one)
 
-    def last(self, institution: str) -> Statement | None:
-        """Return the newest comparison while it is fresh: the next one may not leave yet."""
-        one = self._rounds.get(institution)
+    def last(self, institution: str, link: Link) -> Statement | None:
+        """Return the newest comparison with a platform while it is fresh: the next one may not leave yet."""
+        one = self._rounds.get((institution, link.name))
         if one is None or one.last is None:
             return None
         return one.last if 0 <= self.office.clock.seconds() - one.last.began_s < SPACING_S else None
@@ -122,7 +122,8 @@ class Statements:
 
         def listed(found: OpResult | NotAccepted) -> None:
             if isinstance(found, list) and len(found) < ROWS_MAX:
-                _Comparison(self, link, original, days, now, over).start(found)
+                mine = [row for row in found if row.link == link.name]  # another platform's are none of its
+                _Comparison(self, link, original, days, now, over).start(mine)
             else:
                 over(None)
 
@@ -151,13 +152,12 @@ class _Comparison:
         self.lines = [line for line in lines if self.days[0] <= line.day <= self.days[1]]
         groups = sorted({line.group for line in lines})
         listed = {line.setl_id for line in lines}
-        self.groups = groups[:GROUPS_MAX]
-        if len(groups) <= GROUPS_MAX:
-            self.kinds = frozenset(kind_of(row) for row in rows if row.setl_id in listed)
-        if self.groups:
+        self.groups = groups
+        self.kinds = frozenset(kind_of(row) for row in rows if row.setl_id in listed)
+        if 0 < len(groups) <= GROUPS_MAX:
             self._upload()
         else:
-            self.over(None)  # nothing says whom to ask
+            self.over(None)  # nothing says whom to ask, or too many: asking some would look like asking all
 
     def _upload(self) -> None:
         optins, clr_type = self.groups[0]

@@ -229,3 +229,20 @@ def test_a_success_nobody_heard_of_is_not_told_while_its_reversal_is_in_doubt() 
     rig.run(300)
     assert rig.ask(pay("m1")).said == (200, "GW-REVERSED", "REVERSED", "new")
     assert not rig.row("m1").delivered
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_success_nobody_heard_of_is_not_told_after_its_reversal_was_given_to_a_person(restarted: bool) -> None:
+    rig = at_once()
+    rig.ask(pay("m1")).up = False
+    rig.far.last.settled()
+    rig.run()
+    rig.ask(undo("r1"))
+    rig.far.plays = by_turns(*[cut] * 999)
+    rig.far.last.listener.lost("connection lost")
+    rig.run(18 * 3600)
+    assert rig.state("r1") == "MANUAL"
+    if restarted:
+        rig.restart()
+    assert rig.ask(pay("m1")).said == (200, "GW-MANUAL", "MANUAL", "no")
+    assert not rig.row("m1").delivered
