@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from adapters.files.cells import safe
+from adapters.files.whole import folder_of
 
 WORKBOOK_ROWS_MAX = 1_048_575  # below the header
 
@@ -29,6 +31,7 @@ def write_rows(stream: TextIO, header: Sequence[str], rows: Iterable[Sequence[st
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write a file whole or not at all; return the number of rows. Raises OSError."""
+    folder_of(path)
     part = path.with_name(f".{path.name}.part")
     try:
         if path.suffix.lower() == ".xlsx":
@@ -45,13 +48,16 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
 def _write_workbook(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write every cell as text: a code must keep its leading zeros and all its digits."""
     count = 0
-    with xlsxwriter.Workbook(path, {"constant_memory": True, "in_memory": False}) as workbook:
-        sheet = workbook.add_worksheet()
-        for column, title in enumerate(header):
-            sheet.write_string(0, column, title)
-        for count, row in enumerate(rows, start=1):
-            if count > WORKBOOK_ROWS_MAX:
-                raise OSError(f"超过Excel的{WORKBOOK_ROWS_MAX}行，请导出为CSV")
-            for column, cell in enumerate(row):
-                sheet.write_string(count, column, safe(cell))
+    try:
+        with xlsxwriter.Workbook(path, {"constant_memory": True, "in_memory": False}) as workbook:
+            sheet = workbook.add_worksheet()
+            for column, title in enumerate(header):
+                sheet.write_string(0, column, title)
+            for count, row in enumerate(rows, start=1):
+                if count > WORKBOOK_ROWS_MAX:
+                    raise OSError(f"超过Excel的{WORKBOOK_ROWS_MAX}行，请导出为CSV")
+                for column, cell in enumerate(row):
+                    sheet.write_string(count, column, safe(cell))
+    except FileCreateError as cause:
+        raise OSError(f"不能写入{path.name}：{cause}") from cause
     return count

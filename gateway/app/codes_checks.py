@@ -15,6 +15,7 @@ import attrs
 from cryptography.hazmat.primitives import hashes
 
 from adapters.files.tables import Limits, Shape, Table, TableRefused, open_table
+from adapters.store.codes_library_reader import LibraryLook
 from adapters.store.codes_mappings import (
     DescribedRow,
     described,
@@ -316,10 +317,11 @@ def _lines_that_count(reader: CodesReader, batch: Batch) -> set[int]:
 def dying_mappings(reader: CodesReader, specs: Specs, system: str, since: str, until: str) -> list[Dying]:
     """Return the mappings in force on `since` whose national code has its last day before `until` and before theirs.
 
-    Those whose code is of no use on `since` already are among them; those whose code no library holds are not, since
-    it did not die (MA06 tells of them).
+    Those whose code is of no use on `since` already are among them, and those a whole release does not name any more;
+    those whose code no library ever held are not, since it did not die (MA06 tells of them).
     """
     found = []
+    look = LibraryLook.of(reader, system)
     for institution in institutions_of(reader, system):
         rows = [
             Proposed(line, local, target, begins, ends, evidence)
@@ -330,6 +332,9 @@ def dying_mappings(reader: CodesReader, specs: Specs, system: str, since: str, u
         ground = ground_of(reader, specs, system, institution, live, since)
         for row in live:
             one = ground.target(row.national)
+            if one is None and look.history(row.national):  # a whole release does not name it any more
+                message = f"国家编码{row.national}在最新的全量目录中已不再列出"
+                found.append(Dying(institution, row.local, row.national, "", "", message))
             if one is not None and one.record[2] < min(row.until, until):
                 last = one.record[2]
                 when = f"在{last}后停用" if last else "已停用"

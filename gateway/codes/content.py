@@ -17,7 +17,7 @@ Find = Callable[[str], Record | None]
 
 def same_person(one: str, other: str) -> bool:
     """Say whether two names are one person's; an empty one is nobody's second pair of eyes (MA17)."""
-    first, second = (unicodedata.normalize("NFKC", name).strip().casefold() for name in (one, other))
+    first, second = ("".join(unicodedata.normalize("NFKC", name).split()).casefold() for name in (one, other))
     return not first or not second or first == second
 
 

@@ -73,6 +73,24 @@ def test_a_library_that_changes_lists_what_dies_before_it_dies(ready: Desk) -> N
     assert f"机构{HOSPITAL}有2条" in ready.run("import", ready.config, SYSTEM, path, "--ver", "F20261102").stdout
 
 
+def test_a_whole_release_that_drops_a_code_lists_who_stands_on_it(ready: Desk) -> None:
+    ready.map_import("local_code,national_code\nMB1,M03900\nMB2,M01600\n", "--maker", "甲", "--reviewer", "乙")
+    header, *rows = LIBRARY.splitlines(keepends=True)
+    whole = header + "".join(row for row in rows if "M01600" not in row)
+    told = json.loads(
+        ready.run("import", ready.config, SYSTEM, ready.file("whole.csv", whole), "--full", "--json").stdout
+    )
+    assert told["affected"] == {HOSPITAL: 1}
+
+
+def test_a_findings_file_in_no_folder_names_the_folder(ready: Desk) -> None:
+    ready.map_import("local_code,national_code\nMB1,M03900\n", "--maker", "甲", "--reviewer", "乙")
+    for name in ("out.csv", "out.xlsx"):
+        out = ready.folder / "nowhere" / name
+        told = ready.run("map", "check", ready.config, HOSPITAL, SYSTEM, "--out", str(out), code=2).stderr
+        assert "nowhere" in told and ".part" not in told
+
+
 def test_a_file_is_judged_before_it_is_imported(ready: Desk) -> None:
     path = ready.file("map.csv", "local_code,national_code,local_name\nMB1,M03900,血压高\nMB2,M0390O,高血压\n")
     assert places(check(ready, path, code=3)) == [("2", "MA16", "warn"), ("3", "MA06", "error")]

@@ -91,5 +91,6 @@ def test_several_targets_are_found_exactly(drawn: list[tuple[str, str, str, str]
 def test_two_people_are_two_people() -> None:
     assert not same_person("张三", "李四")
     assert same_person("Zhang", " ｚｈａｎｇ ")
+    assert same_person("张工", "张 工")
     assert same_person("张三", "")
     assert same_person("", "李四")
