@@ -5,6 +5,7 @@ import binascii
 import functools
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -17,6 +18,10 @@ from simulators.wording import Json
 
 _EPOCH = (2026, 1, 1, 0, 0, 0)  # of every zip entry, so that the same rows give the same bytes
 _WEEK_S = 7 * 86_400
+# What zipfile raises for an archive in memory that is damaged, locked, packed in another way, or of several members.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, LookupError, OSError,
+)  # fmt: skip
 CATALOGUE_OWNER = "plc"  # of every catalogue file, whoever asks for it
 FIRST_VERSION = "v0000"  # what an institution asks with that has nothing yet
 
@@ -106,7 +111,7 @@ def unzipped(content: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             (name,) = archive.namelist()
             return archive.read(name).decode()
-    except (zipfile.BadZipFile, ValueError, KeyError) as cause:
+    except _DAMAGE as cause:
         raise Refusal("文件应为含一个文本的ZIP") from cause
 
 

@@ -8,16 +8,15 @@ by `adapters.files.sheet` in a process of its own.
 import re
 import subprocess
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 from xml.parsers import expat
 
 import msgspec
 
+from adapters.files.archive import Archive, ArchiveBroken
 from adapters.files.biff import MAGIC, NotWorkbook, formulas
 
 BYTES_MAX = 256 << 20  # of a workbook's parts unpacked, and of an .xls: it is held in memory whole
@@ -44,9 +43,9 @@ def is_workbook(path: Path) -> bool:
     if not start.startswith(b"PK\x03\x04"):
         return False
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.startswith("xl/workbook.") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError):
+        with Archive(path) as archive:
+            return any(member.filename.startswith("xl/workbook.") for member in archive.files())
+    except ArchiveBroken:
         return False  # the reader of packed texts says what is wrong with it
 
 
@@ -119,8 +118,8 @@ def _formulas_new(path: Path, columns_max: int, ratio_max: int) -> list[Formula]
     """Look through the sheets of an .xlsx: bounds first, then formulas."""
     found: list[Formula] = []
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+        with Archive(path) as archive:
+            members = archive.files()
             if any(member.flag_bits & 1 for member in members):
                 raise SheetRefused("MF12", "压缩文件已加密")
             packed = sum(max(member.compress_size, 1 << 14) for member in members)
@@ -128,8 +127,8 @@ def _formulas_new(path: Path, columns_max: int, ratio_max: int) -> list[Formula]
                 raise SheetRefused("MF05", "工作簿解开后过大，请改用CSV")
             for member in members:
                 if _SHEET.fullmatch(member.filename):
-                    found += _Sheet(columns_max).look(archive, member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, expat.ExpatError, UnicodeError) as cause:
+                    found += _Sheet(columns_max).look(archive.open(member))
+    except (ArchiveBroken, expat.ExpatError, UnicodeError) as cause:
         raise SheetRefused("MF12", "工作簿已损坏") from cause
     return found
 
@@ -142,11 +141,11 @@ class _Sheet:
         self.row = self.column = self.rows = self.columns = 0
         self.found: list[Formula] = []
 
-    def look(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> list[Formula]:
+    def look(self, sheet: BinaryIO) -> list[Formula]:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._element
         parser.StartDoctypeDeclHandler = self._declaration
-        with archive.open(member) as stream:
+        with sheet as stream:
             parser.ParseFile(stream)
         return self.found
 

@@ -5,12 +5,12 @@ Nothing here trusts a header: a member is read up to the limit and one byte more
 
 import io
 import zipfile
-import zlib
+
+from adapters.files.archive import Archive, ArchiveBroken
 
 PACKED_BYTES_MAX = 1024 * 1024
 TEXT_BYTES_MAX = 4 * 1024 * 1024
 _EPOCH = (2020, 1, 1, 0, 0, 0)  # the same rows give the same bytes
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 def pack(name: str, text: str) -> bytes:
@@ -26,13 +26,13 @@ def unpack(packed: bytes) -> str | None:
     if len(packed) > PACKED_BYTES_MAX:
         return None
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+        with Archive(io.BytesIO(packed)) as archive:
+            members = archive.files()
             if len(members) != 1 or members[0].flag_bits & 1:
                 return None
             with archive.open(members[0]) as stream:
                 raw = stream.read(TEXT_BYTES_MAX + 1)
-    except _BROKEN:
+    except ArchiveBroken:
         return None
     return None if len(raw) > TEXT_BYTES_MAX else _decoded(raw)
 

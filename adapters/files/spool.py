@@ -4,11 +4,12 @@ What the other side calls it is never a path (security T11). Not for several thr
 """
 
 import os
-import zipfile
 from pathlib import Path
 
 import attrs
 from cryptography.hazmat.primitives import hashes
+
+from adapters.files.archive import Archive, ArchiveBroken
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -101,7 +102,7 @@ def empty_archive(path: Path) -> bool:
     if path.stat().st_size == 0:
         return True
     try:
-        with zipfile.ZipFile(path) as archive:
-            return all(member.file_size == 0 for member in archive.infolist())
-    except zipfile.BadZipFile:
+        with Archive(path) as archive:
+            return all(member.file_size == 0 for member in archive.files())
+    except ArchiveBroken:
         return False

@@ -7,21 +7,20 @@ column and reading goes on, so that a person sees everything at once; what is wr
 
 import csv
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import attrs
 
+from adapters.files.archive import Archive, ArchiveBroken
 from adapters.files.cells import clean, has_control, is_formula
 from adapters.files.encoding import NotText, detect
 from adapters.files.excel import SheetRefused, is_workbook, open_sheet
 
-# What zipfile raises while unpacking damaged or unsupported members.
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 LINE_CHARACTERS = 1 << 21
 Report = Callable[[int, str, str, str], None]  # line, column title, rule, Chinese message
 
@@ -106,7 +105,7 @@ class Table:
                 cells = next(self.reader)
             except StopIteration:
                 return
-            except BROKEN as cause:
+            except ArchiveBroken as cause:
                 raise TableRefused(start, "MF12", "压缩文件已损坏") from cause
             except SheetRefused as cause:
                 raise TableRefused(start, cause.rule, cause.message) from cause
@@ -145,7 +144,7 @@ def open_table(path: Path, shape: Shape, report: Report, stack: ExitStack, limit
     opened = _source(path, limits)
     try:
         encoding = detect(opened)
-    except BROKEN as cause:
+    except ArchiveBroken as cause:
         raise TableRefused(0, "MF12", "压缩文件已损坏") from cause
     except NotText as cause:
         raise TableRefused(0, "MF01", str(cause)) from cause
@@ -246,9 +245,9 @@ def _source(path: Path, limits: Limits) -> Callable[[], BinaryIO]:
 
 def _inside(path: Path, limits: Limits) -> Callable[[], BinaryIO]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-    except BROKEN as cause:
+        with Archive(path) as archive:
+            members = archive.files()
+    except ArchiveBroken as cause:
         raise TableRefused(0, "MF12", "压缩文件已损坏") from cause
     if len(members) != 1:
         raise TableRefused(0, "MF12", f"压缩文件应只含一个数据文件，实有{len(members)}个")
@@ -257,5 +256,9 @@ def _inside(path: Path, limits: Limits) -> Callable[[], BinaryIO]:
         raise TableRefused(0, "MF12", "压缩文件已加密")
     if member.file_size > min(limits.size_bytes, max(member.compress_size, 1 << 14) * limits.ratio):
         raise TableRefused(0, "MF05", "压缩文件解开后过大")
-    # The member keeps the archive's file open until it is closed itself; it ends at the announced size.
-    return lambda: cast(BinaryIO, zipfile.ZipFile(path).open(member))
+    return partial(_opened, path, member)
+
+
+def _opened(path: Path, member: zipfile.ZipInfo) -> BinaryIO:
+    with Archive(path) as archive:
+        return archive.open(member)

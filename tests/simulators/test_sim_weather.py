@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import zipfile
+from random import Random  # noqa: TID251 - seeded dice of a test
 
 import pytest
 from counter import Counter
@@ -82,6 +83,19 @@ def test_the_evening_agrees_and_an_orphan_is_named_by_its_msgid_alone(counter: C
     (row,) = archives.unzipped(content).splitlines()
     assert row.split("\t")[:4] == [lost.psn_no, "null", "null", lost.msgid]
     assert len(row.split("\t")) == 10
+
+
+def test_a_damaged_archive_is_refused_in_words() -> None:
+    whole, dice, refused = archives.zipped("a.txt", "一\t二\n" * 300), Random(7), 0
+    for _ in range(500):
+        raw = bytearray(whole)
+        raw[dice.randrange(4, len(raw))] = dice.randrange(256)
+        try:
+            archives.unzipped(bytes(raw))
+        except Refusal as cause:
+            refused += 1
+            assert "ZIP" in str(cause)
+    assert refused > 100
 
 
 def test_a_row_only_the_institution_has_and_one_that_differs_are_listed(counter: Counter, hospital: Hospital) -> None:
