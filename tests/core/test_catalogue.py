@@ -67,19 +67,19 @@ def build_problems(found: Files, name: str = "national", extensions: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("folder", "suffix", "held"),
+    ("folder", "suffix", "held", "least"),
     [
-        ("transactions", ".json", lambda: files().transactions),
-        ("dictionaries", ".json", lambda: files().dictionaries),
-        ("regions", ".toml", lambda: files().regions),
-        ("code_systems", ".json", lambda: files().code_systems),
-        ("registers", ".json", lambda: files().registers),
+        ("transactions", ".json", lambda: files().transactions, 250),
+        ("dictionaries", ".json", lambda: files().dictionaries, 300),
+        ("regions", ".toml", lambda: files().regions, 10),
+        ("code_systems", ".json", lambda: files().code_systems, 15),
+        ("registers", ".json", lambda: files().registers, 8),
     ],
 )
-def test_every_file_loads_under_its_own_name(folder: str, suffix: str, held: Any) -> None:
+def test_every_file_loads_under_its_own_name(folder: str, suffix: str, held: Any, least: int) -> None:
     names = {Path(name).name.removesuffix(suffix) for name, _ in schemas.read(folder, suffix)}
     assert names == set(held())
-    assert len(names) >= 8
+    assert len(names) >= least
 
 
 def test_the_envelope_has_its_eighteen_request_fields_in_order() -> None:
