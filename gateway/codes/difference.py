@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import attrs
 import msgspec
 
-from gateway.codes.library import record_of
+from gateway.codes.library import Kept, record_of
 
 Kind = Literal["added", "removed", "changed"]
 # They say when and in which delivery a row came, nothing of what it says.
@@ -26,19 +26,9 @@ BOOKKEEPING = frozenset(
 _OURS = ("name", "begndate", "enddate", "vali_flag", "gray", "replaced_by")
 
 
-class Recorded(Protocol):
-    """One record as the store or a file holds it."""
+class Recorded(Kept, Protocol):
+    """One record as the store or a file holds it, whole."""
 
-    @property
-    def code(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def begndate(self) -> str: ...
-    @property
-    def enddate(self) -> str: ...
-    @property
-    def vali_flag(self) -> str: ...
     @property
     def gray(self) -> str: ...
     @property

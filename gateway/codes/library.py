@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import attrs
 import msgspec
@@ -37,6 +38,21 @@ class LibraryRow:
     ver: str
     raw: str
     replaced_by: str = ""
+
+
+class Kept(Protocol):
+    """What every record of a library says of itself. Dates yyyy-MM-dd, '' = open."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def begndate(self) -> str: ...
+    @property
+    def enddate(self) -> str: ...
+    @property
+    def vali_flag(self) -> str: ...
 
 
 def day_text(text: str) -> str | None:

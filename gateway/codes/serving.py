@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from gateway.codes.library import Kept
 from gateway.core.code_systems import KEY_JOIN, CodeSystemSpec, SupplySpec
 
 FILE_ROWS_MAX = 200_000  # a bigger file is the platform's business: nobody's memory is for catalogues of millions
@@ -26,21 +27,6 @@ _OF_QUERY = frozenset({"query_date", "page_num", "page_size", "updt_time"})
 Names = Mapping[str, tuple[str, tuple[str, ...]]]  # name or title of a column -> (its role, all its names and titles)
 _STAFF = {"D": "doctor", "N": "nurse", "H": "pharmacist", "Y": "pharmacist"}
 _PLACES = {"H": "medical_institution", "P": "retail_pharmacy"}
-
-
-class Kept(Protocol):
-    """One record as the store keeps it."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def begndate(self) -> str: ...
-    @property
-    def enddate(self) -> str: ...
-    @property
-    def vali_flag(self) -> str: ...
 
 
 class Look(Protocol):
