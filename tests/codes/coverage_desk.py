@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from configured import NOW_S, configured, institution
 
 import schemas
 from adapters.crypto.vault import Vault
@@ -17,33 +18,15 @@ from gateway.core.model import Accept, Entry
 from gateway.core.translation import Evidence
 
 HOSPITAL, PHARMACY = "H99010300001", "P99010300001"
-NOW_S = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 DAY_S = 86_400.0
 
 
 def config(hospital: str = "示例医院", pharmacy: str = "示例药房") -> str:
-    return f"""
-[node]
-name = "n"
-data_dir = "var"
-[listen]
-institutions = "tcp:8080:interface=127.0.0.1"
-[store]
-url = "sqlite:var/liangding.sqlite"
-[platform.core]
-url = "http://127.0.0.1:9000/x"
-[[institution]]
-fixmedins_code = "{HOSPITAL}"
-name = '{hospital}'
-regime = "local"
-link = "core"
-allow_from = ["127.0.0.1/32"]
-[[institution]]
-fixmedins_code = "{PHARMACY}"
-name = '{pharmacy}'
-link = "core"
-allow_from = ["127.0.0.1/32"]
-"""
+    return configured(
+        institution(HOSPITAL, hospital, "core", 'regime = "local"'),
+        institution(PHARMACY, pharmacy, "core"),
+        platforms=("core",),
+    )
 
 
 def drug(number: int) -> str:

@@ -10,33 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from click.testing import CliRunner, Result
+from configured import NOW_S, configured, institution
 
 from gateway.app.cli_codes import codes
 
 HOSPITAL, OTHER = "H99010300001", "H99010200002"
-NOW = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 DAY = 86_400.0
-CONFIG = f"""
-[node]
-name = "n"
-data_dir = "var"
-[listen]
-institutions = "tcp:8080:interface=127.0.0.1"
-[store]
-url = "sqlite:var/liangding.sqlite"
-[platform.national]
-url = "http://127.0.0.1:9000/x"
-[[institution]]
-fixmedins_code = "{HOSPITAL}"
-name = "示例医院"
-link = "national"
-allow_from = ["127.0.0.1/32"]
-[[institution]]
-fixmedins_code = "{OTHER}"
-name = "第二医院"
-link = "national"
-allow_from = ["127.0.0.2/32"]
-"""
+CONFIG = configured(institution(HOSPITAL), institution(OTHER, "第二医院"))
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -63,7 +43,7 @@ class DutyRig:
 
     def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.folder = folder
-        self.now = NOW
+        self.now = NOW_S
         self.config = str(folder / "liangding.toml")
         Path(self.config).write_text(config, "utf-8")
         self.entropy: Callable[[int], bytes] = os.urandom

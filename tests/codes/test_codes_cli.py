@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from configured import NOW_S, configured, institution
 from twisted.internet.task import Clock
 
 import schemas
@@ -20,23 +21,7 @@ from gateway.codes.loading import CodesWatcher, Loaded, load_snapshots
 from gateway.core.codes import Hit, Miss, Snapshot
 
 HOSPITAL = "H99010300001"
-NOW = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
-CONFIG = f"""
-[node]
-name = "n"
-data_dir = "var"
-[listen]
-institutions = "tcp:8080:interface=127.0.0.1"
-[store]
-url = "sqlite:var/liangding.sqlite"
-[platform.national]
-url = "http://127.0.0.1:9000/x"
-[[institution]]
-fixmedins_code = "{HOSPITAL}"
-name = "示例医院"
-link = "national"
-allow_from = ["127.0.0.1/32"]
-"""
+CONFIG = configured(institution(HOSPITAL))
 LIBRARY = """opsp_dise_code,opsp_dise_name,begndate,enddate,vali_flag,ver
 M03900,高血压,2021-06-01,,1,F20260101
 M01600,糖尿病,2021-06-01,,1,F20260101
@@ -64,7 +49,7 @@ class Desk:
         return str(path)
 
     def run(self, *arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(codes, list(arguments), obj=SimpleNamespace(now=lambda: NOW))
+        result = CliRunner().invoke(codes, list(arguments), obj=SimpleNamespace(now=lambda: NOW_S))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, (result.stdout, result.stderr)

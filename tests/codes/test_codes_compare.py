@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from configured import NOW_S, configured, institution
 
 import schemas
 from adapters.crypto.vault import Vault
@@ -17,33 +18,12 @@ from gateway.app.say import Outside
 from gateway.core.model import Accept, Entry
 
 HOSPITAL, MODERN = "H99010300001", "H99010300002"
-NOW_S = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 DAY_MS = 86_400_000
-CONFIG = f"""
-[node]
-name = "n"
-data_dir = "var"
-[listen]
-institutions = "tcp:8080:interface=127.0.0.1"
-[store]
-url = "sqlite:var/liangding.sqlite"
-[platform.core]
-url = "http://127.0.0.1:9000/x"
-[platform.province]
-url = "http://127.0.0.1:9001/x"
-[[institution]]
-fixmedins_code = "{HOSPITAL}"
-name = "示例医院"
-regime = "local"
-link = "core"
-remote_link = "province"
-allow_from = ["127.0.0.1/32"]
-[[institution]]
-fixmedins_code = "{MODERN}"
-name = "示例二院"
-link = "province"
-allow_from = ["127.0.0.1/32"]
-"""
+CONFIG = configured(
+    institution(HOSPITAL, link="core", more='regime = "local"\nremote_link = "province"'),
+    institution(MODERN, "示例二院", link="province"),
+    platforms=("core", "province"),
+)
 DAY = "2026-11-17"
 FOUND = ("input.data.dise_codg", "chronic_disease", "GXY", "M03900", "m1", DAY)
 LOST = ("input.data.dise_codg", "chronic_disease", "TNB", "", "unmapped", DAY)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from test_codes_cli import CONFIG, HOSPITAL, NOW
+from test_codes_cli import CONFIG, HOSPITAL, NOW_S
 
 from adapters.store.codes_orders import NodeMark, OrdersStore, WorkOrder
 from adapters.store.codes_uploads import Step, UploadsStore
@@ -37,7 +37,7 @@ class Counter:
         def nothing(argument: object) -> int:
             raise AssertionError("no process of its own is wanted")
 
-        outside = Outside(run_node=nothing, simulate=nothing, now=lambda: NOW, entropy=bytes)
+        outside = Outside(run_node=nothing, simulate=nothing, now=lambda: NOW_S, entropy=bytes)
         return CliRunner().invoke(cli, ["codes", *words], obj=outside)
 
     @contextmanager
@@ -146,8 +146,8 @@ def test_a_dry_run_needs_no_node_and_orders_nothing(counter: Counter) -> None:
     library, mapping = counter.folder / "l.csv", counter.folder / "m.csv"
     library.write_text(f"med_list_codg,servitem_name,ver\n{NATIONAL},诊查费,V1\n", "utf-8")
     mapping.write_text(f"local_code,national_code\nL1,{NATIONAL}\n{'X' * 31},{NATIONAL}\n", "utf-8")
-    import_library(counter.store, "service_item", library, "", NOW, "op", lambda _: None)
-    import_mapping(counter.store, HOSPITAL, "service_item", mapping, "a", "b", NOW, lambda _: None)
+    import_library(counter.store, "service_item", library, "", NOW_S, "op", lambda _: None)
+    import_mapping(counter.store, HOSPITAL, "service_item", mapping, "a", "b", NOW_S, lambda _: None)
     done = counter.run("map", "upload", str(counter.config), HOSPITAL, "service_item", "--dry-run", "--json")
     plain = json.loads(done.stdout.splitlines()[0])
     assert done.exit_code == 3
@@ -171,7 +171,7 @@ def test_the_state_and_the_story_of_an_upload_are_shown(counter: Counter) -> Non
     row = ("L1", "101", "X1", "2026-01-01", "2099-12-31")
     uploads = UploadsStore(orders.connection, "me")
     for state, detail in (("sending", ""), ("centre_rejected", "目录不存在")):
-        uploads.mark(number, HOSPITAL, "drug", [row], Step(state, "3301", "M1", detail), int(NOW * 1000))
+        uploads.mark(number, HOSPITAL, "drug", [row], Step(state, "3301", "M1", detail), int(NOW_S * 1000))
     orders.close()
     listed = counter.run("map", "uploads", str(counter.config), HOSPITAL, "drug")
     assert listed.stdout == "L1\tX1\t2026-01-01\tcentre_rejected\t目录不存在\n共1行\n"

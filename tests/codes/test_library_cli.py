@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from test_codes_cli import HOSPITAL, LIBRARY, NOW, Desk
+from test_codes_cli import HOSPITAL, LIBRARY, NOW_S, Desk
 
 import schemas
 from gateway.app.codes_files import code_systems, layouts, registers
@@ -69,11 +69,11 @@ def test_a_diff_says_what_changes_and_how_far_it_reaches(ready: Desk) -> None:
     journal(
         ready,
         [
-            (1, NOW - 40 * day, [used("M03900")]),  # too long ago
-            (2, NOW - 20 * day, [used("M03900"), used("M03900"), used("M01600")]),
-            (3, NOW - 10 * day, [used("M01600")]),
-            (4, NOW - 5 * day, [used("M03900"), used("M03900", system="drug")]),
-            (5, NOW - 1 * day, [used("高血压", system="chronic_disease:name")]),
+            (1, NOW_S - 40 * day, [used("M03900")]),  # too long ago
+            (2, NOW_S - 20 * day, [used("M03900"), used("M03900"), used("M01600")]),
+            (3, NOW_S - 10 * day, [used("M01600")]),
+            (4, NOW_S - 5 * day, [used("M03900"), used("M03900", system="drug")]),
+            (5, NOW_S - 1 * day, [used("高血压", system="chronic_disease:name")]),
         ],
     )
     path = ready.file("second.csv", SECOND)
@@ -229,7 +229,9 @@ def test_analysis_counts_rows_validity_months_use_and_what_is_unmapped(ready: De
     ready.run("import", ready.config, "chronic_disease", ready.file("second.csv", SECOND))
     mapping = "local_code,national_code,evidence\nMB1,M01600,\nMB2,,\nMB3,,no_code:自费\n"
     ready.map_import(mapping, "--maker", "甲", "--reviewer", "乙", code=3)
-    journal(ready, [(1, NOW - 86400, [used("M01600"), used("M01600")]), (2, NOW - 86400, [used("X", system="drug")])])
+    journal(
+        ready, [(1, NOW_S - 86400, [used("M01600"), used("M01600")]), (2, NOW_S - 86400, [used("X", system="drug")])]
+    )
     found = told(ready, "analysis")
     assert (found["rows"], found["validity"]["usable"], found["validity"]["ended"]) == (4, 2, 2)
     assert found["months"] == [{"month": "2026-11", "added": 4, "again": 3, "versions": ["F20260101", "F20261101"]}]

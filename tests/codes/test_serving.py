@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from configured import NOW_S, configured, institution
 from twisted.internet.task import Clock
 
 from adapters.store.codes import CodesStore
@@ -19,24 +20,8 @@ from gateway.app.facts import read_files
 from gateway.app.say import Outside
 from gateway.core.ports import Found
 
-NOW_S = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 DATA = Path(__file__).parents[1] / "data" / "codes"
-CONFIG = """
-[node]
-name = "n"
-data_dir = "var"
-[listen]
-institutions = "tcp:8080:interface=127.0.0.1"
-[store]
-url = "sqlite:var/liangding.sqlite"
-[platform.national]
-url = "http://127.0.0.1:9000/x"
-[[institution]]
-fixmedins_code = "H99010300001"
-name = "示例医院"
-link = "national"
-allow_from = ["127.0.0.1/32"]
-"""
+CONFIG = configured(institution("H99010300001"))
 CAPS = """hilist_code,hilist_lmtpric_type,overlmt_dspo_way,insu_admdvs,begndate,enddate,hilist_pric_uplmt_amt,\
 vali_flag,rid,updt_time,ver
 A1,103,1,990100,2025-01-01,,12.50,1,R1,2025-01-02 08:00:00,V1

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from configured import NOW_S
 from suggest_noise import DATA
 
 from gateway.app.cli_codes import codes
 
-NOW = 1_795_000_000.0  # 2026-11-18 19:06:40 in Shanghai
 NATIONAL = """opsp_dise_code,opsp_dise_name,admdvs,begndate,enddate,vali_flag
 M03900,高血压,990100,2021-06-01,,1
 M01600,糖尿病,990100,2021-06-01,,1
@@ -40,7 +40,7 @@ class Desk:
     ) -> Result:
         files = ["--national", self.file("national.csv", national), "--local", self.file("local.csv", local)]
         arguments = ["suggest", "--system", system, *files, "--out", str(self.out), *more]
-        result = CliRunner().invoke(codes, arguments, obj=SimpleNamespace(now=lambda: NOW))
+        result = CliRunner().invoke(codes, arguments, obj=SimpleNamespace(now=lambda: NOW_S))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, (result.stdout, result.stderr)
@@ -147,7 +147,7 @@ def test_wrong_usage_is_exit_2(desk: Desk) -> None:
     run = CliRunner().invoke(
         codes,
         ["suggest", "--system", "drug", "--national", missing, "--local", missing, "--out", str(desk.out)],
-        obj=SimpleNamespace(now=lambda: NOW),
+        obj=SimpleNamespace(now=lambda: NOW_S),
     )
     assert run.exit_code == 2 and "no.csv" in run.stderr
 
