@@ -11,19 +11,10 @@ from typing import Any
 
 from simulators import shapes, tables
 from simulators.ledger import Call, Refusal
+from simulators.national import PLACES
 from simulators.platform import Platform
 from simulators.wording import Json
 
-_SYSTEMS: Mapping[str, tuple[str, ...]] = {
-    "item": ("drug", "service_item", "consumable"),
-    "disease": ("chronic_disease", "diagnosis"),
-    "diagnosis": ("diagnosis",),
-    "operation": ("operation",),
-    "doctor": ("doctor",),
-    "nurse": ("nurse",),
-    "pharmacist": ("pharmacist",),
-    "chronic_disease": ("chronic_disease",),
-}
 _LOCAL_ITEM, _ITEM = "medins_list_codg", "med_list_codg"
 
 
@@ -38,7 +29,7 @@ def register(system: str) -> Mapping[str, str]:
 
 def meaning(system: str, code: str) -> str | None:
     """What a local code stands for: a national code, the code itself when it has none, None when nobody knows it."""
-    for place in _SYSTEMS[system]:
+    for place in PLACES[system]:
         national = register(place).get(code)
         if national is not None:
             return national or code
@@ -66,7 +57,7 @@ class CityCore(Platform):
 
     def _resolve(self, record: Json, name: str, system: str) -> None:
         local = record.get(_LOCAL_ITEM if name == _ITEM and _LOCAL_ITEM in record else name)
-        if system not in _SYSTEMS or not isinstance(local, str) or not local:
+        if system not in PLACES or not isinstance(local, str) or not local:
             return
         found = meaning(system, local)
         if found is None:

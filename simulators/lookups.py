@@ -13,7 +13,7 @@ from simulators.money import yuan
 from simulators.people import AREA, Person
 from simulators.settling import amounts, setlinfo
 from simulators.visits import Handler
-from simulators.wording import Json
+from simulators.wording import Json, paged
 
 
 def sign_in(books: Books, call: Call) -> Json:
@@ -290,37 +290,28 @@ def catalogue_pages(books: Books, call: Call) -> Json:
         and facts.get("list_type") in (None, "", entry.list_type)
         and (not facts.get("hilist_name") or facts["hilist_name"] in entry.name)
     ]
-    number, size = max(1, int(facts["page_num"])), min(100, max(1, int(facts["page_size"])))
-    page = rows[(number - 1) * size : number * size]
+    return paged(rows, _hilist, facts)
+
+
+def _hilist(entry: national.Entry) -> Json:
     return {
-        "data": [
-            {
-                "hilist_code": entry.code,
-                "hilist_name": entry.name,
-                "insu_admdvs": AREA,
-                "begndate": entry.first_day,
-                "enddate": entry.last_day or None,
-                "med_chrgitm_type": entry.fee_type,
-                "chrgitm_lv": f"0{entry.level}",
-                "lmt_used_flag": "0",
-                "list_type": entry.list_type,
-                "med_use_flag": "1",
-                "matn_used_flag": "0",
-                "hilist_use_type": "1",
-                "lmt_cpnd_type": "1",
-                "vali_flag": "1",
-                "rid": entry.code,
-                "updt_time": f"{entry.first_day} 00:00:00",
-                "crte_time": f"{entry.first_day} 00:00:00",
-            }
-            for entry in page
-        ],
-        "pageNum": number,
-        "pageSize": size,
-        "pages": -(-len(rows) // size),
-        "recordCounts": len(rows),
-        "firstPage": number == 1,
-        "lastPage": number * size >= len(rows),
+        "hilist_code": entry.code,
+        "hilist_name": entry.name,
+        "insu_admdvs": AREA,
+        "begndate": entry.first_day,
+        "enddate": entry.last_day or None,
+        "med_chrgitm_type": entry.fee_type,
+        "chrgitm_lv": f"0{entry.level}",
+        "lmt_used_flag": "0",
+        "list_type": entry.list_type,
+        "med_use_flag": "1",
+        "matn_used_flag": "0",
+        "hilist_use_type": "1",
+        "lmt_cpnd_type": "1",
+        "vali_flag": "1",
+        "rid": entry.code,
+        "updt_time": f"{entry.first_day} 00:00:00",
+        "crte_time": f"{entry.first_day} 00:00:00",
     }
 
 

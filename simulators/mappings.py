@@ -10,9 +10,8 @@ from simulators import stamps
 from simulators.ledger import Books, Call, Refusal
 from simulators.people import AREA
 from simulators.visits import Handler
-from simulators.wording import Json
+from simulators.wording import Json, paged
 
-PAGE_MAX = 100
 Key = tuple[str, str, str, str]
 
 
@@ -62,16 +61,7 @@ def pages(books: Books, call: Call) -> Json:
         and facts.get("med_list_codg") in (None, "", key[3])
         and row["updated"] >= facts["updt_time"]
     ]
-    number, size = max(1, int(facts["page_num"])), min(PAGE_MAX, max(1, int(facts["page_size"])))
-    return {
-        "data": [_shown(key, row) for key, row in rows[(number - 1) * size : number * size]],
-        "pageNum": number,
-        "pageSize": size,
-        "pages": -(-len(rows) // size),
-        "recordCounts": len(rows),
-        "firstPage": number == 1,
-        "lastPage": number * size >= len(rows),
-    }
+    return paged(rows, lambda row: _shown(*row), facts)
 
 
 def _shown(key: Key, row: Json) -> Json:

@@ -72,7 +72,7 @@ def item(code: str) -> Entry:
     return items().get(code) or Entry(code, "目录外项目", "", "", level="3")
 
 
-_PLACES: Mapping[str, tuple[str, ...]] = {
+PLACES: Mapping[str, tuple[str, ...]] = {
     "item": ("drug", "service_item", "consumable"),
     "disease": ("chronic_disease", "diagnosis"),
     "diagnosis": ("diagnosis",),
@@ -87,7 +87,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 
 def complaint(system: str, code: str, day: str) -> str | None:
     """Why code cannot be used for a field of this code system on this day, or None."""
-    places = _PLACES.get(system)
+    places = PLACES.get(system)
     if places is None:
         return None
     for place in places:
