@@ -40,6 +40,21 @@ def test_every_nth_settlement_is_answered_badly_and_nothing_else() -> None:
     assert [weather("2601", "") is not None for _ in range(4)] == [True, False, False, True]
 
 
+def test_every_institution_is_counted_for_itself() -> None:
+    weather = EveryNth(2)
+    first, second = "H51080200001202611220001", "P51080200101202611220001"
+    lost = [weather("2102", msgid) is not None for msgid in (first, second, first, second)]
+    assert lost == [False, False, True, True]
+
+
+@pytest.mark.parametrize("infno", ["2103", "2208", "2305"])
+def test_a_cancellation_is_never_lost_itself_or_a_person_would_have_to_end_the_show(infno: str) -> None:
+    weather = EveryNth(1)
+    ways = [weather(infno, "") for _ in range(6)]
+    assert len({str(way) for way in ways}) == 5
+    assert all(way is not None and way.processed for way in ways)
+
+
 @pytest.mark.parametrize(
     ("msgid", "end"),
     [
