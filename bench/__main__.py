@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from rich.console import Console
 from bench import cpu, idle, openloop, procs, proxying, report
 from bench.rounds import Table
 
-PARTS = ("rows", "openloop", "journal", "lookups", "suggestions", "bigbody", "idle", "swap", "libraries")
+# Parts that are a module of their own and need nothing of the others.
+CHILDREN = {
+    "lookups": "对码查询", "suggestions": "对码建议：2,000条院内药品，25万条国家目录", "lists": "结算清单检查",
+    "bigbody": "2 MB报文",
+}  # fmt: skip
+PARTS = ("rows", "openloop", "journal", "lookups", "suggestions", "lists", "bigbody", "idle", "swap", "libraries")
 
 
 @attrs.frozen
@@ -125,12 +131,9 @@ def main(quick: bool, only: tuple[str, ...], rounds: int | None, consumables: in
         for path in folder.glob("journal.sqlite*"):
             path.unlink()
         run.part("journal", "日志", lambda: child("bench.journal", folder, size.journal_s))
-    if "lookups" in parts:
-        run.part("lookups", "对码查询", lambda: child("bench.lookups"))
-    if "suggestions" in parts:
-        run.part("suggestions", "对码建议：2,000条院内药品，25万条国家目录", lambda: child("bench.suggestions"))
-    if "bigbody" in parts:
-        run.part("bigbody", "2 MB报文", lambda: child("bench.bigbody"))
+    for name, title in CHILDREN.items():
+        if name in parts:
+            run.part(name, title, partial(child, f"bench.{name}"))
     if "idle" in parts:
         run.part("idle", "空闲节点：30万条对码", run.idle)
     if "swap" in parts:

@@ -187,6 +187,12 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("　首选", sure),
             ("　内存峰值（MB）", f"{suggested['peak_rss_mb']}"),
         ]
+    lists = other.get("lists")
+    if lists:
+        lines += [
+            (f"结算清单检查：平均{lists['bytes'] / 1000:.1f} kB一份（CPU ms/份）", f"{lists['list_ms']:.2f}"),
+            ("　内存峰值（MB）", f"{lists['peak_rss_mb']}"),
+        ]
     load = other.get("openloop")
     if load:
         shares = " / ".join(_one_place(load[name]) for name in ("p50_ms", "p99_ms", "p999_ms"))

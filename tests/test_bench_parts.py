@@ -34,6 +34,7 @@ from bench import (
     cpu,
     farend,
     idle,
+    lists,
     lookups,
     procs,
     proxying,
@@ -270,6 +271,15 @@ def test_the_idle_node_begins_in_a_new_folder(tmp_path: Path) -> None:
 
 def _enough(text: str) -> None:
     raise RuntimeError("enough")
+
+
+# --- settlement lists
+
+
+def test_the_lists_of_the_bench_are_of_average_size_and_break_the_rule_they_should(tmp_path: Path) -> None:
+    found = lists.measure(tmp_path, 100)
+    assert found["lists"] == 100
+    assert 8_500 <= found["bytes"] <= 9_500
 
 
 # --- suggestions

@@ -6,6 +6,7 @@ import click
 
 from gateway.app.cli_codes import codes
 from gateway.app.cli_journal import journal, recover
+from gateway.app.cli_lists import lists
 from gateway.app.facts import all_problems, read_files
 from gateway.app.say import USAGE, Outside, end, load, show
 from gateway.core.catalogue import CatalogueError
@@ -59,5 +60,5 @@ def demo(context: click.Context) -> None:
     sys.exit(outside.simulate(["demo", *context.args]))
 
 
-for _command in (codes, journal, recover):
+for _command in (codes, journal, lists, recover):
     cli.add_command(_command)

@@ -1,0 +1,149 @@
+"""Files of settlement lists: one object, an array, or one object a line (annex L1); and the libraries beside them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from adapters.files.tables import Limits, Shape
+from gateway.app.codes_files import lines_of, opened
+from gateway.app.codes_library import definition
+from gateway.codes.faults import Faults
+from gateway.core.code_systems import Role
+from gateway.core.errors import BadJson
+from gateway.core.jsontext import decode, keys_twice, objects_of
+from gateway.lists.world import CodeRecord
+
+WHOLE_MAX = 128 << 20  # bytes of a file that is no JSON lines: it is held in memory
+LINE_MAX = 8 << 20  # bytes of one list
+_BOM = b"\xef\xbb\xbf"
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "diagnosis": ("national_diagnoses.csv", "diagnosis.csv"),
+    "operation": ("national_operations.csv", "operation.csv"),
+}
+
+_ROLES: tuple[Role, ...] = ("code", "name", "begndate", "enddate", "vali_flag", "gray")
+
+Tick = Callable[[int], None]
+
+
+class Unreadable(Exception):
+    """The file cannot be checked at all; the text says what to do."""
+
+
+class NotAList:
+    """Stands for a list whose text is no JSON; why is Chinese."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+def lists_of(file: Path, tick: Tick) -> Iterator[Any]:
+    """Yield every list of a file as a JSON tree, or a NotAList. Raises Unreadable, OSError."""
+    with file.open("rb") as stream:
+        if stream.read(3) != _BOM:
+            stream.seek(0)
+        start = stream.tell()
+        first = _first_line(stream)
+        stream.seek(start)
+        if first.startswith(b"[") or (first.startswith(b"{") and not _complete(first)):
+            yield from _whole(stream, file)
+        else:
+            yield from _by_line(stream, tick)
+
+
+def _first_line(stream: BinaryIO) -> bytes:
+    while line := stream.readline(LINE_MAX):
+        if line.strip():
+            return line.strip()
+    return b""
+
+
+def _complete(line: bytes) -> bool:
+    return not isinstance(_tree(line), NotAList)
+
+
+def _by_line(stream: BinaryIO, tick: Tick) -> Iterator[Any]:
+    count = 0
+    while line := stream.readline(LINE_MAX + 1):
+        if len(line) > LINE_MAX:
+            while line and not line.endswith(b"\n"):  # the rest of what is too long
+                line = stream.readline(LINE_MAX)
+            yield NotAList(f"一行超过{LINE_MAX >> 20}MB")
+        elif line.strip():
+            yield _tree(line)
+        else:
+            continue
+        count += 1
+        if count % 200 == 0:
+            tick(stream.tell())
+    if not count:
+        yield NotAList("文件是空的")
+
+
+def _whole(stream: BinaryIO, file: Path) -> Iterator[Any]:
+    """One object or an array. A file whose first line is broken but whose others are lists is one list a line."""
+    if os.fstat(stream.fileno()).st_size > WHOLE_MAX:
+        raise Unreadable(f"{file}超过{WHOLE_MAX >> 20}MB：大文件请改为每行一份清单（JSON lines）")
+    start = stream.tell()
+    raw = stream.read()
+    tree = _tree(raw)
+    if not isinstance(tree, NotAList) and type(tree) is not list:
+        yield tree
+    elif isinstance(tree, NotAList):
+        lines = [line for line in raw.splitlines() if line.strip()]
+        if len(lines) > 1 and any(_complete(line) for line in lines if line.startswith(b"{")):
+            stream.seek(start)
+            yield from _by_line(stream, lambda _: None)
+        else:
+            yield tree
+    else:
+        del tree
+        yield from map(_tree, map(bytes, _ITEMS.decode(raw)))
+
+
+def _tree(raw: bytes) -> Any:
+    try:
+        tree = decode(raw)
+    except BadJson as cause:
+        return NotAList(f"不是JSON：{cause}")
+    if type(tree) is dict and keys_twice(raw, objects_of(tree)):
+        return NotAList("同一个对象里有重复的键，无法判断以哪个为准")
+    return tree
+
+
+def libraries_of(folder: Path, faults: Faults) -> dict[str, dict[str, CodeRecord]]:
+    """Read a folder of national libraries (CSV): SYSTEM -> code -> record.
+
+    Raises Unreadable, ColumnMissing, OSError.
+    """
+    found: dict[str, dict[str, CodeRecord]] = {}
+    for system, files in LIBRARIES.items():
+        path = next((folder / name for name in files if (folder / name).is_file()), None)
+        if path is not None:
+            found[system] = _library(system, path, faults)
+    if not found:
+        names = "、".join(name for own in LIBRARIES.values() for name in own)
+        raise Unreadable(f"{folder}中没有编码库文件（{names}）")
+    return found
+
+
+def _library(system: str, path: Path, faults: Faults) -> dict[str, CodeRecord]:
+    spec = definition(system)
+    titles = {str(role): spec.titles(role) for role in _ROLES if spec.titles(role)}
+    records: dict[str, CodeRecord] = {}
+    with ExitStack() as stack:
+        table = opened(path, Shape(titles=titles, key=("code",)), faults, stack, Limits())
+        if table is None:
+            return records
+        at = table.at
+        for _, row in lines_of(table, faults, lambda _: None):
+            cell = {role: row[at[role]] if role in at else "" for role in _ROLES}
+            records[cell["code"]] = CodeRecord(
+                cell["name"], cell["begndate"], cell["enddate"], cell["vali_flag"] != "0", cell["gray"] == "1"
+            )
+    return records
