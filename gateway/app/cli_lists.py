@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from gateway.app.cli_lists_collect import import_lists, status
 from gateway.app.codes_say import explained, progress, say_faults
 from gateway.app.lists_files import Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
@@ -119,3 +120,7 @@ def _say(
     else:
         show(whole, lines, as_json)
     raise SystemExit(FINDINGS if found else DONE)
+
+
+for _command in (import_lists, status):
+    lists.add_command(_command)

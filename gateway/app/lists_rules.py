@@ -34,11 +34,13 @@ def files() -> Files:
     return read_files()
 
 
+@functools.cache
 def rule_set() -> RuleSet:
     """Compile all rules; raises RulesError."""
     return build(schemas.read(f"{FOLDER}/rules", ".toml"), (schemas.ROOT / FOLDER / "fields.toml").read_bytes())
 
 
+@functools.cache
 def domains() -> dict[str, Domain]:
     """Return what coded fields may hold; raises RulesError for a dictionary nobody has."""
     dictionaries = {name: spec.values for name, spec in files().dictionaries.items()}
@@ -48,6 +50,7 @@ def domains() -> dict[str, Domain]:
         raise RulesError([f"{FOLDER}/domains.toml: 没有这部字典：{cause}"]) from cause
 
 
+@functools.cache
 def patterns() -> Mapping[str, re.Pattern[str]]:
     """Return SYSTEM -> the form of its codes."""
     return code_forms(files())

@@ -49,12 +49,17 @@ class _Values(dict[str, Any]):
 
 
 class FieldSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One field. len: characters (of numbers the digits in all), 0 = open; decimals: -1 = open."""
+    """One field. len: characters (of numbers the digits in all), 0 = open; decimals: -1 = open.
+
+    slot: whose codes it holds; name: the field with the code's name.
+    """
 
     zh: str
     kind: Kind
     len: int = 0
     decimals: int = -1
+    slot: str = ""
+    name: str = ""
 
 
 Nodes = Mapping[str, Mapping[str, FieldSpec]]

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Protocol
 
 import attrs
 import msgspec
@@ -69,6 +70,12 @@ class CodeRecord:
     gray: bool = False
 
 
+class Records(Protocol):
+    """A library: code -> record."""
+
+    def get(self, code: str, /) -> CodeRecord | None: ...
+
+
 @attrs.define
 class Surroundings:
     """The world of a file of lists: what is not known is not held against a list.
@@ -79,7 +86,7 @@ class Surroundings:
 
     domains: Mapping[str, Domain]
     forms: Mapping[str, re.Pattern[str]]
-    records: Mapping[str, Mapping[str, CodeRecord]] = attrs.Factory(dict)
+    records: Mapping[str, Records] = attrs.Factory(dict)
     totals: Mapping[str, Decimal] = attrs.Factory(dict)
     states: Mapping[str, str] = attrs.Factory(dict)
     form: str = "4101"
@@ -112,13 +119,17 @@ class Surroundings:
 
     def name_ok(self, system: str, code: str, name: str) -> bool:
         """Whether a name is that of its code; width and case do not count."""
-        found = self.records.get(system, {}).get(code)
+        found = self._record(system, code)
         return found is None or folded(found.name) == folded(name)
 
     def gray(self, code: str) -> bool:
         """Whether a diagnosis is not for settling (灰码)."""
-        found = self.records.get("diagnosis", {}).get(code)
+        found = self._record("diagnosis", code)
         return found is not None and found.gray
+
+    def _record(self, system: str, code: str) -> CodeRecord | None:
+        library = self.records.get(system)
+        return None if library is None else library.get(code)
 
     def seen_before(self, setl_id: str) -> bool:
         """Whether another list of the same settlement came before this one."""

@@ -1,0 +1,229 @@
+"""The store of settlement lists: one SQLite file beside the journal; plain rows in and out, contents sealed outside.
+
+Pieces only grow (triggers); what was found is replaced whenever a visit is examined again. One writer at a time, by a
+lock on a file of its own that the system lets go of on death.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import attrs
+
+from adapters.store.sqlite_journal import NewerStore, migrate
+
+_PIECES = (
+    "SELECT kind, digest, sealed FROM piece "
+    "WHERE id IN (SELECT max(id) FROM piece WHERE visit = ? GROUP BY kind) ORDER BY id"
+)
+_SUMMARY = (
+    "SELECT fixmedins_code, substr(discharged, 1, 7), count(*), sum(errors = 0), sum(errors > 0), sum(errors), "
+    "sum(warnings) FROM examined JOIN visit ON visit.id = examined.visit {where} GROUP BY 1, 2 ORDER BY 1, 2"
+)
+_MISSING = (
+    "SELECT fixmedins_code, dept, doctor, rule, path, message, count(*) FROM finding "
+    "JOIN examined ON examined.visit = finding.visit JOIN visit ON visit.id = finding.visit {where} "
+    "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, count(*) DESC, 4, 5 LIMIT ?"
+)
+_VISITS = (
+    "SELECT mdtrt_id, setl_id, discharged, dept, doctor, errors, warnings FROM examined "
+    "JOIN visit ON visit.id = examined.visit {where} ORDER BY errors DESC, mdtrt_id LIMIT ?"
+)
+
+
+class OtherLists(Exception):
+    """The store was made by another version of the program."""
+
+
+@attrs.frozen
+class StoredPiece:
+    """The newest piece of a kind."""
+
+    kind: str
+    digest: str
+    sealed: bytes
+
+
+@attrs.frozen
+class Summary:
+    """Lists of one institution discharged in one month ('' = not known yet)."""
+
+    fixmedins_code: str
+    month: str
+    lists: int
+    clean: int
+    faulty: int
+    errors: int
+    warnings: int
+
+
+@attrs.frozen
+class Lack:
+    """A finding that stands in `lists` lists of one department and doctor."""
+
+    fixmedins_code: str
+    dept: str
+    doctor: str
+    rule: str
+    path: str
+    message: str
+    lists: int
+
+
+@attrs.frozen
+class Examination:
+    """What an examination came to. rules: their version."""
+
+    at_ms: int
+    rules: str
+    setl_id: str
+    discharged: str
+    dept: str
+    doctor: str
+    errors: int
+    warnings: int
+
+
+FindingRow = tuple[str, str, str, str]  # rule, level, path, message
+
+
+@attrs.frozen
+class Filter:
+    """Which lists are wanted. institution, month ('2026-10'): '' = all."""
+
+    institution: str = ""
+    month: str = ""
+
+    def where(self) -> tuple[str, list[str]]:
+        wheres, values = [], []
+        if self.institution:
+            wheres.append("fixmedins_code = ?")
+            values.append(self.institution)
+        if self.month:
+            wheres.append("substr(discharged, 1, 7) = ?")
+            values.append(self.month)
+        return ("WHERE " + " AND ".join(wheres) if wheres else "", values)
+
+
+@attrs.define(eq=False)
+class ListsReader:
+    """One look at the store. Only constants and question marks are put together; every value is a parameter."""
+
+    connection: sqlite3.Connection
+
+    def any_sealed(self) -> bool:
+        """Say whether anything is sealed at all: then a new key would be the wrong one."""
+        return self.connection.execute("SELECT 1 FROM piece LIMIT 1").fetchone() is not None
+
+    def visit(self, institution: str, mdtrt_id: str) -> int | None:
+        """Return the number of a visit, None before its first piece."""
+        query = "SELECT id FROM visit WHERE fixmedins_code = ? AND mdtrt_id = ?"
+        row = self.connection.execute(query, (institution, mdtrt_id)).fetchone()
+        return None if row is None else int(row[0])
+
+    def pieces(self, visit: int) -> list[StoredPiece]:
+        """Return the newest piece of each kind, oldest first."""
+        return [StoredPiece(*row) for row in self.connection.execute(_PIECES, (visit,))]
+
+    def summaries(self, wanted: Filter) -> list[Summary]:
+        """Return figures by institution and month of discharge."""
+        where, values = wanted.where()
+        return [Summary(*row) for row in self.connection.execute(_SUMMARY.format(where=where), values)]
+
+    def lacks(self, wanted: Filter, limit: int) -> list[Lack]:
+        """Return what is wrong by department and doctor, the most frequent first."""
+        where, values = wanted.where()
+        return [Lack(*row) for row in self.connection.execute(_MISSING.format(where=where), (*values, limit))]
+
+    def visits(self, wanted: Filter, limit: int) -> list[tuple[str, str, str, str, str, int, int]]:
+        """Return (mdtrt_id, setl_id, day of discharge, dept, doctor, errors, warnings), the worst first."""
+        where, values = wanted.where()
+        return list(self.connection.execute(_VISITS.format(where=where), (*values, limit)))
+
+    def findings(self, visit: int) -> list[FindingRow]:
+        """Return what was found in a visit's list."""
+        query = "SELECT rule, level, path, message FROM finding WHERE visit = ? ORDER BY n"
+        return list(self.connection.execute(query, (visit,)))
+
+
+@attrs.define(eq=False)
+class ListsWriter(ListsReader):
+    """The only writer of the store while it is open."""
+
+    lock: int = -1
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or take it back when that raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def take_visit(self, institution: str, mdtrt_id: str) -> int:
+        """Return a visit's number; it is made when it is new."""
+        statement = "INSERT INTO visit (fixmedins_code, mdtrt_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        self.connection.execute(statement, (institution, mdtrt_id))
+        found = self.visit(institution, mdtrt_id)
+        assert found is not None
+        return found
+
+    def add_piece(self, visit: int, piece: StoredPiece, at_ms: int, who: str, source: str) -> None:
+        """Add a piece; the newest of its kind counts."""
+        statement = "INSERT INTO piece (visit, kind, at_ms, who, source, digest, sealed) VALUES (?,?,?,?,?,?,?)"
+        self.connection.execute(statement, (visit, piece.kind, at_ms, who, source, piece.digest, piece.sealed))
+
+    def examined(self, visit: int, found: Examination, findings: Iterable[FindingRow]) -> None:
+        """Put a visit's examination in the place of the one before."""
+        self.connection.execute("DELETE FROM finding WHERE visit = ?", (visit,))
+        rows = ((visit, n, *one) for n, one in enumerate(findings))
+        self.connection.executemany("INSERT INTO finding VALUES (?,?,?,?,?,?)", rows)
+        self.connection.execute(
+            "INSERT OR REPLACE INTO examined VALUES (?,?,?,?,?,?,?,?,?)", (visit, *attrs.astuple(found))
+        )
+
+
+@contextmanager
+def writing(path: Path, scripts: Iterable[tuple[str, bytes]]) -> Iterator[ListsWriter]:
+    """Open or make the store, migrate it. Waits for another writer. Raises OtherLists, OSError, sqlite3.Error."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as opened:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        opened.callback(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
+        connection = sqlite3.connect(path, isolation_level=None)
+        opened.callback(connection.close)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        try:
+            migrate(connection, scripts)
+        except NewerStore as cause:
+            raise OtherLists(f"清单库{cause}") from cause
+        os.chmod(path, 0o600)
+        yield ListsWriter(connection, lock)
+
+
+@contextmanager
+def reading(path: Path, version: int) -> Iterator[ListsReader | None]:
+    """Open the store for reading; None when there is none. Raises OtherLists, sqlite3.Error."""
+    if not path.exists():
+        yield None
+        return
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA busy_timeout = 2000")
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != version:
+            raise OtherLists(f"清单库版本为{found}，本程序需要{version}")
+        yield ListsReader(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,210 @@
+"""The desk where settlement lists are collected: store, key, codes, journal and rules introduced to each other.
+
+Every piece is sealed under the journal's key (annex X34); after each the visit's list is put together, translated and
+examined, and only codes, places and sentences of what was found are kept readable.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import schemas
+from adapters.crypto.digest import derive, hmac_sm3
+from adapters.crypto.keyfile import load_key, load_or_make_key
+from adapters.crypto.vault import Vault
+from adapters.store import lists as store
+from adapters.store.codes_reader import CodesReader
+from adapters.store.journal_reader import JournalReader
+from adapters.store.journal_reader import reading as journal_reading
+from adapters.store.journal_settlement import settlement
+from adapters.store.lists import Examination, ListsReader, ListsWriter, StoredPiece
+from gateway.app.codes_files import reading as codes_reading
+from gateway.app.config import Config
+from gateway.app.lists_rules import domains, patterns, rule_set
+from gateway.codes.loading import EVERYONE, load_snapshots
+from gateway.core.codes import Snapshot
+from gateway.core.jsontext import decode, encode_sorted
+from gateway.core.model import Entry
+from gateway.core.money import yuan
+from gateway.lists.checking import examine
+from gateway.lists.collecting import Collected, Piece, merged, visit_of
+from gateway.lists.reading import Finding, Record, read
+from gateway.lists.rules import RuleSet
+from gateway.lists.settled import findings_of
+from gateway.lists.translating import translated
+from gateway.lists.world import CodeRecord, Surroundings
+
+SCRIPTS = tuple(schemas.read("migrations/lists", ".sql"))
+DEPTS = ("dscg_caty", "dscg_dept_code", "adm_caty", "adm_dept_code", "opsp_diag_caty")
+
+
+@attrs.frozen
+class _Only:
+    """A look at the codes store in which there is one institution. See gateway.codes.loading.Tables."""
+
+    look: CodesReader
+    institution: str
+
+    def stamps(self) -> Mapping[str, int]:
+        return {name: stamp for name, stamp in self.look.stamps().items() if name in (EVERYONE, self.institution)}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.look, name)
+
+
+@attrs.frozen
+class _Library:
+    """A library of the codes store as the rules ask it. Grey codes are not valid there (record_of)."""
+
+    records: Any
+
+    def get(self, code: str, /) -> CodeRecord | None:
+        found = self.records.get(code)
+        return None if found is None else CodeRecord(found[0], found[1], found[2])
+
+
+@attrs.frozen
+class Box:
+    """Seals pieces and names their contents: a plain digest of a person's data can be guessed."""
+
+    vault: Vault
+    naming: bytes
+
+    @classmethod
+    def open(cls, config: Config, entropy: Callable[[int], bytes], reader: ListsReader) -> "Box":
+        """Load the key, or make the first one of a new installation. Raises KeyFileError."""
+        fresh = not config.journal.exists() and not reader.any_sealed()
+        if fresh:
+            config.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = load_or_make_key(config.key_file, entropy) if fresh else load_key(config.key_file)
+        return cls(Vault(key, config.store.cipher, entropy), derive(key, "liangding settlement lists"))
+
+
+@attrs.define(kw_only=True)
+class Outcome:
+    """What taking one piece came to."""
+
+    fresh: bool
+    visit: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        return sum(one.level == "error" for one in self.findings)
+
+
+@attrs.define(kw_only=True)
+class Desk:
+    """One institution's desk while its lists are being written."""
+
+    config: Config
+    institution: str
+    who: str
+    writer: ListsWriter
+    box: Box
+    codes: Snapshot
+    journal: JournalReader | None
+    rules: RuleSet
+    now: Callable[[], float]
+
+    def take(self, kind: str, tree: Any, source: str) -> Outcome:
+        """Keep a piece and examine its visit's list; within a transaction of the writer.
+
+        Raises PieceRefused before anything is kept.
+        """
+        visit_id = visit_of(tree, self.institution)
+        content = encode_sorted(tree)
+        digest = hmac_sm3(self.box.naming, content).hex()
+        visit = self.writer.take_visit(self.institution, visit_id)
+        before = self.writer.pieces(visit)
+        fresh = all((one.kind, one.digest) != (kind, digest) for one in before)
+        at_ms = int(self.now() * 1000)
+        if fresh:
+            sealed = self.box.vault.seal(content, self._bound_to(visit_id, kind, digest))
+            self.writer.add_piece(visit, StoredPiece(kind, digest, sealed), at_ms, self.who, source)
+        found = self._examined(visit, visit_id, at_ms)
+        return Outcome(fresh=fresh, visit=visit_id, findings=found)
+
+    def _bound_to(self, visit: str, kind: str, digest: str) -> bytes:
+        return f"list {self.institution} {visit} {kind} {digest}".encode()
+
+    def collected(self, visit: int, visit_id: str) -> Collected:
+        """Open a visit's newest pieces and put them together. Raises VaultError."""
+        return merged(
+            Piece(one.kind, decode(self.box.vault.open(one.sealed, self._bound_to(visit_id, one.kind, one.digest))))
+            for one in self.writer.pieces(visit)
+        )
+
+    def _examined(self, visit: int, visit_id: str, at_ms: int) -> tuple[Finding, ...]:
+        collected = self.collected(visit, visit_id)
+        head = read(collected.tree, self.rules.nodes).head
+        day = next((head.texts[name][:10] for name in ("dscg_time", "setl_end_date") if name in head.values), "")
+        tree, unmapped = translated(collected.tree, self.rules.nodes, self.codes, day)
+        setl_id = head.texts.get("setl_id", "")
+        known = self._settlement(setl_id)
+        world = Surroundings(domains(), patterns(), self._records())
+        if known is not None and known.medfee_fen is not None:
+            world.totals = {setl_id: Decimal(yuan(known.medfee_fen))}
+        found = list(examine(tree, self.rules, world).findings)
+        if self.journal is not None:
+            found += findings_of(head, known)
+        told = (*collected.conflicts, *_once(unmapped, found))
+        self.writer.examined(visit, self._summary(head, day, at_ms, told), [_row(one) for one in told])
+        return told
+
+    def _settlement(self, setl_id: str) -> Entry | None:
+        if self.journal is None or not setl_id:
+            return None
+        return settlement(self.journal.connection, self.institution, setl_id)
+
+    def _records(self) -> dict[str, _Library]:
+        held = self.codes.libraries.records
+        return {system: _Library(held[system]) for system in ("diagnosis", "operation") if system in held}
+
+    def _summary(self, head: Record, day: str, at_ms: int, found: tuple[Finding, ...]) -> Examination:
+        errors = sum(one.level == "error" for one in found)
+        return Examination(
+            at_ms=at_ms, rules=self.rules.version, setl_id=head.texts.get("setl_id", ""), discharged=day,
+            dept=next((head.texts[name] for name in DEPTS if name in head.texts), ""),
+            doctor=head.texts.get("chfpdr_code", ""), errors=errors, warnings=len(found) - errors,
+        )  # fmt: skip
+
+
+def _once(unmapped: list[Finding], found: list[Finding]) -> Iterator[Finding]:
+    """A code without mapping is told once: what rules say of the code itself follows from that."""
+    places = {one.path for one in unmapped}
+    yield from unmapped
+    yield from (one for one in found if one.path not in places or one.rule[:4] == "SL-R")
+
+
+def _row(one: Finding) -> tuple[str, str, str, str]:
+    return one.rule, one.level, one.path, one.message
+
+
+@contextmanager
+def desk(
+    config: Config, institution: str, who: str, entropy: Callable[[int], bytes], now: Callable[[], float]
+) -> Iterator[Desk]:
+    """Open everything a desk needs. Raises OtherLists, OtherVersion, KeyFileError, VaultError, RulesError, OSError."""
+    with codes_reading(config.room("codes")) as look:
+        loaded = load_snapshots(_Only(look, institution), patterns())
+        with store.writing(config.room("lists"), SCRIPTS) as writer, _journal(config.journal) as journal:
+            yield Desk(
+                config=config, institution=institution, who=who, writer=writer,
+                box=Box.open(config, entropy, writer), codes=loaded.get(institution, loaded[EVERYONE]),
+                journal=journal, rules=rule_set(), now=now,
+            )  # fmt: skip
+
+
+@contextmanager
+def _journal(path: Path) -> Iterator[JournalReader | None]:
+    """Open the journal for looking up settlements; None where there is none yet. Raises NotAJournal."""
+    if path.exists():
+        with journal_reading(path) as journal:
+            yield journal
+    else:
+        yield None

@@ -1,0 +1,46 @@
+-- Settlement lists as they are collected: pieces of visits, sealed; and what was found when they were last examined.
+CREATE TABLE visit (
+  id INTEGER PRIMARY KEY,
+  fixmedins_code TEXT NOT NULL,
+  mdtrt_id TEXT NOT NULL,
+  UNIQUE (fixmedins_code, mdtrt_id)
+) STRICT;
+
+-- Everything that was ever collected; the newest piece of each kind counts. digest: keyed, of the content.
+CREATE TABLE piece (
+  id INTEGER PRIMARY KEY,
+  visit INTEGER NOT NULL REFERENCES visit,
+  kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  who TEXT NOT NULL,
+  source TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX piece_visit ON piece (visit, id);
+CREATE TRIGGER piece_stays BEFORE UPDATE ON piece BEGIN SELECT RAISE(ABORT, 'pieces stay'); END;
+CREATE TRIGGER piece_is_kept BEFORE DELETE ON piece BEGIN SELECT RAISE(ABORT, 'pieces stay'); END;
+
+-- What a visit's list came to when it was last examined. dept, doctor: codes; errors 0 = it may be sent.
+CREATE TABLE examined (
+  visit INTEGER PRIMARY KEY REFERENCES visit,
+  at_ms INTEGER NOT NULL,
+  rules TEXT NOT NULL,
+  setl_id TEXT NOT NULL,
+  discharged TEXT NOT NULL,
+  dept TEXT NOT NULL,
+  doctor TEXT NOT NULL,
+  errors INTEGER NOT NULL,
+  warnings INTEGER NOT NULL
+) STRICT;
+CREATE INDEX examined_day ON examined (discharged);
+
+CREATE TABLE finding (
+  visit INTEGER NOT NULL REFERENCES visit,
+  n INTEGER NOT NULL,
+  rule TEXT NOT NULL,
+  level TEXT NOT NULL,
+  path TEXT NOT NULL,
+  message TEXT NOT NULL,
+  PRIMARY KEY (visit, n)
+) STRICT, WITHOUT ROWID;
