@@ -1,0 +1,241 @@
+"""`liangding lists import|status`: pieces kept under seal, examined together, and shown by department and doctor."""
+
+import csv
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from click.testing import CliRunner, Result
+from listed import EXAMPLES, changed
+
+import schemas
+from adapters.crypto.vault import Vault
+from adapters.store.sqlite_journal import SqliteJournal
+from gateway.app.cli import cli
+from gateway.app.say import Outside
+from gateway.core.model import Accept, Advance, Entry
+
+GOOD, NEWBORN = EXAMPLES["good"], EXAMPLES["newborn"]
+HOME = GOOD["setlinfo"]["fixmedins_code"]
+NOW_S = 1_795_000_000.0
+KEY = bytes(range(32))
+CONFIG = f"""
+[node]
+name = "n1"
+data_dir = "data"
+[listen]
+institutions = "tcp:8080:interface=127.0.0.1"
+[store]
+url = "sqlite:data/journal.sqlite"
+[platform.national]
+url = "http://127.0.0.1:9000/x"
+[[institution]]
+fixmedins_code = "{HOME}"
+name = "一院"
+link = "national"
+allow_from = ["127.0.0.1/32"]
+"""
+
+
+def never(*_: object) -> Any:
+    raise AssertionError
+
+
+@attrs.define
+class Place:
+    """A folder with a configuration, and the commands run on it."""
+
+    folder: Path
+    spent: int = 0
+
+    def entropy(self, size: int) -> bytes:
+        self.spent += 1
+        return self.spent.to_bytes(size, "big")
+
+    def run(self, *words: object) -> Result:
+        outside = Outside(run_node=never, simulate=never, now=lambda: NOW_S, entropy=self.entropy)
+        named = [str(self.folder / "gateway.toml") if one == "CONFIG" else str(one) for one in words]
+        return CliRunner().invoke(cli, ["lists", *named], obj=outside)
+
+    def take(self, tree: Any, *options: object) -> Any:
+        file = self.folder / "piece.json"
+        file.write_text(json.dumps(tree, ensure_ascii=False), "utf-8")
+        return json.loads(self.run("import", "CONFIG", HOME, file, "--json", *options).stdout)
+
+    def status(self, *options: object) -> Any:
+        return json.loads(self.run("status", "CONFIG", "--json", *options).stdout)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "data" / "journal-lists.sqlite"
+
+    def settle(self, medfee_fen: int, setl_id: str) -> None:
+        """Let the journal know a settlement of the good list's visit."""
+        (self.folder / "data").mkdir(exist_ok=True)
+        key = self.folder / "data" / "answers.key"
+        key.write_bytes(KEY)
+        key.chmod(0o600)
+        journal = SqliteJournal.open(
+            self.folder / "data" / "journal.sqlite", Vault(KEY, "aes-256-gcm", self.entropy),
+            list(schemas.read("migrations/journal", ".sql")),
+        )  # fmt: skip
+        row = Entry(
+            id=1, fixmedins_code=HOME, msgid="m1", infno="2304", klass="M", link="national", state="SENT",
+            digest=b"d" * 32, created_ms=int(NOW_S * 1000), lane="p|1", psn_no="P1",
+            mdtrt_id=GOOD["setlinfo"]["mdtrt_id"], medfee_fen=medfee_fen,
+        )  # fmt: skip
+        journal.commit([Accept(entry=row)])
+        journal.commit(
+            [Advance(entry=row, was="SENT", to="ACKED", at_ms=row.created_ms, reason="answered", setl_id=setl_id)]
+        )
+        journal.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    (tmp_path / "gateway.toml").write_text(CONFIG, "utf-8")
+    return Place(tmp_path)
+
+
+def test_a_list_grows_by_pieces_until_nothing_is_missing(place: Place) -> None:
+    head = GOOD["setlinfo"]
+    first = {
+        "setlinfo": {name: head[name] for name in ("mdtrt_id", "adm_time", "adm_caty", "psn_name", "gend", "brdy")}
+    }
+    found = place.take(first, "--piece", "admission")
+    assert (found["taken"], found["fresh"], found["clean"]) == (1, 1, 0)
+    assert {"SL-R002", "SL-R010", "SL-M007"} <= set(found["rules"])
+    (month,) = place.status()["months"]
+    assert (month["fixmedins_code"], month["month"], month["faulty"]) == (HOME, "", 1)
+    lacks = {one["rule"]: one for one in place.status()["lacks"]}
+    assert lacks["SL-R010"] == {
+        "fixmedins_code": HOME, "dept": "A04.01", "doctor": "", "rule": "SL-R010", "path": "setlinfo.ntly",
+        "message": "【国籍】未填写", "lists": 1,
+    }  # fmt: skip
+    rest = {**GOOD, "setlinfo": {name: value for name, value in head.items() if name not in ("psn_name", "gend")}}
+    found = place.take(rest, "--piece", "settlement")
+    assert (found["clean"], found["errors"]) == (1, 0)
+    (month,) = place.status("--month", "2026-10")["months"]
+    assert (month["lists"], month["clean"], month["faulty"]) == (1, 1, 0)
+    assert place.run("status", "CONFIG").exit_code == 0
+
+
+def test_the_same_piece_again_changes_nothing(place: Place) -> None:
+    assert place.take(GOOD)["fresh"] == 1
+    again = place.take(GOOD)
+    assert (again["taken"], again["fresh"], again["clean"]) == (1, 0, 1)
+
+
+def test_contradicting_pieces_are_told_and_both_stay(place: Place) -> None:
+    place.take(GOOD)
+    other = {"setlinfo": {"mdtrt_id": GOOD["setlinfo"]["mdtrt_id"], "dscg_time": "2026-10-15 11:00:00"}}
+    found = place.take(other, "--piece", "discharge")
+    assert found["rules"] == {"SL-C001": 1}
+    with sqlite3.connect(place.store) as connection:
+        assert connection.execute("SELECT kind FROM piece ORDER BY id").fetchall() == [("whole",), ("discharge",)]
+        with pytest.raises(sqlite3.IntegrityError, match="pieces stay"):
+            connection.execute("DELETE FROM piece")
+    corrected = changed(GOOD, {"setlinfo.dscg_time": "2026-10-15 11:00:00"})
+    assert place.take(corrected)["errors"] == 0
+
+
+def test_nothing_of_a_person_rests_readable(place: Place) -> None:
+    place.take(changed(GOOD, {"setlinfo.bill_no": ""}))
+    content = b"".join(path.read_bytes() for path in (place.folder / "data").iterdir())
+    for name in ("psn_name", "certno", "coner_tel", "curr_addr"):
+        assert GOOD["setlinfo"][name].encode() not in content
+    assert (place.store.stat().st_mode & 0o777) == 0o600
+
+
+def test_what_cannot_be_kept_is_refused_by_itself_and_the_rest_is_taken(place: Place) -> None:
+    other = changed(GOOD, {"setlinfo.fixmedins_code": "H99010100002"})
+    found = place.take([GOOD, other, 7])
+    assert (found["lists"], found["taken"]) == (3, 1)
+    assert [(one["list"], one["path"]) for one in found["refused"]] == [(1, "setlinfo.fixmedins_code"), (2, "")]
+
+
+def test_the_journal_says_whether_the_settlement_stands_and_what_it_came_to(place: Place) -> None:
+    place.settle(1_000_000, GOOD["setlinfo"]["setl_id"])
+    assert place.take(GOOD)["errors"] == 0
+    assert place.take(changed(GOOD, {"setlinfo.psn_no": "P2"}))["rules"] == {"SL-C004": 1}
+    assert place.take(changed(GOOD, {"setlinfo.setl_id": "S9"}))["rules"] == {"SL-C002": 1}
+    less = changed(GOOD, {"iteminfo[0].amt": "349.00", "iteminfo[0].claa_sumfee": "349.00"})
+    assert set(place.take(less)["rules"]) == {"SL-M002", "SL-X002"}
+
+
+def table(folder: Path, node: str, rows: list[dict[str, str]]) -> None:
+    with (folder / f"{node}.csv").open("w", encoding="gb18030", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def tables(folder: Path) -> Path:
+    """The good list as a hospital's export: own titles for two columns, own words for the sex."""
+    folder.mkdir()
+    head = {**GOOD["setlinfo"], "gend": "男"}
+    visit = head.pop("mdtrt_id")
+    table(folder, "setlinfo", [{"住院流水号": visit, "费别": "医保", **head}])
+    for node in ("payinfo", "diseinfo", "iteminfo", "oprninfo"):
+        table(folder, node, [{"mdtrt_id": visit, **row} for row in GOOD[node]])
+    return folder
+
+
+def test_a_set_of_tables_is_one_list_a_visit(place: Place) -> None:
+    folder = tables(place.folder / "export")
+    mapping = place.folder / "titles.toml"
+    mapping.write_text('[setlinfo]\n"住院流水号" = "mdtrt_id"\n[values.gend]\n"男" = "1"\n"女" = "2"\n', "utf-8")
+    result = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["clean"] == 1
+    table(folder, "setlinfo", [{"住院流水号": "M1", "gend": "男"}] * 2)
+    twice = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping)
+    assert twice.exit_code == 1
+    assert "MF10" in twice.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[", '[setlinfo]\n"a" = "nobody"', '[nobody]\n"a" = "b"', '[values.nobody]\n"a" = "b"', "[values.gend]\na = 1"],
+)
+def test_a_faulty_mapping_is_wrong_usage(place: Place, text: str) -> None:
+    mapping = place.folder / "titles.toml"
+    mapping.write_text(text, "utf-8")
+    folder = tables(place.folder / "export")
+    result = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping)
+    assert result.exit_code == 2
+    assert "titles.toml" in result.stderr
+
+
+def test_wrong_usage(place: Place) -> None:
+    file = place.folder / "x.json"
+    file.write_text("[]", "utf-8")
+    assert place.run("import", "CONFIG", "H00000000000", file).exit_code == 2
+    assert place.run("import", "CONFIG", HOME, file, "--piece", "nothing").exit_code == 2
+    assert place.run("import", "CONFIG", HOME, place.folder / "none").exit_code == 2
+    assert place.run("import", "CONFIG", HOME, place.folder).exit_code == 2  # no setlinfo.csv
+    assert place.run("status", "CONFIG", "--month", "2026-13").exit_code == 2
+    assert place.run("status", "CONFIG", "H00000000000").exit_code == 2
+
+
+def test_what_is_missing_is_written_as_a_table(place: Place) -> None:
+    place.take([GOOD, changed(NEWBORN, {"setlinfo.mdtrt_id": "M2", "setlinfo.setl_id": "S2", "setlinfo.ntly": ""})])
+    out = place.folder / "lacks.csv"
+    result = place.run("status", "CONFIG", HOME, "--out", out)
+    assert result.exit_code == 3
+    assert "2026-10：2份，可以上传1份，有错误1份" in result.stdout
+    with out.open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["dept"], row["doctor"], row["path"], row["lists"]) == ("A07.01", "D990101000001", "setlinfo.ntly", "1")
+
+
+def test_a_store_of_a_newer_program_is_left_alone(place: Place) -> None:
+    place.take(GOOD)
+    with sqlite3.connect(place.store) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert place.run("status", "CONFIG").exit_code == 1
+    file = place.folder / "piece.json"
+    assert place.run("import", "CONFIG", HOME, file).exit_code == 1
