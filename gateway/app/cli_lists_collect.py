@@ -16,7 +16,7 @@ from adapters.files.export import write_table
 from adapters.store.lists import Filter, OtherLists, Summary, reading
 from gateway.app.codes_say import explained, operator_of, progress, say_faults
 from gateway.app.config import Config
-from gateway.app.lists_desk import SCRIPTS, Desk, desk
+from gateway.app.lists_desk import SCRIPTS, Desk, codes_of, desk
 from gateway.app.lists_files import NotAList, Unreadable, lists_of
 from gateway.app.lists_rules import rule_set
 from gateway.app.lists_tables import BadMapping, TitleMapping, read_mapping, trees_of
@@ -68,7 +68,8 @@ def import_lists(
         try:
             trees = _trees(file, mapping)
             who = operator or operator_of()
-            with desk(settings, institution, who, outside.entropy, outside.now) as opened:
+            codes = codes_of(settings, institution)
+            with desk(settings, institution, who, outside.entropy, outside.now, codes) as opened:
                 _take(trees, opened, kind, file.name, tally)
         except (Unreadable, BadMapping) as cause:
             end(USAGE, str(cause), as_json=as_json)

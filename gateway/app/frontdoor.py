@@ -1,10 +1,12 @@
-"""Between the institutions' listener and the desk: methods, paths, connections per institution, code look-ups."""
+"""Between the institutions' listener and the rooms: methods, paths, connections per institution, code look-ups."""
 
 import attrs
 
 from adapters.transport.server import HttpRequest, Peer
 from gateway.app.admin import CodeLookup
 from gateway.app.assemble import Room
+from gateway.app.lists_room import PREFIX as LISTS
+from gateway.app.lists_room import ListsRoom
 from gateway.core.answers import refusal
 from gateway.core.model import Source
 from gateway.exchange.desk import PREFIX, ROUTES
@@ -19,6 +21,7 @@ class FrontDoor:
 
     room: Room
     codes: CodeLookup
+    lists: ListsRoom
     _open: dict[str, int] = attrs.Factory(dict)
 
     def handle(self, request: HttpRequest) -> None:
@@ -32,6 +35,8 @@ class FrontDoor:
             self.room.desk.receive(request, source, ROUTES.get(path, "call"))
         elif path.startswith(CODES):
             self._look_up(request, source)
+        elif path.startswith(LISTS):
+            self.lists.receive(request, self.room.door.bound(source))
         else:
             request.respond(*refusal("GW-PATH"))
 

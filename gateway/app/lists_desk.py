@@ -185,19 +185,24 @@ def _row(one: Finding) -> tuple[str, str, str, str]:
     return one.rule, one.level, one.path, one.message
 
 
-@contextmanager
-def desk(
-    config: Config, institution: str, who: str, entropy: Callable[[int], bytes], now: Callable[[], float]
-) -> Iterator[Desk]:
-    """Open everything a desk needs. Raises OtherLists, OtherVersion, KeyFileError, VaultError, RulesError, OSError."""
+def codes_of(config: Config, institution: str) -> Snapshot:
+    """Read the codes of one institution that are in force. Raises OtherVersion."""
     with codes_reading(config.room("codes")) as look:
         loaded = load_snapshots(_Only(look, institution), patterns())
-        with store.writing(config.room("lists"), SCRIPTS) as writer, _journal(config.journal) as journal:
-            yield Desk(
-                config=config, institution=institution, who=who, writer=writer,
-                box=Box.open(config, entropy, writer), codes=loaded.get(institution, loaded[EVERYONE]),
-                journal=journal, rules=rule_set(), now=now,
-            )  # fmt: skip
+    return loaded.get(institution, loaded[EVERYONE])
+
+
+@contextmanager
+def desk(
+    config: Config, institution: str, who: str, entropy: Callable[[int], bytes], now: Callable[[], float],
+    codes: Snapshot,
+) -> Iterator[Desk]:  # fmt: skip
+    """Open everything a desk needs. Raises OtherLists, KeyFileError, VaultError, RulesError, NotAJournal, OSError."""
+    with store.writing(config.room("lists"), SCRIPTS) as writer, _journal(config.journal) as journal:
+        yield Desk(
+            config=config, institution=institution, who=who, writer=writer, box=Box.open(config, entropy, writer),
+            codes=codes, journal=journal, rules=rule_set(), now=now,
+        )  # fmt: skip
 
 
 @contextmanager

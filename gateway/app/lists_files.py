@@ -64,7 +64,7 @@ def _first_line(stream: BinaryIO) -> bytes:
 
 
 def _complete(line: bytes) -> bool:
-    return not isinstance(_tree(line), NotAList)
+    return not isinstance(tree_of(line), NotAList)
 
 
 def _by_line(stream: BinaryIO, tick: Tick) -> Iterator[Any]:
@@ -75,7 +75,7 @@ def _by_line(stream: BinaryIO, tick: Tick) -> Iterator[Any]:
                 line = stream.readline(LINE_MAX)
             yield NotAList(f"一行超过{LINE_MAX >> 20}MB")
         elif line.strip():
-            yield _tree(line)
+            yield tree_of(line)
         else:
             continue
         count += 1
@@ -91,7 +91,7 @@ def _whole(stream: BinaryIO, file: Path) -> Iterator[Any]:
         raise Unreadable(f"{file}超过{WHOLE_MAX >> 20}MB：大文件请改为每行一份清单（JSON lines）")
     start = stream.tell()
     raw = stream.read()
-    tree = _tree(raw)
+    tree = tree_of(raw)
     if not isinstance(tree, NotAList) and type(tree) is not list:
         yield tree
     elif isinstance(tree, NotAList):
@@ -103,10 +103,11 @@ def _whole(stream: BinaryIO, file: Path) -> Iterator[Any]:
             yield tree
     else:
         del tree
-        yield from map(_tree, map(bytes, _ITEMS.decode(raw)))
+        yield from map(tree_of, map(bytes, _ITEMS.decode(raw)))
 
 
-def _tree(raw: bytes) -> Any:
+def tree_of(raw: bytes) -> Any:
+    """Return a list's JSON tree, or a NotAList."""
     try:
         tree = decode(raw)
     except BadJson as cause:

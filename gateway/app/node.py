@@ -49,6 +49,7 @@ from gateway.app.codes_room import CodesRoom
 from gateway.app.config import Config
 from gateway.app.facts import read_files
 from gateway.app.frontdoor import FrontDoor
+from gateway.app.lists_room import ListsRoom
 from gateway.app.rounds import Rounds
 from gateway.app.watching import Handshakes, Watcher
 from gateway.core.answers import refusal
@@ -250,7 +251,10 @@ class Node:
         handshakes = Handshakes(self.reactor, self._log)
         self.metrics.watch("liangding_tls_handshake_failures_total", lambda: float(handshakes.failures))
         lookup = CodeLookup(self.clock, self._snapshot)
-        front = FrontDoor(self.room, lookup)
+        pieces = WriterThread(self.reactor.callFromThread, "lists").run
+        report = partial(self._log.failure, "list_not_taken")
+        lists = ListsRoom(config, self.clock, self.entropy, pieces, report)
+        front = FrontDoor(self.room, lookup, lists)
         doors = []
         for text in config.institution_endpoints:
             factory = HttpServerFactory(

@@ -90,7 +90,7 @@ def test_local_codes_become_national_ones_with_their_names_on_the_day_of_dischar
         Row("doctor", "D0078", "D990101000001", "2026-01-01", "", "m2"),
     )
     tree = {
-        "setlinfo": {"chfpdr_code": "D0078", "psn_name": "测试甲", "wm_dise_code": "I10.x00x002", "otp_wm_dise": "血压高"},
+        "setlinfo": {"chfpdr_code": "D0078", "wm_dise_code": "I10.x00x002", "otp_wm_dise": "血压高"},
         "diseinfo": [
             {"diag_type": "1", "diag_code": "ZD2", "diag_name": "高血压病"}, {"diag_type": "2", "diag_code": "BNX010"},
         ],
