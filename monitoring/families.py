@@ -122,6 +122,12 @@ _TABLE = (
         ("result",),
     ),
     Family(
+        "liangding_lists_upload_total",
+        "counter",
+        "Settlement lists sent to platforms, by result.",
+        ("result",),
+    ),
+    Family(
         "liangding_codes_downloads_total",
         "counter",
         "Looks for a newer national library, by library and result: imported, current, refused, failed.",

@@ -34,6 +34,19 @@ _VISITS = (
 )
 
 
+_UPLOAD = "SELECT visit, mdtrt_id, state, upload.at_ms, msgid, upload.setl_id, digest, setl_list_id, text FROM upload "
+_UPLOAD += "JOIN visit ON visit.id = upload.visit"
+_READY = (
+    "SELECT visit.id, mdtrt_id FROM examined JOIN visit ON visit.id = examined.visit "
+    "WHERE fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' "
+    "AND discharged <> '' AND visit.id > ? ORDER BY visit.id LIMIT ?"
+)
+_STATES = (
+    "SELECT fixmedins_code, substr(discharged, 1, 7), state, count(*) FROM upload "
+    "JOIN visit ON visit.id = upload.visit JOIN examined ON examined.visit = visit.id {where} GROUP BY 1, 2, 3"
+)
+
+
 class OtherLists(Exception):
     """The store was made by another version of the program."""
 
@@ -85,6 +98,21 @@ class Examination:
     doctor: str
     errors: int
     warnings: int
+
+
+@attrs.frozen
+class Upload:
+    """Where a visit's list stands at the platform."""
+
+    visit: int
+    mdtrt_id: str
+    state: str
+    at_ms: int
+    msgid: str
+    setl_id: str
+    digest: str
+    setl_list_id: str = ""
+    text: str = ""
 
 
 FindingRow = tuple[str, str, str, str]  # rule, level, path, message
@@ -143,6 +171,26 @@ class ListsReader:
         where, values = wanted.where()
         return list(self.connection.execute(_VISITS.format(where=where), (*values, limit)))
 
+    def ready(self, institution: str, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return (visit, mdtrt_id) of lists without errors whose settlement is known, in order of their numbers."""
+        return list(self.connection.execute(_READY, (institution, after, limit)))
+
+    def upload(self, visit: int) -> Upload | None:
+        """Return where a visit's list stands, None before its first sending."""
+        row = self.connection.execute(f"{_UPLOAD} WHERE visit = ?", (visit,)).fetchone()
+        return None if row is None else Upload(*row)
+
+    def uploads(self, institution: str, *states: str) -> list[Upload]:
+        """Return the lists of an institution in some states, oldest change first."""
+        marks = ",".join("?" * len(states))
+        query = f"{_UPLOAD} WHERE fixmedins_code = ? AND state IN ({marks}) ORDER BY upload.at_ms, visit"
+        return [Upload(*row) for row in self.connection.execute(query, (institution, *states))]
+
+    def states(self, wanted: Filter) -> list[tuple[str, str, str, int]]:
+        """Return (institution, month of discharge, state, lists)."""
+        where, values = wanted.where()
+        return list(self.connection.execute(_STATES.format(where=where), values))
+
     def findings(self, visit: int) -> list[FindingRow]:
         """Return what was found in a visit's list."""
         query = "SELECT rule, level, path, message FROM finding WHERE visit = ? ORDER BY n"
@@ -188,6 +236,13 @@ class ListsWriter(ListsReader):
             "INSERT OR REPLACE INTO examined VALUES (?,?,?,?,?,?,?,?,?)", (visit, *attrs.astuple(found))
         )
 
+    def step(self, one: Upload) -> None:
+        """Note where a list stands from now on."""
+        values = (one.visit, one.state, one.at_ms, one.msgid, one.setl_id, one.digest, one.setl_list_id, one.text)
+        self.connection.execute("INSERT OR REPLACE INTO upload VALUES (?,?,?,?,?,?,?,?)", values)
+        statement = "INSERT INTO upload_step (visit, state, at_ms, msgid, text) VALUES (?,?,?,?,?)"
+        self.connection.execute(statement, (one.visit, one.state, one.at_ms, one.msgid, one.text))
+
 
 @contextmanager
 def writing(path: Path, scripts: Iterable[tuple[str, bytes]]) -> Iterator[ListsWriter]:
@@ -197,7 +252,8 @@ def writing(path: Path, scripts: Iterable[tuple[str, bytes]]) -> Iterator[ListsW
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         opened.callback(os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
+        if not path.exists():  # closing a descriptor of a store in use would let go of the process's locks on it
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
         connection = sqlite3.connect(path, isolation_level=None)
         opened.callback(connection.close)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):

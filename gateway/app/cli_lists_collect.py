@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,25 +12,32 @@ from typing import Any
 import attrs
 import click
 
+import schemas
 from adapters.crypto.keyfile import KeyFileError
 from adapters.crypto.vault import VaultError
+from adapters.files import list_xml
 from adapters.files.export import write_table
 from adapters.store.lists import Filter, OtherLists, Summary, reading
 from gateway.app.codes_say import explained, operator_of, progress, say_faults
 from gateway.app.config import Config
 from gateway.app.lists_desk import SCRIPTS, Desk, codes_of, desk
 from gateway.app.lists_files import NotAList, Unreadable, lists_of
-from gateway.app.lists_rules import rule_set
-from gateway.app.lists_tables import BadMapping, TitleMapping, read_mapping, trees_of
+from gateway.app.lists_rules import FOLDER, rule_set
+from gateway.app.lists_tables import BadMapping, TitleMapping, read_mapping, table_of, trees_of
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.codes.faults import Faults
 from gateway.lists.collecting import KINDS, PieceRefused
+from gateway.lists.reading import HEAD
+from gateway.lists.xsd import NAMESPACE
 
 _PATH = click.Path(path_type=Path)
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 LACKS_MAX = 100_000
 BATCH = 100
 _SHOWN = 20
+_STATES = {
+    "sending": "正在上传", "uploaded": "已上传", "refused": "平台拒绝", "unknown": "结果未知", "not_sent": "没有送达",
+}  # fmt: skip
 COLUMNS = ("fixmedins_code", "dept", "doctor", "rule", "path", "message", "lists")
 
 
@@ -44,12 +53,15 @@ class _Tally:
     rules: Counter[str] = attrs.Factory(Counter)
 
 
-@click.command("import", help="采集清单：JSON文件，或CSV文件夹（setlinfo.csv、diseinfo.csv等）；按就诊合并、译码、检查")
+@click.command(
+    "import",
+    help="采集清单：JSON、XML，或一个文件夹的表格（setlinfo.csv、diseinfo.xlsx、.dbf等）；按就诊合并、译码、检查",
+)
 @click.argument("config", type=click.Path())
 @click.argument("institution")
 @click.argument("file", type=_PATH)
 @click.option("--piece", "kind", default="whole", help=f"这是哪一部分：{'、'.join(KINDS)}（默认whole）")
-@click.option("--mapping", "mapping", type=_PATH, help="院内列名与值的含义（TOML，用于CSV）")
+@click.option("--mapping", "mapping", type=_PATH, help="院内列名与值的含义（TOML，用于表格）")
 @click.option("--operator", default="", help="经办人；默认为系统账号")
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 @click.pass_obj
@@ -69,8 +81,8 @@ def import_lists(
             trees = _trees(file, mapping)
             who = operator or operator_of()
             codes = codes_of(settings, institution)
-            with desk(settings, institution, who, outside.entropy, outside.now, codes) as opened:
-                _take(trees, opened, kind, file.name, tally)
+            opening = partial(desk, settings, institution, who, outside.entropy, outside.now, codes)
+            _take(trees, opening, kind, file.name, tally)
         except (Unreadable, BadMapping) as cause:
             end(USAGE, str(cause), as_json=as_json)
         except _Faulty as cause:
@@ -90,12 +102,21 @@ class _Faulty(Exception):
 def _trees(file: Path, mapping: Path | None) -> Iterator[Any]:
     nodes = rule_set().nodes
     titles = read_mapping(mapping, nodes) if mapping is not None else TitleMapping()
+    if file.suffix.lower() == ".xml":
+        schema = (schemas.ROOT / FOLDER / "lists.xsd").read_bytes()
+        try:
+            for _ in list_xml.lists_of(file, schema, NAMESPACE):
+                pass  # nothing is taken of a file that turns out to be broken
+            yield from list_xml.lists_of(file, schema, NAMESPACE)
+        except list_xml.XmlRefused as cause:
+            raise Unreadable(f"{file}：{cause}") from cause
+        return
     if not file.is_dir():
         with progress(file, "采集") as tick:
             yield from lists_of(file, tick)
         return
-    if not (file / "setlinfo.csv").is_file():
-        raise Unreadable(f"{file}中没有setlinfo.csv")
+    if table_of(file, HEAD) is None:
+        raise Unreadable(f"{file}中没有setlinfo.csv（或.xlsx、.xls、.dbf）")
     faults = Faults()
     found = list(trees_of(file, nodes, titles, faults))
     if faults:
@@ -103,11 +124,13 @@ def _trees(file: Path, mapping: Path | None) -> Iterator[Any]:
     yield from found
 
 
-def _take(trees: Iterator[Any], opened: Desk, kind: str, source: str, tally: _Tally) -> None:
-    """Lists are committed by the hundred: each by itself would wait for the disk each time."""
+def _take(
+    trees: Iterator[Any], opening: Callable[[], AbstractContextManager[Desk]], kind: str, source: str, tally: _Tally
+) -> None:
+    """Lists are taken by the hundred: each by itself would wait for the disk, all at once would keep others waiting."""
     numbered = enumerate(trees)
     while batch := list(islice(numbered, BATCH)):
-        with opened.writer.transaction():
+        with opening() as opened, opened.writer.transaction():
             for number, tree in batch:
                 _take_one(number, tree, opened, kind, source, tally)
 
@@ -170,15 +193,21 @@ def status(config: str, institution: str, month: str, out: Path | None, as_json:
             with reading(settings.room("lists"), len(SCRIPTS)) as look:
                 summaries = look.summaries(wanted) if look is not None else []
                 lacks = look.lacks(wanted, LACKS_MAX) if look is not None else []
+                states = look.states(wanted) if look is not None else []
         except OtherLists as cause:
             end(FAILED, str(cause), as_json=as_json)
         if out is not None:
             write_table(out, COLUMNS, ([str(cell) for cell in attrs.astuple(one)] for one in lacks))
     lines = [_month(one) for one in summaries] or ["还没有采集清单"]
+    lines += [f"  {code} {month}：{_STATES.get(state, state)}{count}份" for code, month, state, count in states]
     for one in lacks[:_SHOWN]:
         lines.append(f"  {one.dept or '科室不明'} {one.doctor or '医师不明'} {one.rule} {one.message}：{one.lists}份")
     if len(lacks) > _SHOWN:
         lines.append(f"  另有{len(lacks) - _SHOWN}项，用--out写出全部")
-    plain = {"months": [attrs.asdict(one) for one in summaries], "lacks": [attrs.asdict(one) for one in lacks]}
+    plain = {
+        "months": [attrs.asdict(one) for one in summaries],
+        "uploads": [dict(zip(("fixmedins_code", "month", "state", "lists"), row, strict=True)) for row in states],
+        "lacks": [attrs.asdict(one) for one in lacks],
+    }
     show(plain, lines, as_json)
     raise SystemExit(FINDINGS if any(one.faulty for one in summaries) else DONE)

@@ -20,6 +20,8 @@ from gateway.app.codes_uploading import Means, Uploading, Wanted
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
 from gateway.app.config_codes import library_place
+from gateway.app.lists_uploading import KIND as LISTS
+from gateway.app.lists_uploading import ListMeans, ListsUploading
 from gateway.core.catalogue import Field
 from gateway.core.ports import Clock, Dice, Watch
 from gateway.exchange.door import Institution, Link
@@ -35,10 +37,14 @@ class Tally:
     clock: Clock
     uploads: dict[str, float] = attrs.Factory(dict)
     downloads: dict[tuple[str, ...], float] = attrs.Factory(dict)  # (system, result)
+    lists: dict[str, float] = attrs.Factory(dict)
     current_s: dict[str, float] = attrs.Factory(dict)
 
     def uploaded(self, result: str, rows: int) -> None:
         self.uploads[result] = self.uploads.get(result, 0.0) + rows
+
+    def list_uploaded(self, result: str) -> None:
+        self.lists[result] = self.lists.get(result, 0.0) + 1
 
     def downloaded(self, system: str, result: str) -> None:
         self.downloads[system, result] = self.downloads.get((system, result), 0.0) + 1
@@ -48,7 +54,7 @@ class Tally:
 
 @attrs.define(eq=False, kw_only=True)
 class CodesDesk:
-    """Everything a node needs to put the codes room's orders to work.
+    """Everything a node needs to put the orders of the codes' and the lists' room to work.
 
     files: link name -> its way of files; crowded: link name -> whether somebody waits for a connection; heads: what an
     institution's envelope said last; learn: keeps a sign-in number; owner: a text that is new at every start.
@@ -57,6 +63,7 @@ class CodesDesk:
     reactor: Any
     clock: Clock
     dice: Dice
+    entropy: Callable[[int], bytes]
     config: Config
     institutions: Mapping[str, Institution]
     links: Mapping[str, Link]
@@ -100,6 +107,7 @@ class CodesDesk:
                 "upload": lambda work: Uploading(self._means(), work).upload(),
                 "cancel": lambda work: Uploading(self._means(), work).cancel(),
                 "compare": lambda work: Uploading(self._means(), work).compare(),
+                LISTS: lambda work: ListsUploading(self._list_means(work), work).upload(),
                 "fetch": lambda work: self._fetching(work).fetch(),
                 "receive": lambda work: self._fetching(work).receive(),
             },
@@ -153,6 +161,14 @@ class CodesDesk:
             unsettled=self._unsettled,
             count=self.tally.uploaded,
             alarm=lambda name, institution: self.watch.alarm(name, institution, ""),
+        )
+
+    def _list_means(self, work: Work) -> ListMeans:
+        institution = self.institutions.get(work.order.institution)
+        if institution is None:
+            raise GaveUp(f"配置中没有机构{work.order.institution}")
+        return ListMeans(
+            config=self.config, institution=institution, entropy=self.entropy, count=self.tally.list_uploaded
         )
 
     def _link_of(self, institution: str) -> Link:

@@ -28,6 +28,7 @@ RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 CROWDED_S = 0.2
 SIGN_INS_MAX = 2
 INSTITUTIONS_MAX = 4  # worked for at once: each has one message on its way, and money wants the links
+OF_INSTITUTIONS = frozenset({"upload", "cancel", "compare", "lists_upload"})
 LIBRARIES = ""  # the lane of orders about libraries
 
 
@@ -142,7 +143,7 @@ class CodesOrders:
             await self.db(lambda books: books.orders.let_go())  # whoever held them is dead: the mark was free
         now_ms = self.now_ms()
         for order in await self.db(lambda books: books.orders.waiting(now_ms)):
-            lane = order.institution if order.kind in ("upload", "cancel", "compare") else LIBRARIES
+            lane = order.institution if order.kind in OF_INSTITUTIONS else LIBRARIES
             busy = len(self._running.keys() - {LIBRARIES})
             if lane in self._running or self.stopping or (lane != LIBRARIES and busy >= INSTITUTIONS_MAX):
                 continue

@@ -37,6 +37,7 @@ class CodesRoom:
     reactor: Any
     clock: Clock
     dice: Dice
+    entropy: Callable[[int], bytes]
     config: Config
     files: Files
     metrics: Metrics
@@ -90,6 +91,7 @@ class CodesRoom:
             reactor=self.reactor,
             clock=self.clock,
             dice=self.dice,
+            entropy=self.entropy,
             config=self.config,
             institutions=room.door.institutions,
             links=room.links,
@@ -102,6 +104,7 @@ class CodesRoom:
             report=self._reporter("codes_order_failed"),
         )
         self.metrics.watch("liangding_codes_upload_total", lambda: desk.tally.uploads)
+        self.metrics.watch("liangding_lists_upload_total", lambda: desk.tally.lists)
         self.metrics.watch("liangding_codes_downloads_total", lambda: desk.tally.downloads)
         self.metrics.watch("liangding_codes_download_timestamp_seconds", lambda: desk.tally.current_s)
 

@@ -136,6 +136,15 @@ class CodesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     infver: str = ""
 
 
+class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How settlement lists are uploaded."""
+
+    transaction: str = "4101"  # or 4101A, by the region's custom
+    overwrites: bool = False  # whether a list sent again takes the place of the one before
+    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 4103 after an answer that was lost
+    patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole configuration. `folder` is where relative paths start."""
 
@@ -146,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     institution: list[InstitutionConfig]
     tls: Tls | None = None
     codes: CodesConfig = CodesConfig()
+    lists: ListsConfig = ListsConfig()
     duties: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties

@@ -32,7 +32,7 @@ from gateway.core.model import Entry
 from gateway.core.money import yuan
 from gateway.lists.checking import examine
 from gateway.lists.collecting import Collected, Piece, merged, visit_of
-from gateway.lists.reading import Finding, Record, read
+from gateway.lists.reading import Finding, Record, day_of, read
 from gateway.lists.rules import RuleSet
 from gateway.lists.settled import findings_of
 from gateway.lists.translating import translated
@@ -139,10 +139,15 @@ class Desk:
             for one in self.writer.pieces(visit)
         )
 
+    def translated(self, visit: int, visit_id: str) -> dict[str, Any]:
+        """Return a visit's list in national codes. Raises VaultError."""
+        tree = self.collected(visit, visit_id).tree
+        return translated(tree, self.rules.nodes, self.codes, day_of(read(tree, self.rules.nodes).head))[0]
+
     def _examined(self, visit: int, visit_id: str, at_ms: int) -> tuple[Finding, ...]:
         collected = self.collected(visit, visit_id)
         head = read(collected.tree, self.rules.nodes).head
-        day = next((head.texts[name][:10] for name in ("dscg_time", "setl_end_date") if name in head.values), "")
+        day = day_of(head)
         tree, unmapped = translated(collected.tree, self.rules.nodes, self.codes, day)
         setl_id = head.texts.get("setl_id", "")
         known = self._settlement(setl_id)

@@ -1,4 +1,4 @@
-"""Settlement lists as a set of CSV tables: one file a node, joined by the visit (mdtrt_id); and what its titles mean.
+"""Settlement lists as a set of tables (CSV, Excel, DBF): one a node, joined by the visit; and what its titles mean.
 
 A hospital's export has its own titles and values; a mapping file (TOML) says what they mean:
 
@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from adapters.files.dbf import DbfRefused, rows_of
 from adapters.files.tables import Limits, Shape
 from gateway.app.codes_files import lines_of, opened
 from gateway.codes.faults import Faults
@@ -23,6 +24,7 @@ from gateway.lists.collecting import VISIT
 from gateway.lists.reading import HEAD, Nodes
 
 VALUES = "values"
+ENDINGS = (".csv", ".xlsx", ".xls", ".dbf")
 LIMITS = Limits(size_bytes=1 << 30, rows=2_000_000)
 
 
@@ -63,40 +65,50 @@ def trees_of(folder: Path, nodes: Nodes, mapping: TitleMapping, faults: Faults) 
     """
     visits: dict[str, dict[str, Any]] = {}
     for node, fields in nodes.items():
-        path = folder / f"{node}.csv"
-        if not path.is_file():
+        path = table_of(folder, node)
+        if path is None:
             continue
         titles: dict[str, tuple[str, ...]] = {name: (name, spec.zh) for name, spec in fields.items()}
         titles[VISIT] = (VISIT, "就诊ID")
         for title, field in mapping.titles.get(node, {}).items():
             titles[field] = (title, *titles[field])
-        for visit, row in _rows(path, Shape(titles=titles, key=(VISIT,)), mapping, faults):
+        for line, row in _records(path, titles, faults):
+            visit = row.pop(VISIT, "")
+            if not visit:
+                faults.add(line, VISIT, "MF02", f"{path.name}：就诊ID没有填写")
+                continue
+            record = {name: mapping.values.get(name, {}).get(text, text) for name, text in row.items() if text}
             tree = visits.setdefault(visit, {HEAD: {VISIT: visit}})
             if node != HEAD:
-                tree.setdefault(node, []).append(row)
+                tree.setdefault(node, []).append(record)
             elif len(tree[HEAD]) > 1:
-                faults.add(0, VISIT, "MF10", f"{path.name}中一次就诊有两行")
+                faults.add(line, VISIT, "MF10", f"{path.name}中一次就诊有两行")
             else:
-                tree[HEAD] |= row
+                tree[HEAD] |= record
     yield from visits.values()
 
 
-def _rows(path: Path, shape: Shape, mapping: TitleMapping, faults: Faults) -> Iterator[tuple[str, dict[str, str]]]:
+def table_of(folder: Path, node: str) -> Path | None:
+    """Return a node's table in a folder, whatever its kind."""
+    return next((path for ending in ENDINGS if (path := folder / f"{node}{ending}").is_file()), None)
+
+
+def _records(path: Path, titles: Mapping[str, tuple[str, ...]], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line, our name -> text) of a table. Raises ColumnMissing, OSError."""
+    if path.suffix == ".dbf":
+        yield from _of_dbf(path, titles, faults)
+        return
     with ExitStack() as stack:
-        table = opened(path, shape, faults, stack, LIMITS)
-        if table is None:
-            return
-        at = table.at
-        for line, cells in lines_of(table, faults, lambda _: None):
-            visit = cells[at[VISIT]]
-            if not visit:
-                faults.add(line, VISIT, "MF02", "就诊ID没有填写")
-                continue
-            yield (
-                visit,
-                {
-                    name: mapping.values.get(name, {}).get(cells[column], cells[column])
-                    for name, column in at.items()
-                    if cells[column] and name != VISIT
-                },
-            )
+        table = opened(path, Shape(titles=titles, key=(VISIT,)), faults, stack, LIMITS)
+        if table is not None:
+            for line, cells in lines_of(table, faults, lambda _: None):
+                yield line, {name: cells[column] for name, column in table.at.items()}
+
+
+def _of_dbf(path: Path, titles: Mapping[str, tuple[str, ...]], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+    ours = {title.lower(): name for name, wanted in titles.items() for title in wanted}
+    try:
+        for number, row in rows_of(path):
+            yield number, {ours[title]: text for title, text in row.items() if title in ours}
+    except DbfRefused as cause:
+        faults.add(cause.line, "", "MF12", f"{path.name}：{cause.message}")

@@ -131,7 +131,7 @@ class Node:
         self.links = links
         watch = Watcher(self.metrics, log)
         self._codes = codes = CodesRoom(
-            reactor=self.reactor, clock=self.clock, dice=self.dice, config=config, files=files,
+            reactor=self.reactor, clock=self.clock, dice=self.dice, entropy=self.entropy, config=config, files=files,
             metrics=self.metrics, log=log,
         )  # fmt: skip
         self.room = assemble_exchange(

@@ -131,6 +131,11 @@ def read(tree: Any, nodes: Nodes) -> Reading:
     return Reading(head, read_nodes, counts, found)
 
 
+def day_of(head: Record) -> str:
+    """The day whose codes and rules count: of discharge, else the settlement's last; '' before either is known."""
+    return next((head.texts[name][:10] for name in ("dscg_time", "setl_end_date") if name in head.values), "")
+
+
 def _records(node: str, rows: list[Any], fields: Mapping[str, FieldSpec], found: list[Finding]) -> Iterator[Record]:
     for index, row in enumerate(rows):
         place = node if node == HEAD else f"{node}[{index}]"

@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 import msgspec
 
-from gateway.lists.reading import Empty, Record
+from gateway.lists.reading import Empty, Record, day_of
 
 
 class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,8 +94,8 @@ class Surroundings:
     seen: set[str] = attrs.Factory(set)
 
     def turn_to(self, head: Record) -> None:
-        """Take the next list: its day is that of discharge, else the settlement's last."""
-        self.day = next((head.texts[name][:10] for name in ("dscg_time", "setl_end_date") if name in head.values), "")
+        """Take the next list."""
+        self.day = day_of(head)
 
     def leave(self, head: Record) -> None:
         """The list was examined: its settlement was met."""

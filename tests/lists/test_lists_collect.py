@@ -3,13 +3,16 @@
 import csv
 import json
 import sqlite3
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import attrs
 import pytest
 from click.testing import CliRunner, Result
-from listed import EXAMPLES, changed
+from listed import EXAMPLES, changed, rules
 
 import schemas
 from adapters.crypto.vault import Vault
@@ -17,6 +20,7 @@ from adapters.store.sqlite_journal import SqliteJournal
 from gateway.app.cli import cli
 from gateway.app.say import Outside
 from gateway.core.model import Accept, Advance, Entry
+from gateway.lists.xsd import schema_of
 
 GOOD, NEWBORN = EXAMPLES["good"], EXAMPLES["newborn"]
 HOME = GOOD["setlinfo"]["fixmedins_code"]
@@ -208,6 +212,90 @@ def test_a_faulty_mapping_is_wrong_usage(place: Place, text: str) -> None:
     result = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping)
     assert result.exit_code == 2
     assert "titles.toml" in result.stderr
+
+
+def dbf(path: Path, rows: list[dict[str, str]], kinds: str) -> bytes:
+    """A dBASE III table of texts (C), numbers (N) and dates (D), as old systems write it."""
+    widths = [max(len(row[name].encode("gb18030")) for row in rows) for name in rows[0]]
+    fields = b"".join(
+        name.upper().encode("ascii").ljust(11, b"\0") + kind.encode() + b"\0" * 4 + bytes([width, 0]) + b"\0" * 14
+        for name, kind, width in zip(rows[0], kinds, widths, strict=True)
+    )
+    head = struct.pack("<BBBBIHH20x", 3, 126, 10, 15, len(rows), 32 + len(fields) + 1, 1 + sum(widths))
+    body = b"".join(
+        b" " + b"".join(text.encode("gb18030").ljust(width) for text, width in zip(row.values(), widths, strict=True))
+        for row in rows
+    )
+    path.write_bytes(head + fields + b"\r" + body + b"\x1a")
+    return head + fields + b"\r" + body
+
+
+def test_tables_may_be_dbf_with_their_numbers_as_written(place: Place) -> None:
+    folder = tables(place.folder / "export")
+    (folder / "iteminfo.csv").unlink()
+    visit = GOOD["setlinfo"]["mdtrt_id"]
+    theirs = {"LB": "med_chrgitm", "JE": "amt", "JL": "claa_sumfee", "YL": "clab_amt", "ZF": "fulamt_ownpay_amt"}
+    rows = [{"ZYLSH": visit, **{title: row[name] for title, name in theirs.items()}} for row in GOOD["iteminfo"]]
+    whole = dbf(folder / "iteminfo.dbf", rows, "CCNNNN")
+    mapping = place.folder / "titles.toml"
+    mapping.write_text(
+        '[setlinfo]\n"住院流水号" = "mdtrt_id"\n[values.gend]\n"男" = "1"\n[iteminfo]\nZYLSH = "mdtrt_id"\n'
+        'LB = "med_chrgitm"\nJE = "amt"\nJL = "claa_sumfee"\nYL = "clab_amt"\nZF = "fulamt_ownpay_amt"\n', "utf-8"
+    )  # fmt: skip
+    result = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["clean"]) == (0, 1), result.output
+    for broken in (whole[:-40], b"x" * 50, b""):
+        (folder / "iteminfo.dbf").write_bytes(broken)
+        result = place.run("import", "CONFIG", HOME, folder, "--mapping", mapping)
+        assert result.exit_code == 1
+        assert "MF12 iteminfo.dbf" in result.stderr
+
+
+def xml(*lists: dict[str, Any]) -> str:
+    def record(row: dict[str, str]) -> str:
+        return "".join(f"<{name}>{escape(text)}</{name}>" for name, text in row.items())
+
+    def node(name: str, value: Any) -> str:
+        inner = record(value) if name == "setlinfo" else "".join(f"<row>{record(row)}</row>" for row in value)
+        return f"<{name}>{inner}</{name}>"
+
+    inner = "".join(f"<list>{''.join(node(*one) for one in tree.items())}</list>" for tree in lists)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<lists xmlns="urn:liangding:settlement-lists:1">\n{inner}</lists>'
+
+
+def test_lists_may_come_as_xml(place: Place) -> None:
+    file = place.folder / "lists.xml"
+    file.write_text(xml(GOOD, changed(NEWBORN, {"setlinfo.mdtrt_id": "M2", "setlinfo.setl_id": "S2"})), "utf-8")
+    result = place.run("import", "CONFIG", HOME, file, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["clean"]) == (0, 2), result.output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda text: text.replace("<certno>", "<cert_no>").replace("</certno>", "</cert_no>"), "元素cert_no"),
+        (lambda text: text[:-20], "不是完好的XML"),
+        (lambda text: text.replace("<lists", "<!DOCTYPE x [<!ENTITY a 'b'>]><lists"), "DOCTYPE"),
+        (lambda text: text.replace("settlement-lists:1", "settlement-lists:9"), "lists"),
+        (lambda text: "", "不是完好的XML"),
+        (lambda text: text.replace("UTF-8", "GB2312"), "不是完好的XML"),
+    ],
+    ids=["unknown element", "cut", "doctype", "namespace", "empty", "encoding"],
+)
+def test_nothing_is_taken_of_xml_that_is_not_as_it_should_be(
+    place: Place, spoil: Callable[[str], str], words: str
+) -> None:
+    file = place.folder / "lists.xml"
+    file.write_text(spoil(xml(GOOD, changed(NEWBORN, {"setlinfo.mdtrt_id": "M2"}))), "utf-8")
+    result = place.run("import", "CONFIG", HOME, file)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert GOOD["setlinfo"]["certno"] not in result.output
+    assert place.status()["months"] == []
+
+
+def test_the_xsd_is_that_of_the_fields() -> None:
+    assert (schemas.ROOT / "settlement_list" / "lists.xsd").read_text("utf-8") == schema_of(rules().nodes)
 
 
 def test_wrong_usage(place: Place) -> None:

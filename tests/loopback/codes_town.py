@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random  # noqa: TID251  (a seeded one)
@@ -123,6 +124,7 @@ class CodesTown:
             reactor=self.reactor,
             clock=self.reactor,
             dice=Random(2),
+            entropy=os.urandom,
             config=self.config,
             institutions={
                 one.fixmedins_code: make_institution(one, {one.link: link}) for one in self.config.institution

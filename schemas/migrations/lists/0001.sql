@@ -44,3 +44,28 @@ CREATE TABLE finding (
   message TEXT NOT NULL,
   PRIMARY KEY (visit, n)
 ) STRICT, WITHOUT ROWID;
+
+-- Where a visit's list stands at the platform: sending (may have arrived), uploaded, refused, unknown, not_sent.
+-- digest: keyed, of the message that was sent.
+CREATE TABLE upload (
+  visit INTEGER PRIMARY KEY REFERENCES visit,
+  state TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  msgid TEXT NOT NULL,
+  setl_id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  setl_list_id TEXT NOT NULL,
+  text TEXT NOT NULL
+) STRICT;
+
+-- Every step of every upload stays.
+CREATE TABLE upload_step (
+  id INTEGER PRIMARY KEY,
+  visit INTEGER NOT NULL REFERENCES visit,
+  state TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  msgid TEXT NOT NULL,
+  text TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER step_stays BEFORE UPDATE ON upload_step BEGIN SELECT RAISE(ABORT, 'steps stay'); END;
+CREATE TRIGGER step_is_kept BEFORE DELETE ON upload_step BEGIN SELECT RAISE(ABORT, 'steps stay'); END;
