@@ -7,7 +7,7 @@ lock on a file of its own that the system lets go of on death.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -40,6 +40,14 @@ _READY = (
     "SELECT visit.id, mdtrt_id FROM examined JOIN visit ON visit.id = examined.visit "
     "WHERE fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' "
     "AND discharged <> '' AND visit.id > ? ORDER BY visit.id LIMIT ?"
+)
+_QUALITY = (
+    "SELECT quality.setl_id, qltctrl_rslt, quality.err_lv, quality.retn_flag, coalesce(exam_data_fld, ''), "
+    "coalesce(qltctrl_chk_rslt, ''), coalesce(dept, ''), coalesce(doctor, '') FROM quality "
+    "LEFT JOIN quality_detail USING (fixmedins_code, setl_id) LEFT JOIN visit ON visit.fixmedins_code = "
+    "quality.fixmedins_code AND visit.id IN (SELECT visit FROM upload WHERE upload.setl_id = quality.setl_id) "
+    "LEFT JOIN examined ON examined.visit = visit.id "
+    "WHERE quality.fixmedins_code = ? AND (setl_ym = ? OR ? = '') ORDER BY quality.setl_id, n"
 )
 _STATES = (
     "SELECT fixmedins_code, substr(discharged, 1, 7), state, count(*) FROM upload "
@@ -186,6 +194,10 @@ class ListsReader:
         query = f"{_UPLOAD} WHERE fixmedins_code = ? AND state IN ({marks}) ORDER BY upload.at_ms, visit"
         return [Upload(*row) for row in self.connection.execute(query, (institution, *states))]
 
+    def quality(self, institution: str, month: str) -> list[tuple[str, ...]]:
+        """Return (setl_id, rslt, err_lv, retn_flag, field, text, dept, doctor) of a month ('202610'), by settlement."""
+        return list(self.connection.execute(_QUALITY, (institution, month, month)))
+
     def states(self, wanted: Filter) -> list[tuple[str, str, str, int]]:
         """Return (institution, month of discharge, state, lists)."""
         where, values = wanted.where()
@@ -242,6 +254,16 @@ class ListsWriter(ListsReader):
         self.connection.execute("INSERT OR REPLACE INTO upload VALUES (?,?,?,?,?,?,?,?)", values)
         statement = "INSERT INTO upload_step (visit, state, at_ms, msgid, text) VALUES (?,?,?,?,?)"
         self.connection.execute(statement, (one.visit, one.state, one.at_ms, one.msgid, one.text))
+
+    def keep_quality(
+        self, institution: str, row: Sequence[str], details: Iterable[tuple[str, ...]], at_ms: int
+    ) -> None:
+        """Put what quality control says of a list in the place of what it said before. row: from setl_id on."""
+        self.connection.execute("INSERT OR REPLACE INTO quality VALUES (?,?,?,?,?,?,?,?,?)", (institution, *row, at_ms))
+        place = (institution, row[0])
+        self.connection.execute("DELETE FROM quality_detail WHERE fixmedins_code = ? AND setl_id = ?", place)
+        rows = ((*place, n, *detail) for n, detail in enumerate(details))
+        self.connection.executemany("INSERT INTO quality_detail VALUES (?,?,?,?,?,?,?)", rows)
 
 
 @contextmanager

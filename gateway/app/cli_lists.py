@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.app.cli_lists_collect import import_lists, status
-from gateway.app.cli_lists_upload import upload
+from gateway.app.cli_lists_upload import results, upload
 from gateway.app.codes_say import explained, progress, say_faults
 from gateway.app.lists_files import Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
@@ -123,5 +123,5 @@ def _say(
     raise SystemExit(FINDINGS if found else DONE)
 
 
-for _command in (import_lists, status, upload):
+for _command in (import_lists, results, status, upload):
     lists.add_command(_command)

@@ -36,8 +36,14 @@ LACKS_MAX = 100_000
 BATCH = 100
 _SHOWN = 20
 _STATES = {
-    "sending": "正在上传", "uploaded": "已上传", "refused": "平台拒绝", "unknown": "结果未知", "not_sent": "没有送达",
-}  # fmt: skip
+    "sending": "正在上传",
+    "uploaded": "已上传未提交",
+    "submitted": "已提交",
+    "returned": "质控退回",
+    "refused": "平台拒绝",
+    "unknown": "结果未知",
+    "not_sent": "没有送达",
+}
 COLUMNS = ("fixmedins_code", "dept", "doctor", "rule", "path", "message", "lists")
 
 

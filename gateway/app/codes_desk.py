@@ -20,6 +20,8 @@ from gateway.app.codes_uploading import Means, Uploading, Wanted
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
 from gateway.app.config_codes import library_place
+from gateway.app.lists_results import KIND as RESULTS
+from gateway.app.lists_results import ListsResults
 from gateway.app.lists_uploading import KIND as LISTS
 from gateway.app.lists_uploading import ListMeans, ListsUploading
 from gateway.core.catalogue import Field
@@ -108,6 +110,7 @@ class CodesDesk:
                 "cancel": lambda work: Uploading(self._means(), work).cancel(),
                 "compare": lambda work: Uploading(self._means(), work).compare(),
                 LISTS: lambda work: ListsUploading(self._list_means(work), work).upload(),
+                RESULTS: lambda work: ListsResults(self._list_means(work), work).fetch(),
                 "fetch": lambda work: self._fetching(work).fetch(),
                 "receive": lambda work: self._fetching(work).receive(),
             },

@@ -140,6 +140,7 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """How settlement lists are uploaded."""
 
     transaction: str = "4101"  # or 4101A, by the region's custom
+    submit: bool = True  # 4102 0 -> 1 after the upload; until then the platform has only a draft
     overwrites: bool = False  # whether a list sent again takes the place of the one before
     doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 4103 after an answer that was lost
     patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached

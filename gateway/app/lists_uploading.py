@@ -23,7 +23,9 @@ from gateway.lists.message import listed, message_of
 from gateway.lists.reading import HEAD
 
 KIND = "lists_upload"
-ASK = "4103"
+ASK, MOVE = "4103", "4102"
+SUBMITTED, APPROVED = "1", "2"  # stas_type
+_SENT_BACK = {"refused": "平台拒绝", "returned": "质控退回"}
 BATCH = 50
 NAMED_MAX = 1000
 WHO = "node"
@@ -51,6 +53,12 @@ class ListMeans:
         return self.config.lists
 
 
+def opened(means: ListMeans, work: Work) -> AbstractContextManager[Desk]:
+    """Open an institution's desk, on the orders' thread."""
+    one = means.institution
+    return desk(means.config, one.code, WHO, means.entropy, lambda: work.now_s, one.snapshot)
+
+
 @attrs.define(eq=False)
 class ListsUploading:
     """One order: every list of an institution that is complete and not at the platform."""
@@ -71,8 +79,9 @@ class ListsUploading:
     nodes: Any = attrs.field(init=False)
 
     async def upload(self) -> Ended:
-        """Ask for what is in doubt, then send what is ready."""
+        """Ask for what is in doubt, submit what waits for it, then send what is ready."""
         await self._resolve()
+        await self._unsubmitted()
         after = 0
         while True:
             last, batch = await self.work.db(lambda _, after=after: self._prepare(after))  # type: ignore[misc]
@@ -88,13 +97,13 @@ class ListsUploading:
     def _prepare(self, after: int) -> tuple[int, list[Prepared]]:
         """Return the last visit that was looked at, and of those after `after` what should be sent."""
         found: list[Prepared] = []
-        with self._opened() as opened:
-            visits = opened.writer.ready(self.means.institution.code, after, BATCH)
+        with opened(self.means, self.work) as place:
+            visits = place.writer.ready(self.means.institution.code, after, BATCH)
             for visit, mdtrt_id in visits:
-                tree = opened.translated(visit, mdtrt_id)
+                tree = place.translated(visit, mdtrt_id)
                 message = message_of(tree, self.nodes)
-                digest = hmac_sm3(opened.box.naming, encode_sorted(message)).hex()
-                known = opened.writer.upload(visit)
+                digest = hmac_sm3(place.box.naming, encode_sorted(message)).hex()
+                known = place.writer.upload(visit)
                 if known is not None and not self._again(known, digest):
                     continue
                 now_ms = self.work.desk.now_ms()
@@ -106,17 +115,17 @@ class ListsUploading:
         """Whether a list that was sent before may be sent (again)."""
         if known.state == "not_sent":
             return True
-        if known.state == "uploaded":
+        if known.state in ("uploaded", "submitted"):
             if known.digest == digest:
                 self._counted("same")
                 return False
             if not self.means.settings.overwrites:
                 self._name("changed", known, "上传后内容有变化：平台不接受覆盖，请先在平台退回（4102）")
             return self.means.settings.overwrites
-        if known.state == "refused" and known.digest == digest:
-            self._name("refused", known, f"平台拒绝后内容没有变化：{known.text}")
+        if known.state in ("refused", "returned") and known.digest == digest:
+            self._name(known.state, known, f"{_SENT_BACK[known.state]}后内容没有变化：{known.text}")
             return False
-        return known.state == "refused"
+        return known.state in ("refused", "returned")
 
     # --- sending --------------------------------------------------------------------------------------
 
@@ -131,8 +140,10 @@ class ListsUploading:
             await self._note(attrs.evolve(sending, state="not_sent", text=str(cause)))
             raise
         if outcome.kind == "done":
-            await self._note(attrs.evolve(sending, state="uploaded", setl_list_id=_list_id(outcome)))
+            there = attrs.evolve(sending, state="uploaded", setl_list_id=_list_id(outcome))
+            await self._note(there)
             self._counted("uploaded")
+            await self._submit(there, str(one.message[HEAD].get("psn_no", "")))
         elif outcome.kind == "refused":
             await self._note(attrs.evolve(sending, state="refused", text=outcome.text))
             self._counted("refused")
@@ -140,6 +151,28 @@ class ListsUploading:
         else:
             await self._resolve()  # and whether the platform lives shows before the next list
         await self.work.tell("上传结算清单", self.work.done + 1)
+
+    async def _submit(self, one: Upload, psn_no: str) -> None:
+        """Move the draft to submitted (4102 0 -> 1); where the answer does not say so, 4103 does."""
+        if not self.means.settings.submit:
+            return
+        link, patience_s = self.means.institution.link, self.means.settings.patience_s
+        words = {"stastinfo": [{"psn_no": psn_no, "setl_id": one.setl_id, "stas_type": SUBMITTED}]}
+        outcome = await self.work.send(link, MOVE, self.work.msgid(), words, patience_s)
+        if outcome.kind != "done":
+            asked = {"data": {"psn_no": psn_no, "setl_id": one.setl_id}}
+            shown = await self.work.ask(link, ASK, asked, patience_s)
+            head = listed(shown.output) if shown.kind == "done" else None
+            if head is None or head.texts.get("stas_type", "") not in (SUBMITTED, APPROVED):
+                self._name("unsubmitted", one, f"已上传，但没有提交成功：{outcome.text}")
+                return
+        await self._note(attrs.evolve(one, state="submitted"))
+        self._counted("submitted")
+
+    async def _unsubmitted(self) -> None:
+        """Submit what an earlier order had uploaded and could not submit."""
+        for one in await self.work.db(lambda _: self._uploads("uploaded")) if self.means.settings.submit else []:
+            await self._submit(one, await self._psn_no(one))
 
     async def _resolve(self) -> None:
         """Ask for every list whose answer was lost (4103); what is not there at the last asking stays unknown."""
@@ -168,18 +201,14 @@ class ListsUploading:
 
     async def _psn_no(self, one: Upload) -> str:
         def look(_: object) -> str:
-            with self._opened() as opened:
-                return str(opened.translated(one.visit, one.mdtrt_id)[HEAD].get("psn_no", ""))
+            with opened(self.means, self.work) as place:
+                return str(place.translated(one.visit, one.mdtrt_id)[HEAD].get("psn_no", ""))
 
         return await self.work.db(look)
 
-    def _opened(self) -> AbstractContextManager[Desk]:
-        one = self.means.institution
-        return desk(self.means.config, one.code, WHO, self.means.entropy, lambda: self.work.now_s, one.snapshot)
-
     def _uploads(self, *states: str) -> list[Upload]:
-        with self._opened() as opened:
-            return opened.writer.uploads(self.means.institution.code, *states)
+        with opened(self.means, self.work) as place:
+            return place.writer.uploads(self.means.institution.code, *states)
 
     # --- noting ---------------------------------------------------------------------------------------
 
@@ -187,8 +216,8 @@ class ListsUploading:
         at = attrs.evolve(one, at_ms=self.work.desk.now_ms())
 
         def write(_: object) -> None:
-            with self._opened() as opened, opened.writer.transaction():
-                opened.writer.step(at)
+            with opened(self.means, self.work) as place, place.writer.transaction():
+                place.writer.step(at)
 
         await self.work.db(write)
 

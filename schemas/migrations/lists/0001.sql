@@ -45,7 +45,8 @@ CREATE TABLE finding (
   PRIMARY KEY (visit, n)
 ) STRICT, WITHOUT ROWID;
 
--- Where a visit's list stands at the platform: sending (may have arrived), uploaded, refused, unknown, not_sent.
+-- Where a visit's list stands at the platform: sending (may have arrived), uploaded, submitted (4102), returned by
+-- quality control, refused, unknown, not_sent.
 -- digest: keyed, of the message that was sent.
 CREATE TABLE upload (
   visit INTEGER PRIMARY KEY REFERENCES visit,
@@ -69,3 +70,27 @@ CREATE TABLE upload_step (
 ) STRICT;
 CREATE TRIGGER step_stays BEFORE UPDATE ON upload_step BEGIN SELECT RAISE(ABORT, 'steps stay'); END;
 CREATE TRIGGER step_is_kept BEFORE DELETE ON upload_step BEGIN SELECT RAISE(ABORT, 'steps stay'); END;
+
+-- What the platform's quality control says of a list (4104), by settlement; values it quotes are not kept.
+CREATE TABLE quality (
+  fixmedins_code TEXT NOT NULL,
+  setl_id TEXT NOT NULL,
+  setl_ym TEXT NOT NULL,
+  qltctrl_rslt TEXT NOT NULL,
+  err_lv TEXT NOT NULL,
+  retn_flag TEXT NOT NULL,
+  qltctrl_ver TEXT NOT NULL,
+  qltctrl_time TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (fixmedins_code, setl_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE quality_detail (
+  fixmedins_code TEXT NOT NULL,
+  setl_id TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  exam_data_fld TEXT NOT NULL,
+  qltctrl_chk_rslt TEXT NOT NULL,
+  err_lv TEXT NOT NULL,
+  retn_flag TEXT NOT NULL,
+  PRIMARY KEY (fixmedins_code, setl_id, n)
+) STRICT, WITHOUT ROWID;
