@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from adapters.files.whole import written_whole
 from gateway.app.lists_form import Sheet
-from gateway.app.lists_work import check_file, line_of, means_for, written_whole
+from gateway.app.lists_work import check_file, line_of, means_for
 from gateway.lists.reading import Finding
 
 LISTS = 20_000

@@ -13,7 +13,7 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
 from adapters.files.cells import safe
-from adapters.files.whole import folder_of
+from adapters.files.whole import target_of
 
 WORKBOOK_ROWS_MAX = 1_048_575  # below the header
 
@@ -31,15 +31,15 @@ def write_rows(stream: TextIO, header: Sequence[str], rows: Iterable[Sequence[st
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write a file whole or not at all; return the number of rows. Raises OSError."""
-    folder_of(path)
-    part = path.with_name(f".{path.name}.part")
+    target = target_of(path)
+    part = target.with_name(f".{target.name}.part")
     try:
         if path.suffix.lower() == ".xlsx":
             count = _write_workbook(part, header, rows)
         else:
             with part.open("w", encoding="utf-8", newline="") as stream:
                 count = write_rows(stream, header, rows)
-        os.replace(part, path)
+        os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
     return count

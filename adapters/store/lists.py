@@ -164,6 +164,16 @@ class ListsReader:
         """Return the newest piece of each kind, oldest first."""
         return [StoredPiece(*row) for row in self.connection.execute(_PIECES, (visit,))]
 
+    def elsewhere(self, institution: str, setl_id: str, visit: int) -> bool:
+        """Say whether another visit's list names the same settlement."""
+        if not setl_id:
+            return False
+        query = (
+            "SELECT 1 FROM examined JOIN visit ON visit.id = examined.visit "
+            "WHERE setl_id = ? AND fixmedins_code = ? AND visit.id <> ? LIMIT 1"
+        )
+        return self.connection.execute(query, (setl_id, institution, visit)).fetchone() is not None
+
     def summaries(self, wanted: Filter) -> list[Summary]:
         """Return figures by institution and month of discharge."""
         where, values = wanted.where()

@@ -1,17 +1,20 @@
 """`liangding lists`: settlement lists. `check` works on files alone, for vendors (contract §2, annex L1 to L3)."""
 
+import os
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from adapters.files.whole import written_whole
 from gateway.app.cli_lists_collect import import_lists, status
 from gateway.app.cli_lists_upload import results, upload
 from gateway.app.codes_say import explained, progress, say_faults
 from gateway.app.lists_files import Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
 from gateway.app.lists_rules import COLLECTED, FORMS, region_rules
-from gateway.app.lists_work import Tally, check_file, line_of, means_for, plain, written_whole
+from gateway.app.lists_work import Tally, check_file, line_of, means_for, plain
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
 from gateway.core.dates import shanghai
@@ -70,6 +73,9 @@ def check(
                     tally = check_file(file, means, tell, sheets, tick)
             except Unreadable as cause:
                 end(FAILED, str(cause), as_json=as_json)
+            except BrokenPipeError:  # whoever was reading has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(FINDINGS)
         if html is not None:
             made_at = f"{shanghai(outside.now()):%Y-%m-%d %H:%M}"
             with written_whole(html) as paper:
@@ -84,6 +90,8 @@ def _distinct_files(file: Path, out: Path | None, html: Path | None, as_json: bo
     for path in (out, html):
         if path is not None and not path.parent.is_dir():
             end(USAGE, f"输出文件夹不存在：{path.parent}", as_json=as_json)
+        if path is not None and path.exists() and not path.is_file():
+            end(USAGE, f"输出不能是设备或文件夹：{path}", as_json=as_json)
 
 
 def _records(folder: Path | None, as_json: bool) -> dict[str, dict[str, CodeRecord]]:

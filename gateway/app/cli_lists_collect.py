@@ -79,8 +79,8 @@ def import_lists(
     _known(settings, institution, as_json)
     if kind not in KINDS:
         end(USAGE, f"没有这种部分：{kind}（可用：{'、'.join(KINDS)}）", as_json=as_json)
-    if not file.exists():
-        end(USAGE, f"文件不存在：{file}", as_json=as_json)
+    if not file.is_file() and not file.is_dir():
+        end(USAGE, f"不是文件或文件夹：{file}", as_json=as_json)
     tally = _Tally()
     with explained(as_json):
         try:

@@ -4,6 +4,7 @@ Every piece is sealed under the journal's key (annex X34); after each the visit'
 examined, and only codes, places and sentences of what was found are kept readable.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -32,13 +33,14 @@ from gateway.core.model import Entry
 from gateway.core.money import yuan
 from gateway.lists.checking import examine
 from gateway.lists.collecting import Collected, Piece, merged, visit_of
-from gateway.lists.reading import Finding, Record, day_of, read
+from gateway.lists.reading import Finding, Record, day_of, read, unwrapped
 from gateway.lists.rules import RuleSet
 from gateway.lists.settled import findings_of
 from gateway.lists.translating import translated
 from gateway.lists.world import CodeRecord, Surroundings
 
 SCRIPTS = tuple(schemas.read("migrations/lists", ".sql"))
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,30}", re.ASCII)
 DEPTS = ("dscg_caty", "dscg_dept_code", "adm_caty", "adm_dept_code", "opsp_diag_caty")
 
 
@@ -116,6 +118,7 @@ class Desk:
 
         Raises PieceRefused before anything is kept.
         """
+        tree = unwrapped(tree)
         visit_id = visit_of(tree, self.institution)
         content = encode_sorted(tree)
         digest = hmac_sm3(self.box.naming, content).hex()
@@ -134,10 +137,11 @@ class Desk:
 
     def collected(self, visit: int, visit_id: str) -> Collected:
         """Open a visit's newest pieces and put them together. Raises VaultError."""
-        return merged(
+        pieces = (
             Piece(one.kind, decode(self.box.vault.open(one.sealed, self._bound_to(visit_id, one.kind, one.digest))))
             for one in self.writer.pieces(visit)
         )
+        return merged(pieces, self.rules.nodes)
 
     def translated(self, visit: int, visit_id: str) -> dict[str, Any]:
         """Return a visit's list in national codes. Raises VaultError."""
@@ -152,6 +156,8 @@ class Desk:
         setl_id = head.texts.get("setl_id", "")
         known = self._settlement(setl_id)
         world = Surroundings(domains(), patterns(), self._records())
+        if self.writer.elsewhere(self.institution, setl_id, visit):
+            world.seen.add(setl_id)
         if known is not None and known.medfee_fen is not None:
             world.totals = {setl_id: Decimal(yuan(known.medfee_fen))}
         found = list(examine(tree, self.rules, world).findings)
@@ -173,10 +179,15 @@ class Desk:
     def _summary(self, head: Record, day: str, at_ms: int, found: tuple[Finding, ...]) -> Examination:
         errors = sum(one.level == "error" for one in found)
         return Examination(
-            at_ms=at_ms, rules=self.rules.version, setl_id=head.texts.get("setl_id", ""), discharged=day,
-            dept=next((head.texts[name] for name in DEPTS if name in head.texts), ""),
-            doctor=head.texts.get("chfpdr_code", ""), errors=errors, warnings=len(found) - errors,
+            at_ms=at_ms, rules=self.rules.version, setl_id=_readable(head.texts.get("setl_id", "")), discharged=day,
+            dept=next((_readable(head.texts[name]) for name in DEPTS if name in head.texts), ""),
+            doctor=_readable(head.texts.get("chfpdr_code", "")), errors=errors, warnings=len(found) - errors,
         )  # fmt: skip
+
+
+def _readable(code: str) -> str:
+    """Return what may rest readable: a code or number in its usual form; whatever else people write there is sealed."""
+    return code if _CODE.fullmatch(code) else ""
 
 
 def _once(unmapped: list[Finding], found: list[Finding]) -> Iterator[Finding]:

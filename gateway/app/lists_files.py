@@ -91,19 +91,22 @@ def _whole(stream: BinaryIO, file: Path) -> Iterator[Any]:
         raise Unreadable(f"{file}超过{WHOLE_MAX >> 20}MB：大文件请改为每行一份清单（JSON lines）")
     start = stream.tell()
     raw = stream.read()
-    tree = tree_of(raw)
-    if not isinstance(tree, NotAList) and type(tree) is not list:
-        yield tree
-    elif isinstance(tree, NotAList):
-        lines = [line for line in raw.splitlines() if line.strip()]
-        if len(lines) > 1 and any(_complete(line) for line in lines if line.startswith(b"{")):
-            stream.seek(start)
-            yield from _by_line(stream, lambda _: None)
+    if raw.lstrip().startswith(b"["):
+        try:
+            items = _ITEMS.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield NotAList("不是JSON：可能是格式错误、嵌套过深，或不是UTF-8编码")
         else:
-            yield tree
+            del raw
+            yield from (tree_of(bytes(item)) for item in items)
+        return
+    tree = tree_of(raw)
+    lines = [line for line in raw.splitlines() if line.strip()] if isinstance(tree, NotAList) else []
+    if len(lines) > 1 and any(_complete(line) for line in lines if line.startswith(b"{")):
+        stream.seek(start)
+        yield from _by_line(stream, lambda _: None)
     else:
-        del tree
-        yield from map(tree_of, map(bytes, _ITEMS.decode(raw)))
+        yield tree
 
 
 def tree_of(raw: bytes) -> Any:

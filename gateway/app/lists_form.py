@@ -17,6 +17,7 @@ from gateway.lists.reading import HEAD, Finding, Reading, Record
 from gateway.lists.rules import RuleSet
 from gateway.lists.world import Domain
 
+CELL_MAX = 200
 FORMS_MAX = 100  # lists on one page; the findings file has all
 _TEMPLATES = Path(__file__).parent / "templates"
 _PLAIN = re.compile(r"\w+")
@@ -128,7 +129,7 @@ def _table(node: str, reading: Reading, rules: RuleSet, at: dict[str, list[Findi
 
 
 def _shown(field: str, record: Record) -> str:
-    text = record.texts.get(field, "")
+    text = record.texts.get(field, "")[:CELL_MAX]
     if field in _HIDDEN:
         return f"{text[:2]}…{text[-2:]}" if len(text) > 4 else "…" if text else ""
     if field in _NAMES:

@@ -82,7 +82,7 @@ def region_rules(file: Path) -> RegionRules:
     """Read what a region does differently. Raises RulesError, OSError."""
     try:
         return msgspec.toml.decode(file.read_bytes(), type=RegionRules)
-    except msgspec.MsgspecError as cause:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise RulesError([f"{file}: {cause}"]) from cause
 
 

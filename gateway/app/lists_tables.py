@@ -44,12 +44,12 @@ def read_mapping(file: Path, nodes: Nodes) -> TitleMapping:
     """Read a mapping file. Raises BadMapping, OSError."""
     try:
         found = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, Any]])
-    except msgspec.MsgspecError as cause:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise BadMapping(f"{file}: {cause}") from cause
     values = found.pop(VALUES, {})
     for node, titles in found.items():
         for title, field in titles.items():
-            if node not in nodes or field not in {*nodes[node], VISIT}:
+            if node not in nodes or type(field) is not str or field not in {*nodes[node], VISIT}:
                 raise BadMapping(f"{file}: [{node}] {title} = {field}：没有这个节点或字段")
     known = {field for fields in nodes.values() for field in fields}
     for field, pairs in values.items():

@@ -1,16 +1,13 @@
 """Checking a file of settlement lists: every finding as a JSON line, figures, and the forms to be printed."""
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import attrs
 import msgspec
 
-from adapters.files.whole import folder_of
 from gateway.app.lists_files import NotAList, Tick, lists_of
 from gateway.app.lists_form import FORMS_MAX, Sheet
 from gateway.app.lists_rules import COLLECTED, domains, message_nodes, narrowed, patterns, rule_set
@@ -95,16 +92,3 @@ def line_of(number: int, one: Finding) -> bytes:
 def plain(one: Finding) -> dict[str, str]:
     """Return a finding as the contract's object, without its list."""
     return {"rule": one.rule, "level": one.level, "path": one.path, "message": one.message}
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears only when it is complete. Raises OSError; then what was there is untouched."""
-    folder_of(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,13 +9,15 @@ from typing import Any
 
 import attrs
 
-from gateway.lists.reading import HEAD, RECORDS_MAX, Finding, shown
+from gateway.core.jsontext import number_text
+from gateway.lists.reading import HEAD, RECORDS_MAX, FieldSpec, Finding, Nodes, shown, value_of
 
 KINDS: Mapping[str, str] = {
     "admission": "入院登记", "diagnosis": "诊断", "operation": "手术", "icu": "重症监护", "blood": "输血",
     "fees": "费用", "discharge": "出院", "settlement": "结算", "whole": "整份清单",
 }  # fmt: skip
 VISIT = "mdtrt_id"
+ID_MAX = 30
 NODES_MAX = 20
 FIELDS_MAX = 200
 RECORDS_KEPT_MAX = 2_000  # of one node of a piece: more than the rules take, so that they can say so
@@ -55,8 +57,8 @@ def visit_of(tree: Any, institution: str) -> str:
     if type(head) is not dict:
         raise PieceRefused(HEAD, "缺少setlinfo")
     visit = head.get(VISIT)
-    if type(visit) is not str or not visit.strip() or len(visit) > 30:
-        raise PieceRefused(f"{HEAD}.{VISIT}", "就诊ID没有填写，或超过30个字符：不知道属于哪次就诊")
+    if type(visit) is not str or not visit.strip() or len(visit) > ID_MAX or not visit.isprintable():
+        raise PieceRefused(f"{HEAD}.{VISIT}", f"就诊ID没有填写，或不是{ID_MAX}个以内的字符：不知道属于哪次就诊")
     whose = head.get("fixmedins_code")
     if whose not in (None, "", institution):
         raise PieceRefused(f"{HEAD}.fixmedins_code", "是另一家机构的清单")
@@ -75,7 +77,7 @@ def _bounded(name: str, node: Any) -> None:
         raise PieceRefused(name, f"字段超过{FIELDS_MAX}个")
 
 
-def merged(pieces: Iterable[Piece]) -> Collected:
+def merged(pieces: Iterable[Piece], nodes: Nodes) -> Collected:
     """Put pieces together, oldest first. Of contradicting values the newest stands in the tree, and is not sent."""
     newest: dict[str, Piece] = {}
     for piece in pieces:
@@ -87,12 +89,24 @@ def merged(pieces: Iterable[Piece]) -> Collected:
     found: list[Finding] = []
     for piece in newest.values():
         for place, holder, name, value in _members(piece.tree, tree, head):
-            if place in said and holder.get(name) != value:
+            spec = nodes[HEAD].get(name) if holder is head else None
+            if place in said and not _same(holder.get(name), value, spec):
                 who = f"{KINDS[said[place]]}与{KINDS[piece.kind]}"
                 found.append(Finding("SL-C001", "error", place, f"{who}所说不一致，请核对后更正其中一方"))
             holder[name] = value
             said[place] = piece.kind
     return Collected(tree, tuple(found))
+
+
+def _same(one: Any, other: Any, spec: FieldSpec | None) -> bool:
+    """Two ways of writing one value are no contradiction."""
+    if one == other:
+        return True
+    texts = (number_text(one), number_text(other))
+    if spec is None or texts[0] is None or texts[1] is None:
+        return False
+    values = (value_of(texts[0], spec.kind), value_of(texts[1], spec.kind))
+    return values[0] is not None and values[0] == values[1]
 
 
 def _members(piece: Tree, tree: Tree, head: Tree) -> Iterator[tuple[str, Tree, str, Any]]:

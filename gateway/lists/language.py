@@ -250,7 +250,8 @@ class _Parser:
         if name == "or0":
             if field.sort != "number":
                 self.fail("or0只用于数值字段")
-            return Expr(or_zero(run), "number", field.fields)
+            node, own = field.fields[0]
+            return Expr(or_zero(own, node != self.node), "number", field.fields)
         if name == "matches":
             self.take(",")
             try:

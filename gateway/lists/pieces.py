@@ -61,12 +61,12 @@ def comparison(sign: str, one: Run, other: Run, lenient: bool) -> Run:
     return kept
 
 
-def or_zero(run: Run) -> Run:
+def or_zero(field: str, of_head: bool) -> Run:
+    """Nothing is 0; what cannot be read is not (annex L3)."""
+
     def value(scope: Scope, row: Record) -> Any:
-        try:
-            return run(scope, row)
-        except Empty:
-            return Decimal(0)
+        holder = scope.reading.head if of_head else row
+        return holder.values[field] if field in holder.texts or field in holder.bad else Decimal(0)
 
     return value
 
@@ -97,9 +97,15 @@ def aggregated(node: str, field: str, chosen: Run | None) -> Run:
 
     def run(scope: Scope, row: Record) -> Decimal:
         total = Decimal(0)
-        for one in scope.reading.nodes[node]:
+        records = scope.reading.nodes[node]
+        if len(records) < scope.reading.given[node]:
+            raise Empty  # too many were given, which is told; nobody looked at the rest
+        for one in records:
             if chosen is None or _holds(chosen, scope, one):
-                total += one.values.get(field, Decimal(0)) if field else 1  # type: ignore[operator]  # a number field
+                if field and (field in one.texts or field in one.bad):
+                    total += one.values[field]  # type: ignore[operator]  # a number field; unreadable: Empty
+                elif not field:
+                    total += 1
         return total
 
     return run

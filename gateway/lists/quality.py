@@ -3,6 +3,7 @@
 Source: settlement_list.yaml transactions 4104; pages as pitfalls §3.7 (rows directly, or `data` beside the counts).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.lists.rules import RuleSet
 
 TEXT_MAX = 200
 DETAILS_MAX = 200
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 RETURNED = "1"  # retn_flag
 
 
@@ -48,7 +50,9 @@ def page_of(output: Any) -> tuple[list[Quality], int | None] | None:
     if type(rows) is not list or not all(type(row) is dict for row in rows):
         return None
     total = output.get("recordCounts") if type(output) is dict else None
-    return [_quality(row) for row in rows], int(str(total)) if str(total).isdigit() else None
+    return [_quality(row) for row in rows], int(total) if type(total) is int or (
+        type(total) is str and _COUNT.fullmatch(total)
+    ) else None
 
 
 def _quality(row: Mapping[str, Any]) -> Quality:

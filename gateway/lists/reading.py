@@ -29,6 +29,7 @@ _MOMENT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,6})?)?)?", re.ASCII
 )
 _DURATION = re.compile(r"([0-9]{1,4})/([01]?[0-9]|2[0-4])/([0-5]?[0-9]|60)", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{6,}")
 _STRANGE = re.compile(r"[^A-Za-z0-9_.\-]")
 
 _KIND_ZH: Mapping[Kind, str] = {
@@ -77,12 +78,15 @@ class Finding:
 
 @attrs.define
 class Record:
-    """One record of a node. texts: of everything filled; values: by kind, of what could be read; bad: of no kind."""
+    """One record of a node. texts: of everything filled; values: by kind, of what could be read; bad: of no kind;
+    strays: texts of fields nobody knows.
+    """
 
     index: int = 0
     texts: dict[str, str] = attrs.Factory(_Values)
     values: dict[str, Value] = attrs.Factory(_Values)
     bad: set[str] = attrs.Factory(set)
+    strays: dict[str, str] = attrs.Factory(dict)
 
 
 @attrs.define
@@ -157,6 +161,8 @@ def _fill(
         spec = fields.get(name)
         if spec is None:
             strange += 1
+            if type(given) is str:
+                record.strays[shown(name)] = given
             if strange <= RECORDS_MAX:
                 found.append(Finding("SL-S003", "warn", f"{place}.{shown(name)}", f"不认识的字段{shown(name)}，未检查"))
             continue
@@ -240,5 +246,5 @@ def _long(text: str, spec: FieldSpec) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a name somebody else chose, harmless and short."""
-    return _STRANGE.sub("?", name[:NAME_MAX])
+    """Return a name somebody else chose, harmless and short: not even a name may carry somebody's number."""
+    return _DIGITS.sub("?", _STRANGE.sub("?", name[:NAME_MAX]))

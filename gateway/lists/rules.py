@@ -311,7 +311,7 @@ def _without(text: str) -> Check:
         for node, records in scope.reading.nodes.items():
             for record in records:
                 place = node if node == HEAD else f"{node}[{record.index}]"
-                for name, value in record.texts.items():
+                for name, value in (*record.texts.items(), *record.strays.items()):
                     if text in value:
                         yield f"{place}.{name}"
 

@@ -22,7 +22,9 @@ _ID_CHECKS = "10X98765432"
 _ID = re.compile(r"[0-9]{17}[0-9Xx]", re.ASCII)
 _FEMALE = re.compile(r"O|N7[0-9]|N8|N9[0-8]|C5[1-8]|D2[5-7]")
 _MALE = re.compile(r"N4|N5[01]|C6[0-3]")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _TWO_DECIMALS = re.compile(r"-?[0-9]+(?:\.[0-9]{1,2})?", re.ASCII)
+_CHAPTER = re.compile(r"[0-9]{2}", re.ASCII)
 _GRAMS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,2})?", re.ASCII)
 
 
@@ -88,11 +90,15 @@ def _id18(world: World, text: str) -> bool:
     return _ID_CHECKS[total % 11] == text[17].upper()
 
 
-def _birth_of_id(world: World, text: str) -> datetime:
-    try:
-        return datetime(int(text[6:10]), int(text[10:12]), int(text[12:14]))  # noqa: DTZ001  # as above
-    except ValueError as cause:
-        raise Empty from cause
+def _id_born_on(world: World, text: str, birth: datetime) -> bool:
+    """The eight digits say the day; a day that never was is no excuse."""
+    return text[6:14] == f"{birth:%Y%m%d}"
+
+
+def _two_decimals(world: World, text: str) -> bool:
+    if not _NUMBER.fullmatch(text):
+        raise Empty  # told already: it is no amount at all
+    return bool(_TWO_DECIMALS.fullmatch(text))
 
 
 def _gend_of_id(world: World, text: str) -> str:
@@ -109,7 +115,7 @@ def _grams_ok(world: World, text: str, low: Decimal, high: Decimal) -> bool:
 
 def _operation_of_other_sex(world: World, code: str, gend: str) -> bool:
     """ICD-9-CM-3: 65 to 75 are a woman's, 60 to 64 a man's (annex L4)."""
-    if not code[:2].isdigit():
+    if not _CHAPTER.match(code):
         return False
     chapter = int(code[:2])
     return (gend == "1" and 65 <= chapter <= 75) or (gend == "2" and 60 <= chapter <= 64)
@@ -135,7 +141,7 @@ WORDS: Mapping[str, Word] = {
     "in_domain": Word(("raw", "quoted"), "truth", lambda world, text, domain: world.in_domain(domain, text)),
     "parts_in_domain": Word(("raw", "quoted"), "truth", _parts_in_domain),
     "id18_ok": Word(("raw",), "truth", _id18),
-    "birth_of_id": Word(("raw",), "moment", _birth_of_id),
+    "id_born_on": Word(("raw", "moment"), "truth", _id_born_on),
     "gend_of_id": Word(("raw",), "text", _gend_of_id),
     "day": Word(("moment",), "moment", _day),
     "days": Word(("moment", "moment"), "number", _days),
@@ -144,7 +150,7 @@ WORDS: Mapping[str, Word] = {
     "age_years": Word(("moment", "moment"), "number", _age_years),
     "newborn": Word(("moment", "moment"), "truth", _newborn),
     "grams_ok": Word(("raw", "number", "number"), "truth", _grams_ok),
-    "two_decimals": Word(("raw",), "truth", lambda world, text: bool(_TWO_DECIMALS.fullmatch(text))),
+    "two_decimals": Word(("raw",), "truth", _two_decimals),
     "starts": Word(("raw", "quoted..."), "truth", lambda world, text, *heads: text.startswith(heads)),
     "characters": Word(("raw",), "number", lambda world, text: Decimal(len(text))),
     "code_ok": Word(("quoted", "raw"), "truth", lambda world, system, code: world.code_ok(system, code)),

@@ -37,8 +37,8 @@ class Domain:
         if self.folded:
             value = folded(value)
         found = self.values.get(value)
-        if found is None and self.zero:
-            found = self.values.get(value[1:] if value.startswith("0") else "0" + value)
+        if found is None and self.zero and len(value) <= 2:
+            found = self.values.get(value[1:] if value.startswith("0") else f"0{value}" if len(value) == 1 else "")
         return found
 
 

@@ -22,7 +22,10 @@ FORMS = {"diagnosis": re.compile(r"[A-Z][0-9]{2}\.[0-9x]{3}(?:x[0-9]{3})?"), "do
 
 def test_pieces_of_a_visit_come_to_one_list_whatever_their_order() -> None:
     diagnoses = Piece("diagnosis", {"setlinfo": {"mdtrt_id": "M1", "poscode": ""}, "diseinfo": GOOD["diseinfo"]})
-    one, other = merged([ADMISSION, diagnoses, DISCHARGE]), merged([DISCHARGE, ADMISSION, diagnoses])
+    one, other = (
+        merged([ADMISSION, diagnoses, DISCHARGE], rules().nodes),
+        merged([DISCHARGE, ADMISSION, diagnoses], rules().nodes),
+    )
     assert one.tree == other.tree
     assert one.tree["setlinfo"] == ADMISSION.tree["setlinfo"] | DISCHARGE.tree["setlinfo"]
     assert one.tree["diseinfo"] == GOOD["diseinfo"]
@@ -31,7 +34,7 @@ def test_pieces_of_a_visit_come_to_one_list_whatever_their_order() -> None:
 
 def test_the_newest_piece_of_a_kind_replaces_the_one_before_with_all_it_said() -> None:
     corrected = Piece("admission", {"setlinfo": {"mdtrt_id": "M1", "adm_time": "2026-10-08 11:00:00"}})
-    found = merged([ADMISSION, DISCHARGE, corrected])
+    found = merged([ADMISSION, DISCHARGE, corrected], rules().nodes)
     assert found.tree["setlinfo"]["adm_time"] == "2026-10-08 11:00:00"
     assert "adm_caty" not in found.tree["setlinfo"]
     assert found.conflicts == ()
@@ -39,14 +42,27 @@ def test_the_newest_piece_of_a_kind_replaces_the_one_before_with_all_it_said() -
 
 def test_two_kinds_that_say_different_things_contradict_each_other() -> None:
     other = Piece("settlement", {"setlinfo": {"mdtrt_id": "M1", "dscg_time": "2026-10-16 09:00:00"}, "icuinfo": [{}]})
-    found = merged([ADMISSION, DISCHARGE, other])
+    found = merged([ADMISSION, DISCHARGE, other], rules().nodes)
     assert [(one.rule, one.level, one.path) for one in found.conflicts] == [
         ("SL-C001", "error", "setlinfo.dscg_time"),
     ]  # fmt: skip
     assert "出院与结算" in found.conflicts[0].message
     assert "2026" not in found.conflicts[0].message
-    agreed = merged([ADMISSION, DISCHARGE, Piece("settlement", DISCHARGE.tree)])
+    agreed = merged([ADMISSION, DISCHARGE, Piece("settlement", DISCHARGE.tree)], rules().nodes)
     assert agreed.conflicts == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other", "agree"),
+    [
+        ("acct_pay", "1000.00", "1000.0", True), ("acct_pay", 1000, "1000.00", True),
+        ("dscg_time", "2026-10-15 09:30", "2026-10-15 09:30:00", True), ("acct_pay", "1000.00", "1000.01", False),
+        ("psn_name", "甲", "乙", False), ("brdy", "x", "y", False), ("setl_id", "01", "1", False),
+    ],
+)  # fmt: skip
+def test_two_ways_of_writing_one_value_are_no_contradiction(field: str, one: Any, other: Any, agree: bool) -> None:
+    pieces = [Piece("fees", {"setlinfo": {field: one}}), Piece("settlement", {"setlinfo": {field: other}})]
+    assert (merged(pieces, rules().nodes).conflicts == ()) is agree
 
 
 @pytest.mark.parametrize(
@@ -54,6 +70,7 @@ def test_two_kinds_that_say_different_things_contradict_each_other() -> None:
     [
         ([], ""), ({}, "setlinfo"), ({"setlinfo": []}, "setlinfo"), ({"setlinfo": {}}, "setlinfo.mdtrt_id"),
         ({"setlinfo": {"mdtrt_id": " "}}, "setlinfo.mdtrt_id"), ({"setlinfo": {"mdtrt_id": 5}}, "setlinfo.mdtrt_id"),
+        ({"setlinfo": {"mdtrt_id": "a\x1b"}}, "setlinfo.mdtrt_id"),
         ({"setlinfo": {"mdtrt_id": "x" * 31}}, "setlinfo.mdtrt_id"),
         ({"setlinfo": {"mdtrt_id": "M1", "fixmedins_code": "H2"}}, "setlinfo.fixmedins_code"),
         ({"setlinfo": {"mdtrt_id": "M1"}, **{f"n{n}": [] for n in range(20)}}, ""),

@@ -1,6 +1,7 @@
 """`liangding lists check`: files of lists, findings as JSON lines, the printed form, exit codes (contract §2, §7)."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,27 @@ def test_wrong_usage_is_exit_code_2_and_an_unreadable_file_1(tmp_path: Path) -> 
     assert run(tmp_path / "none.json").exit_code == 1
     assert run(tmp_path).exit_code == 1
     assert file.read_text("utf-8") == text(GOOD)
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_a_device_is_never_written_over_and_a_link_is_followed(tmp_path: Path, option: str) -> None:
+    file = written(tmp_path, text([GOOD, BAD]))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(file, option, pipe).exit_code == 2
+    assert pipe.is_fifo()
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old", "utf-8")
+    link.symlink_to(target)
+    assert run(file, option, link).exit_code == 3
+    assert link.is_symlink()
+    assert "SL-R032" in target.read_text("utf-8")
+
+
+def test_a_broken_list_in_an_array_is_told_by_itself(tmp_path: Path) -> None:
+    result = run(written(tmp_path, f'[{text(GOOD)},{{"a": [}}]}},{text(BAD)}]'))
+    assert result.exit_code == 3
+    assert "SL-S001" in {rule for _, rule in found(result)}
 
 
 def test_the_printed_form_has_the_findings_beside_the_items_and_hides_the_person(tmp_path: Path) -> None:

@@ -146,6 +146,23 @@ def test_contradicting_pieces_are_told_and_both_stay(place: Place) -> None:
     assert place.take(corrected)["errors"] == 0
 
 
+def test_one_settlement_has_one_list(place: Place) -> None:
+    assert place.take(GOOD)["errors"] == 0
+    assert place.take(changed(GOOD, {"setlinfo.mdtrt_id": "M9"}))["rules"] == {"SL-X001": 1}
+    assert place.take(GOOD)["errors"] == 1  # nobody can say which of the two is right
+
+
+def test_an_envelope_is_taken_off(place: Place) -> None:
+    assert place.take({"infno": "4101", "input": GOOD})["clean"] == 1
+
+
+def test_what_is_no_code_does_not_rest_readable(place: Place) -> None:
+    place.take(changed(GOOD, {"setlinfo.chfpdr_code": "张三13800000000", "setlinfo.dscg_caty": "a\x1bb"}))
+    content = b"".join(path.read_bytes() for path in (place.folder / "data").iterdir())
+    assert b"13800000000" not in content.replace(GOOD["setlinfo"]["coner_tel"].encode(), b"")
+    assert {(one["dept"], one["doctor"]) for one in place.status()["lacks"]} == {("", "")}
+
+
 def test_nothing_of_a_person_rests_readable(place: Place) -> None:
     place.take(changed(GOOD, {"setlinfo.bill_no": ""}))
     content = b"".join(path.read_bytes() for path in (place.folder / "data").iterdir())
@@ -296,6 +313,14 @@ def test_nothing_is_taken_of_xml_that_is_not_as_it_should_be(
 
 def test_the_xsd_is_that_of_the_fields() -> None:
     assert (schemas.ROOT / "settlement_list" / "lists.xsd").read_text("utf-8") == schema_of(rules().nodes)
+
+
+def test_a_mapping_that_is_no_text_is_wrong_usage(place: Place) -> None:
+    mapping = place.folder / "titles.toml"
+    folder = tables(place.folder / "export")
+    for content in (b"\xff", b"[setlinfo]\na = [1]", b"[setlinfo]\na = {x = 1}"):
+        mapping.write_bytes(content)
+        assert place.run("import", "CONFIG", HOME, folder, "--mapping", mapping).exit_code == 2
 
 
 def test_wrong_usage(place: Place) -> None:

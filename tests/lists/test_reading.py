@@ -6,6 +6,7 @@ import pytest
 from listed import EXAMPLES, changed, findings, rules_of
 
 GOOD = EXAMPLES["good"]
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 ICU = {
     "scs_cutd_ward_type": "4", "scs_cutd_inpool_time": "2026-10-10 12:00:00",
     "scs_cutd_exit_time": "2026-10-11 12:00:00", "scs_cutd_sum_dura": "1/0/0",
@@ -48,6 +49,44 @@ def test_what_is_wrong_with_the_structure_is_told_with_its_place(
         else:
             tree[holder] = value
     assert sorted((one.rule, one.level, one.path) for one in findings(tree)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"iteminfo[0].amt": "abc"}, {"SL-S002"}),
+        ({"setlinfo.acct_pay": "1,000.00"}, {"SL-S002"}),
+        ({"setlinfo.psn_selfpay": "1e400"}, {"SL-S002"}),
+        ({"setlinfo.acct_pay": ""}, {"SL-M002", "SL-M003"}),
+        ({"payinfo[0].fund_payamt": ""}, {"SL-M002", "SL-M014"}),
+        ({"oprninfo[0].oprn_oprt_code": "²³.1"}, {"SL-O002"}),
+        ({"setlinfo.certno": "99010119611345001X", "setlinfo.brdy": "1961-03-05"}, {"SL-F002"}),
+        ({"setlinfo.patn_rlts": "012"}, {"SL-D004"}),
+        ({"setlinfo.patn_rlts": "1"}, set()),
+        ({"setlinfo.bed_no": "a^b"}, {"SL-S003", "SL-F010"}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told_once_and_is_not_nothing(changes: dict[str, Any], expected: set[str]) -> None:
+    assert {rule for rule, _, _ in told(changes)} == expected
+
+
+def test_an_impossible_day_in_an_identity_number_is_not_that_of_the_birth() -> None:
+    stem = "99010119611345001"
+    digit = "10X98765432"[sum(int(d) * w for d, w in zip(stem, WEIGHTS, strict=True)) % 11]
+    assert [(rule, path) for rule, _, path in told({"setlinfo.certno": stem + digit})] == [
+        ("SL-F003", "setlinfo.certno"),
+    ]  # fmt: skip
+
+
+def test_of_too_many_records_nothing_is_counted_that_nobody_looked_at() -> None:
+    tree = changed(GOOD, {"setlinfo.diag_code_cnt": "60"})
+    tree["diseinfo"] = [{**GOOD["diseinfo"][1], "diag_code": f"I10.x00x{n:03}"} for n in range(60)]
+    assert rules_of(findings(tree)) == {"SL-S005", "SL-X003"}
+
+
+def test_a_name_nobody_knows_carries_no_number_out() -> None:
+    (one,) = findings({**GOOD, "setlinfo": {**GOOD["setlinfo"], "id990101196103050018": "x"}})
+    assert "990101196103050018" not in one.path + one.message
 
 
 def test_numbers_may_be_written_as_json_numbers() -> None:

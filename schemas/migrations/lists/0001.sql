@@ -34,6 +34,7 @@ CREATE TABLE examined (
   warnings INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX examined_day ON examined (discharged);
+CREATE INDEX examined_setl ON examined (setl_id) WHERE setl_id <> '';
 
 CREATE TABLE finding (
   visit INTEGER NOT NULL REFERENCES visit,
