@@ -21,6 +21,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?").
 _CLOSED = {"mdtrt_cert_type", "insutype", "opter_type__envelope"}
 _NOT_REQUIRED = {("2203", "dise_codg"), ("2203", "dise_name")}  # empty for an ordinary visit (example exchange 3)
 _EITHER = {"feedetl_sn"}  # number or text (annex X31)
+_SETS = {"medtype_list"}  # 4105: "a set" whose form no table tells; a list or a text with commas is taken
 COMPLAINTS_MAX = 5
 
 Complaint = Callable[[Any], str | None]
@@ -34,7 +35,15 @@ class Field:
     required: bool
     complaint: Complaint
     system: str
-    when: tuple[str, frozenset[str]] | None
+    when: tuple[str, frozenset[str] | None] | None
+    """Required where that other field has one of these values; None: any value at all."""
+
+    def missing(self, record: Json) -> bool:
+        """Return whether another field of the record asks for this one, and it is not there."""
+        if self.when is None or not _empty(record.get(self.name)):
+            return False
+        other, values = record.get(self.when[0]), self.when[1]
+        return not _empty(other) if values is None else other in values
 
 
 @attrs.frozen
@@ -98,12 +107,17 @@ def _anything(value: Any) -> str | None:
     return None
 
 
+def _scalar(value: Any) -> str | None:
+    return None if isinstance(value, int | str | Decimal) else "应为文本或数值"
+
+
 def _serial(value: Any) -> str | None:
     return None if isinstance(value, int | str) and len(str(value)) <= 30 else "应为30位以内的序号"
 
 
 @functools.cache
-def _dictionaries() -> Mapping[str, frozenset[str]]:
+def dictionaries() -> Mapping[str, frozenset[str]]:
+    """Name of a dictionary -> its values."""
     found = {}
     for _, raw in schemas.read("dictionaries", ".json"):
         facts = msgspec.json.decode(raw)
@@ -112,7 +126,7 @@ def _dictionaries() -> Mapping[str, frozenset[str]]:
 
 
 def _closed(dictionary: str) -> frozenset[str] | None:
-    values = _dictionaries().get(dictionary, frozenset())
+    values = dictionaries().get(dictionary, frozenset())
     return values if dictionary in _CLOSED or values == {"0", "1"} else None
 
 
@@ -120,6 +134,8 @@ def _complaint_of(facts: Json) -> Complaint:
     kind, length = facts["type"], str(facts.get("len") or "")
     if facts["name"] in _EITHER:
         return _serial
+    if facts["name"] in _SETS:
+        return _anything
     if kind in ("date", "datetime"):
         return _date
     if kind in ("number", "integer"):
@@ -134,11 +150,18 @@ def _complaint_of(facts: Json) -> Complaint:
 def _field(infno: str, facts: Json, inner: bool) -> Field:
     name, when = facts["name"], facts.get("required_when") or {}
     required = bool(facts.get("required")) and facts.get("required_base", True) is not False
-    condition = (when["field"], frozenset(when["equals"])) if "field" in when and "equals" in when else None
+    condition: tuple[str, frozenset[str] | None] | None = None
+    if "equals" in when:
+        condition = (when["field"], frozenset(when["equals"]))
+    elif when.get("present"):
+        required, condition = False, (when["field"], None)
+    complaint = _anything if inner else _complaint_of(facts)
+    if infno == "4101A" and facts.get("unverified"):  # seen at one implementer, without types
+        complaint = _scalar
     return Field(
         name,
         required and (infno, name) not in _NOT_REQUIRED,
-        _anything if inner else _complaint_of(facts),
+        complaint,
         facts.get("code_system", ""),
         condition,
     )
@@ -192,8 +215,11 @@ def record_complaints(node: Node, record: Json) -> list[str]:
             wrong = field.complaint(value)
             if wrong:
                 found.append(f"{name}{wrong}")
-    for field in node.conditional:
-        assert field.when is not None
-        if record.get(field.when[0]) in field.when[1] and _empty(record.get(field.name)):
-            found.append(f"{field.name}不能为空")
+    found += [f"{field.name}不能为空" for field in node.conditional if field.missing(record)]
     return found
+
+
+def unwrapped(infno: str, body: Any) -> Any:
+    """`input` with its nodes at the top; the rows of 4102 stand in a node `data` on some wires (pitfalls §3.16)."""
+    inner = body.get("data") if infno == "4102" and isinstance(body, dict) else None
+    return inner if isinstance(inner, dict) else body

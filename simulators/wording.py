@@ -24,7 +24,8 @@ class Dice(Protocol):
 
 def paged(rows: Sequence[_Row], shown: Callable[[_Row], Json], facts: Json) -> Json:
     """The page that page_num and page_size of a query name, and what the answer says of pages."""
-    number, size = max(1, int(facts["page_num"])), min(PAGE_MAX, max(1, int(facts["page_size"])))
+    number, size = (int(Decimal(facts[name])) for name in ("page_num", "page_size"))
+    number, size = max(1, number), min(PAGE_MAX, max(1, size))
     return {
         "data": [shown(row) for row in rows[(number - 1) * size : number * size]],
         "pageNum": number,
