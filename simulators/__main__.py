@@ -27,6 +27,7 @@ from simulators.drive import Pool
 from simulators.faults import EveryNth
 from simulators.his import Institution
 from simulators.hospital import Hospital
+from simulators.list_desk import ListDesk
 from simulators.load import Tally
 from simulators.mixture import MIXES
 from simulators.people import PERSONS_MAX
@@ -71,6 +72,14 @@ def _platform_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--diary", type=click.Path(dir_okay=False, path_type=Path), help="请求流水文件：重启后照此恢复账本"
         ),
+        click.option(
+            "--lists-review-after",
+            type=click.FloatRange(0),
+            default=5.0,
+            show_default=True,
+            help="清单提交后几秒出质控结论",
+        ),
+        click.option("--lists-overwrite", is_flag=True, help="未提交的清单可用同一业务流水号再次上传（覆盖）"),
         click.option(
             "--lose-every", type=click.IntRange(0), default=0, help="每N笔结算丢失一次答复，方式轮换；0＝不丢"
         ),
@@ -118,6 +127,8 @@ def _serve(
     ca: Path | None,
     lose_every: int,
     diary: Path | None,
+    lists_overwrite: bool,
+    lists_review_after: float,
 ) -> None:
     gate: access.Gatekeeper = access.open_gate
     if verify_signature != "none":
@@ -128,7 +139,8 @@ def _serve(
     dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
     book = Diary(diary) if diary is not None else None
     keep = {} if book is None else {"diary": book.write}
-    one = kind(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, **keep)
+    lists = ListDesk(lists_overwrite, lists_review_after)
+    one = kind(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, lists=lists, **keep)
     if lose_every:
         one.faults = EveryNth(lose_every)
     if book is not None:

@@ -84,6 +84,13 @@ def _line_complaints(record: Json, where: str) -> Iterator[str]:
         yield f"{where}单价乘数量与金额不符"
 
 
+def service_day(infno: str, body: Any) -> str:
+    """Return the day on which codes without a date of their own count: a list's is the discharge (annex L4)."""
+    head = body.get("setlinfo") if infno in ("4101", "4101A") else None
+    left = head.get("dscg_time") if isinstance(head, dict) else None
+    return left[:10] if isinstance(left, str) else ""
+
+
 def input_complaints(infno: str, body: Json, day: str, known: Known = national.complaint) -> list[str]:
     """Everything wrong with `input`, at most COMPLAINTS_MAX; day (yyyy-MM-dd): for codes without a date.
 

@@ -6,6 +6,7 @@ import attrs
 
 from simulators import stamps
 from simulators.benefit import Kind, Partition, Split
+from simulators.list_desk import ListDesk
 from simulators.people import AREA, Person, person
 from simulators.wording import Json
 
@@ -133,7 +134,7 @@ class Settlement:
 class Books:
     """Everything the platform remembers; in memory, lost with the process."""
 
-    def __init__(self, persons: int) -> None:
+    def __init__(self, persons: int, lists: ListDesk | None = None) -> None:
         """persons: how many of the invented city's people are insured here (numbers 0..persons-1)."""
         self.people: dict[str, Person] = {}
         self.by_certno: dict[str, Person] = {}
@@ -152,12 +153,18 @@ class Books:
         self.filed: dict[str, list[Json]] = {}
         self.mapped: dict[tuple[str, str, str, str], Json] = {}
         """Catalogue mappings in force: (institution, its own code, list type, national code) -> the row of 3301."""
+        self.lists = lists or ListDesk()
         self._serial = 0
 
     def new_id(self, letter: str, now_s: float) -> str:
         """A number of the platform's own, unique over restarts that are a second apart."""
         self._serial += 1
         return f"{AREA}{letter}{stamps.dense(now_s)}{self._serial:07d}"
+
+    def new_list_id(self) -> str:
+        """A setl_list_id: nine characters (4101)."""
+        self._serial += 1
+        return f"{self._serial:09d}"
 
     def keep_file(self, letter: str, filename: str, content: bytes, now_s: float) -> str:
         """Store a file; gives its file_qury_no (at most 30 characters)."""

@@ -39,7 +39,7 @@ def _header(home: Institution, case: Json) -> Json:
         "coner_addr": "示例路1号",
         "coner_tel": "00000000000",
         "adm_way": "1",
-        "trt_type": "1",
+        "trt_type": "10",
         "adm_time": begin,
         "adm_dept_code": department[0],
         "adm_dept_name": department[1],

@@ -270,16 +270,6 @@ def keep(books: Books, call: Call) -> Json:
     return {}
 
 
-def keep_settlement_list(books: Books, call: Call) -> Json:
-    """4101: the list of a settlement this institution made."""
-    facts = call.body["setlinfo"]
-    row = books.settlements.get(facts["setl_id"])
-    if row is None or row.institution != call.institution or row.mdtrt_id != facts["mdtrt_id"] or not row.live:
-        raise Refusal("结算ID不存在或已撤销")
-    keep(books, call)
-    return {"data": {"setl_list_id": books.new_id("L", call.now_s)}}
-
-
 def catalogue_pages(books: Books, call: Call) -> Json:
     """1312: the medical catalogue by pages."""
     facts = call.body["data"]
@@ -332,7 +322,6 @@ HANDLERS: Mapping[str, Handler] = {
     "2001": benefits,
     "3101": audit,
     "3102": audit,
-    "4101": keep_settlement_list,
     "5201": find_visits,
     "5202": find_diagnoses,
     "5203": find_settlement,

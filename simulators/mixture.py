@@ -137,7 +137,7 @@ class Mixture:
     def prepare(self, plan: Sequence[str]) -> list[Script]:
         """Scripts that bring everything the plan uses up onto the platform."""
         need = Counter(plan)
-        settled = need["2208"] + min(need["4101"], 20) + (1 if need["4101"] else 0)
+        settled = need["2208"] + need["4101"]
         batches = need["2207"] + settled + min(need["2206"], 50)
         visits = max(-(-batches // _BATCHES), min(200, need["2203"] + need["2204"] + need["3101"]), 1)
         stays = need["2304"] + need["2402"] + (10 if need["2301"] else 0)
@@ -150,7 +150,7 @@ class Mixture:
     def finish(self, plan: Sequence[str]) -> list[Script]:
         """A second round of preparation: what must already be settled, and stays that are ready to be."""
         need = Counter(plan)
-        settled = need["2208"] + min(need["4101"], 20) + (1 if need["4101"] else 0)
+        settled = need["2208"] + need["4101"]
         # one person's batches far apart: settlements of a person are taken one at a time (reversal.md §7)
         self.stock.batches = deque(sorted(self.stock.batches, key=lambda entry: str(entry[1]["batch"])[-1]))
         leaving = [self.stock.leaving.popleft() for _ in range(min(need["2304"], len(self.stock.leaving)))]
@@ -328,8 +328,8 @@ class Mixture:
         return home, audit_question(home, visit, goods.pick(self._dice, SOLD, 4)), visit["insuplc"]
 
     def _list(self) -> tuple[Institution, Json, str]:
-        """4101 of the settlement at the end: refunds take from the front."""
-        home, batch = self.stock.settled[-1]
+        """4101 of the settlement at the end: refunds take from the front. A settlement has one list."""
+        home, batch = self.stock.settled.pop()
         case = batch | {"diseases": [home.diagnosis(), home.diagnosis()], "begin_s": home.now_s() - 172_800}
         return home, settlement_list(home, case, batch["setlinfo"], []), batch["insuplc"]
 

@@ -14,6 +14,8 @@ from simulators import archives, checks, lookups, national, settling, shapes, st
 from simulators.access import Gatekeeper, open_gate
 from simulators.faults import Fault, Weather, calm
 from simulators.ledger import Books, Call, Refusal
+from simulators.list_desk import ListDesk
+from simulators.lists import HANDLERS as LISTS
 from simulators.people import AREA
 from simulators.visits import Handler
 from simulators.wording import Dice, Json, read_object, write
@@ -21,6 +23,7 @@ from simulators.wording import Dice, Json, read_object, write
 JSON_TYPE = "application/json;charset=utf-8"
 HANDLERS: Mapping[str, Handler] = {
     **lookups.HANDLERS,
+    **LISTS,
     **visits.HANDLERS,
     **settling.HANDLERS,
     **statements.HANDLERS,
@@ -65,7 +68,8 @@ class Platform:
 
     clock: seconds() is the time of all stamps, callLater books late when a fault says so. dice: a pinch of real life in
     the receiver's message numbers. persons: insured persons (numbers 0..persons-1 of `simulators.people`).
-    faults may be set at any time. diary: told the time and the envelope of everything before it is processed.
+    lists: how it treats settlement lists. faults may be set at any time. diary: told the time and the envelope of
+    everything before it is processed.
     """
 
     def __init__(
@@ -76,12 +80,13 @@ class Platform:
         persons: int = 2000,
         gate: Gatekeeper = open_gate,
         require_sign_in: bool = False,
+        lists: ListDesk | None = None,
         diary: Callable[[float, Json], None] = lambda at_s, request: None,
     ) -> None:
         self.faults: Weather = calm
         self.known: checks.Known = national.complaint
         self._diary = diary
-        self.books = Books(persons)
+        self.books = Books(persons, lists)
         self._clock = clock
         self._dice = dice
         self._gate = gate
@@ -150,7 +155,9 @@ class Platform:
             raise Refusal("交易编号不存在")
         wrong = checks.envelope_complaints(envelope)
         if not wrong:
-            wrong = checks.input_complaints(infno, envelope["input"], envelope["inf_time"][:10], self.known)
+            body = shapes.unwrapped(infno, envelope["input"])
+            day = checks.service_day(infno, body) or envelope["inf_time"][:10]
+            wrong = checks.input_complaints(infno, body, day, self.known)
         if wrong:
             raise Refusal("；".join(wrong[:_LISTED]))
         if self._require_sign_in and infno != "9001" and envelope.get("sign_no") not in self.books.signed_in:
@@ -162,7 +169,7 @@ class Platform:
             envelope["fixmedins_name"],
             envelope["opter"],
             self._clock.seconds(),
-            envelope["input"],
+            body,
         )
 
     def _misbehave(self, envelope: Json, infno: str, fault: Fault) -> Reply:
@@ -227,5 +234,8 @@ class Platform:
         if path == "/sim/ledger":
             return Reply(200, JSON_TYPE, write({"rows": self.ledger(), "count": len(self.books.settlements)}))
         if path == "/sim/stats":
-            return Reply(200, JSON_TYPE, write({"counts": self.counts, "visits": len(self.books.visits)}))
+            lists = self.books.lists.tally(self._clock.seconds())
+            return Reply(
+                200, JSON_TYPE, write({"counts": self.counts, "visits": len(self.books.visits), "lists": lists})
+            )
         return Reply(404, JSON_TYPE, write({"code": 404, "message": "地址不存在"}))

@@ -42,7 +42,7 @@ def _check_echo(facts: Json, sums: Partition, *, required: bool) -> None:
             raise Refusal(f"{name}与预结算结果不符，请重新预结算")
 
 
-def _fund_lines(row: Settlement) -> list[Json]:
+def fund_lines(row: Settlement) -> list[Json]:
     part, sign = row.split, row.sign
     basic, large = _FUNDS["390" if row.insutype == "390" else "310"]
     amounts = [(basic, part.hifp_fen), ("320100", part.cvlserv_fen), (large, part.hifes_fen), ("610100", part.maf_fen)]
@@ -178,7 +178,7 @@ def _cover(books: Books, visit: Visit, facts: Json, lines: list[Line]) -> Split:
 
 def _trial(books: Books, call: Call, visit: Visit, facts: Json, lines: list[Line]) -> Json:
     row = _row(call, visit, facts, _cover(books, visit, facts, lines), "")
-    return {"setlinfo": setlinfo(books, row, call.now_s), "setldetail": _fund_lines(row)}
+    return {"setlinfo": setlinfo(books, row, call.now_s), "setldetail": fund_lines(row)}
 
 
 def _settle(books: Books, call: Call, visit: Visit, facts: Json, lines: list[Line]) -> Json:
@@ -186,7 +186,7 @@ def _settle(books: Books, call: Call, visit: Visit, facts: Json, lines: list[Lin
     books.add(row)
     for line in lines:
         line.settled_by = row.setl_id
-    return {"setlinfo": setlinfo(books, row, call.now_s), "setldetail": _fund_lines(row)}
+    return {"setlinfo": setlinfo(books, row, call.now_s), "setldetail": fund_lines(row)}
 
 
 def trial_outpatient(books: Books, call: Call) -> Json:
@@ -286,7 +286,7 @@ def _refund(books: Books, call: Call, kind: Kind) -> Json:
     info = setlinfo(books, back, call.now_s)
     if kind == "outpatient":
         info["pdn_cash_pay"] = info.pop("psn_cash_pay")  # so spelled in 2208 (pitfall 8)
-    return {"setlinfo": info, "setldetail": _fund_lines(back)}
+    return {"setlinfo": info, "setldetail": fund_lines(back)}
 
 
 def refund_outpatient(books: Books, call: Call) -> Json:

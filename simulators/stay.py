@@ -4,7 +4,7 @@ from collections.abc import Generator
 from decimal import Decimal
 
 from simulators import goods
-from simulators.his import Answer, Script, Step, Talk, certificate, plain
+from simulators.his import Answer, GaveUp, Script, Step, Talk, certificate, plain
 from simulators.hospital import ECHOED, SOLD, Hospital
 from simulators.listing import settlement_list
 from simulators.people import AREA, Person
@@ -37,7 +37,17 @@ class Ward:
             done = yield from self._settle(case)
         if listed:
             body = settlement_list(home, case, done.output["setlinfo"], done.output.get("setldetail") or [])
-            yield from home.ask("4101", body, case["insuplc"])
+            yield from self._file_list(body, case["insuplc"])
+
+    def _file_list(self, body: Json, insuplc: str) -> Talk:
+        """4101; refused after an unanswered attempt, 4103 tells whether that attempt was the one that arrived."""
+        home, head = self._hospital, body["setlinfo"]
+        try:
+            return (yield from home.ask("4101", body, insuplc))
+        except GaveUp as why:
+            if not why.doubted:
+                raise
+        return (yield from home.ask("4103", {"data": {name: head[name] for name in ("psn_no", "setl_id")}}, insuplc))
 
     def false_start(self, who: Person) -> Script:
         """Admitted, charged, and gone before anything was done: 2302 of everything, then 2404."""
