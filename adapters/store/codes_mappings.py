@@ -122,14 +122,15 @@ def raw_records(reader: CodesReader, system: str, codes: Collection[str]) -> lis
     look = LibraryLook.of(reader, system)
     versions = standing(look.versions)
     found = (look.find(code, versions) for code in sorted(codes))
-    return [_row(record) for record in found if record is not None]
+    return [raw_row(record) for record in found if record is not None]
 
 
 def raw_library(reader: CodesReader, system: str) -> Iterator[RawRow]:
     """Yield the whole library in force with its other columns."""
     look = LibraryLook.of(reader, system)
-    return map(_row, look.records(standing(look.versions)))
+    return map(raw_row, look.records(standing(look.versions)))
 
 
-def _row(one: StoredRecord) -> RawRow:
+def raw_row(one: StoredRecord) -> RawRow:
+    """Return a record as the checks read it."""
     return one.code, one.name, one.begndate, one.enddate, one.vali_flag, one.gray, one.raw

@@ -23,6 +23,7 @@ from adapters.store.codes_mappings import (
     papers,
     raw_library,
     raw_records,
+    raw_row,
 )
 from adapters.store.codes_reader import Batch, CodesReader
 from gateway.app.codes_library import definition, shape_of
@@ -36,6 +37,7 @@ from gateway.codes.faults import Faults
 from gateway.codes.local_facts import fact_titles
 from gateway.codes.mapping import Proposed
 from gateway.core.catalogue import CodeSystemSpec
+from gateway.core.dates import day_of
 
 FEW = 2000  # codes that are looked up one by one rather than by reading the whole library
 Specs: TypeAlias = Mapping[str, CodeSystemSpec]
@@ -157,8 +159,26 @@ def _records(
         found |= {row[0]: national((*row, "")) for row in light}
         ending = [code for code, one in found.items() if one.record[2] <= warn_until and code not in full]
         found |= {row[0]: national(row) for row in raw_records(reader, system, ending)}
+    found |= _dropped(reader, system, codes - found.keys())
     others = _replacements(found, warn_until)
     return found | {row[0]: national(row) for row in raw_records(reader, system, others)}
+
+
+def _dropped(reader: CodesReader, system: str, codes: Collection[str]) -> dict[str, National]:
+    """Return the last records of the codes a whole release names no more; each ends the day before that release.
+
+    The national platform took such a code out of use, so it ended (MA05); MA06 is for codes no release ever held.
+    """
+    look = LibraryLook.of(reader, system)
+    wholes = [version for version in look.versions[1:] if version.whole]
+    found: dict[str, National] = {}
+    for code in sorted(codes) if wholes else ():
+        if record := next(iter(look.history(code)), None):
+            by = next(version for version in wholes if version.id > record.library)
+            last = after(day_of(by.at_ms / 1000), -1)
+            ended = attrs.evolve(record, enddate=min(record.enddate or last, last))
+            found[code] = attrs.evolve(national(raw_row(ended)), dropped=True)
+    return found
 
 
 def _replacements(found: Mapping[str, National], warn_until: str) -> set[str]:
@@ -321,7 +341,6 @@ def dying_mappings(reader: CodesReader, specs: Specs, system: str, since: str, u
     those whose code no library ever held are not, since it did not die (MA06 tells of them).
     """
     found = []
-    look = LibraryLook.of(reader, system)
     for institution in institutions_of(reader, system):
         rows = [
             Proposed(line, local, target, begins, ends, evidence)
@@ -332,9 +351,6 @@ def dying_mappings(reader: CodesReader, specs: Specs, system: str, since: str, u
         ground = ground_of(reader, specs, system, institution, live, since)
         for row in live:
             one = ground.target(row.national)
-            if one is None and look.history(row.national):  # a whole release does not name it any more
-                message = f"国家编码{row.national}在最新的全量目录中已不再列出"
-                found.append(Dying(institution, row.local, row.national, "", "", message))
             if one is not None and one.record[2] < min(row.until, until):
                 last = one.record[2]
                 when = f"在{last}后停用" if last else "已停用"

@@ -81,6 +81,13 @@ def test_a_whole_release_that_drops_a_code_lists_who_stands_on_it(ready: Desk) -
         ready.run("import", ready.config, SYSTEM, ready.file("whole.csv", whole), "--full", "--json").stdout
     )
     assert told["affected"] == {HOSPITAL: 1}
+    ready.map_import("local_code,national_code\nMB3,M77777\nMB4,M01600\n", "--maker", "甲")
+    found = check(ready, code=3)
+    # What no release ever held is a wrong code; what the national platform took out of use has ended.
+    assert [(one["local_code"], one["rule"]) for one in found] == [("MB3", "MA06"), ("MB2", "MA05"), ("MB4", "MA05")]
+    assert "最新的全量目录不再列出" in found[1]["message"]
+    before = places(check(ready, "--date", "2026-11-17", code=3))
+    assert before == [("2", "MA06", "error"), ("3", "MA05", "warn"), ("3", "MA05", "warn")]
 
 
 def test_a_findings_file_in_no_folder_names_the_folder(ready: Desk) -> None:

@@ -71,7 +71,8 @@ _DECODER = msgspec.json.Decoder(dict[str, str])
 
 @attrs.frozen
 class National:
-    """One record in force. record: its name and the days it is usable; raw: its other columns as JSON, '' = not read.
+    """One record in force. record: its name and the days it is usable; raw: its other columns as JSON, '' = not read;
+    dropped: it is in force no more, since a whole release left it out.
 
     Attributes are read when asked for: a big mapping names hundreds of thousands of records, of most of which no rule
     asks anything.
@@ -80,6 +81,7 @@ class National:
     code: str
     record: Record
     raw: str
+    dropped: bool = False
 
     def says(self, attribute: str) -> str:
         """Return an attribute, '' when the library does not say."""

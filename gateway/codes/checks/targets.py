@@ -90,12 +90,13 @@ def useless(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding]:
 
 
 def replacement(one: National, ground: Ground) -> str:
-    """Return what to say of the code a record names in its place."""
+    """Return what to say of why a record ended, and of the code it names in its place."""
+    why = "，最新的全量目录不再列出" if one.dropped else ""
     code = one.says("replaced_by")
     if not code:
-        return ""
+        return why
     other = ground.target(code)
-    return f"，替代编码为{code}" + (f"（{other.record[0]}）" if other is not None and other.record[0] else "")
+    return f"{why}，替代编码为{code}" + (f"（{other.record[0]}）" if other is not None and other.record[0] else "")
 
 
 def _wrong_code(row: Proposed, ground: Ground) -> Finding | None:
