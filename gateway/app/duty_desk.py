@@ -239,7 +239,7 @@ def check_steps(desk: Desk, entries: Iterable[Known], name: StepName, who: str, 
     for one in entries:
         why = allowed(one, name, desk.register(one.system).assigns)
         if not why and second and same_person(one.maker, who):
-            why = f"MA17 {one.id}号：申报人与审核人不能是同一人"
+            why = f"MA17 {one.id}号：申报人与{'赋码人' if name == 'assigned' else '审核人'}不能是同一人"
         if why:
             problems.append(why)
     if problems:

@@ -45,7 +45,7 @@ from gateway.codes.duty_entries import (
 )
 from gateway.codes.duty_steps import Known, StepName, needs_code
 from gateway.codes.faults import Fault, Faults
-from gateway.core.dates import is_date
+from gateway.core.dates import day_of, is_date
 
 LIMITS = Limits(size_bytes=16 << 20, rows=ENTRIES_MAX)
 _OWNER = re.compile(r"[0-9A-Z]{6,30}")
@@ -226,7 +226,12 @@ def proposals(
 def assign(
     desk: Desk, texts: Sequence[str], operator: str, seen: str, division: str = "", code: str = ""
 ) -> list[Proposal]:
-    """Give the entries the codes that were proposed and seen. Raises DutyRefused when they would be others now."""
+    """Give the entries the codes that were proposed and seen.
+
+    Raises DutyUsage without an operator, DutyRefused when the codes would be others now.
+    """
+    if not operator.strip():
+        raise DutyUsage("MA17 赋码须用--operator给出赋码人，须与申报人不同")
     entries, found, now = proposals(desk, texts, division, code)
     for one in entries:
         check_person(operator, desk.register(one.system).reviewers, "审核人")
@@ -284,7 +289,10 @@ def _window_row(register: Register, entry: Known, values: dict[str, str]) -> lis
 
 
 def report(desk: Desk, texts: Sequence[str], operator: str, receipt: str, day: str) -> list[Known]:
-    """Mark exported entries as reported up, with the day and the receipt."""
+    """Mark exported entries as reported up, with the day and the receipt.
+
+    Raises DutyUsage for a day after today or before the entry was first exported: nothing was there to be reported.
+    """
     if not receipt.strip() or len(receipt) > 200:
         raise DutyUsage("上报回执号不能为空，不超过200字")
     if not is_date(day) or day > desk.today:
@@ -293,8 +301,16 @@ def report(desk: Desk, texts: Sequence[str], operator: str, receipt: str, day: s
     with desk.looking() as reader:
         entries = chosen(reader, texts)
     check_steps(desk, entries, "reported", operator, second=False)
+    early = [f"{one.id}号在{since}才导出，上报日期不能早于这一天" for one in entries if day < (since := _export_day(one))]
+    if early:
+        raise DutyUsage(*early)
     _step(desk, entries, "reported", operator, note=receipt.strip(), day=day)
     return entries
+
+
+def _export_day(entry: Known) -> str:
+    """Return the day an exported entry was exported first; a second file of it changes nothing."""
+    return day_of(next(step.at_ms for step in entry.steps if step.step == "exported") / 1000)
 
 
 def _step(

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from duty_rig import CONFIG, HOSPITAL, OTHER, DutyRig, doctor, identity
+from duty_rig import CONFIG, DAY, HOSPITAL, OTHER, DutyRig, doctor, identity
 
 LIBRARY = "dr_code,psn_name,prac_cert_no,fixmedins_code,begndate,enddate,vali_flag,ver\n"
 TWO_DOCTORS = (
@@ -130,6 +130,8 @@ def test_nobody_reviews_returns_or_numbers_what_they_filed(rig: DutyRig) -> None
     rig.duty("review", "1", "--reviewer", "审核人", "--accept", seen)
     code = rig.told("assign", "1")["accept"]
     assert "MA17" in rig.duty("assign", "1", "--operator", "申报人", "--accept", code, code=1).stderr
+    told = rig.duty("assign", "1", "--accept", code, code=2).stderr
+    assert "--operator" in told and "审核人" not in told
     assert rig.states() == ["reviewed"]
 
 
@@ -317,6 +319,19 @@ def test_wrong_numbers_and_owners_are_wrong_usage(rig: DutyRig) -> None:
     rig.duty("report", "1", "--operator", "甲", "--receipt", "r", code=1)  # not exported yet
     rig.export()
     rig.duty("report", "1", "--operator", "甲", "--receipt", "r", "--date", "2026-11-19", code=2)
+
+
+def test_nothing_was_reported_before_it_was_exported(rig: DutyRig) -> None:
+    rig.request(doctor(1))
+    rig.review("1")
+    rig.assign("1")
+    rig.export()
+    rig.now += DAY
+    rig.duty("export", "doctor", "1", "--operator", "上报人", "--out", str(rig.folder / "again.csv"))
+    report = ("report", "1", "--operator", "上报人", "--receipt", "r", "--date")
+    assert "1号在2026-11-18才导出" in rig.duty(*report, "2026-11-17", code=2).stderr
+    assert rig.states() == ["exported"]
+    rig.duty(*report, "2026-11-18")
 
 
 def test_the_key_is_made_once_and_a_lost_one_is_not_replaced(rig: DutyRig) -> None:
