@@ -29,6 +29,10 @@ _ROW = ("row", "local_code", "national_code", "valid_from", "valid_to", "evidenc
 _WORDS: Mapping[str, str] = {
     "propose": "导入草稿", "retire": "提出停用", "check": "核对", "return": "退回", "approve": "复核生效",
 }  # fmt: skip
+# To look, or to approve whatever waits, is done when nothing does (exit code 0); a batch or content asked for by name
+# that waits no longer is a failure (1).
+NOTHING_SAID = "没有待复核的对码"
+NOTHING: Mapping[str, Any] = {"version": "", "rows": [], "findings": [], "count": 0}
 
 
 @contextmanager
@@ -36,7 +40,7 @@ def _told(as_json: bool) -> Iterator[None]:
     try:
         yield
     except NothingWaits as cause:
-        end(FAILED, f"没有待复核的对码{cause}", as_json=as_json)
+        end(FAILED, f"{NOTHING_SAID}{cause}", as_json=as_json)
     except NotInForce as cause:
         end(FAILED, f"没有生效中的对码，未作改变：{cause}", as_json=as_json)
 
@@ -70,7 +74,13 @@ def review_command(
     if returned_for and not reviewer:
         end(USAGE, "退回须用--reviewer给出复核人", as_json=as_json)
     with explained(as_json), _told(as_json):
-        found = review(store, institution, system, version, reviewer, returned_for, outside.now())
+        try:
+            found = review(store, institution, system, version, reviewer, returned_for, outside.now())
+        except NothingWaits:
+            if version or returned_for:
+                raise  # what was asked for by name is not there
+            show(NOTHING, [NOTHING_SAID], as_json)
+            sys.exit(DONE)
         if out is not None:
             write_table(out, _ROW, (_cells(row) for row in found.rows if row.line in found.lines))
     show(_plain(found), _lines(found, bool(reviewer), returned_for), as_json)

@@ -7,13 +7,13 @@ import click
 
 from adapters.files.export import write_rows, write_table
 from gateway.app.cli_codes_check import check_command
-from gateway.app.cli_codes_life import history_command, retire_command, review_command
+from gateway.app.cli_codes_life import NOTHING_SAID, history_command, retire_command, review_command
 from gateway.app.codes_files import reading
 from gateway.app.codes_life import current
 from gateway.app.codes_place import place
 from gateway.app.codes_say import explained, progress, refuse, say_faults
 from gateway.app.codes_work import Approved, approve, import_mapping
-from gateway.app.say import DONE, FINDINGS, USAGE, Outside, end, show
+from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
 from gateway.codes.local_facts import title
 
@@ -118,9 +118,11 @@ def approve_batches(
         done, remaining = approve(
             there.store, institution, system, reviewer, every, outside.now(), content.lower(), there.names_sent
         )
+    if content and not done:
+        end(FAILED, f"{NOTHING_SAID}，--hash所指的内容没有生效：可能已复核或已退回", as_json=as_json)
     for one in done:
         say_faults(one.refused, one.source)
-    lines = [_told(one) for one in done] or ["没有待复核的对码"]
+    lines = [_told(one) for one in done] or [NOTHING_SAID]
     if remaining:
         lines.append(f"另有{remaining}个更早的文件还有未生效的行，可用--all一并复核")
     show({"approvals": [_approval(one) for one in done], "remaining": remaining}, lines, as_json)

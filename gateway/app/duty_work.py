@@ -301,7 +301,9 @@ def report(desk: Desk, texts: Sequence[str], operator: str, receipt: str, day: s
     with desk.looking() as reader:
         entries = chosen(reader, texts)
     check_steps(desk, entries, "reported", operator, second=False)
-    early = [f"{one.id}号在{since}才导出，上报日期不能早于这一天" for one in entries if day < (since := _export_day(one))]
+    early = [
+        f"{one.id}号在{since}才导出，上报日期不能早于这一天" for one in entries if day < (since := _export_day(one))
+    ]
     if early:
         raise DutyUsage(*early)
     _step(desk, entries, "reported", operator, note=receipt.strip(), day=day)

@@ -97,8 +97,12 @@ def test_nobody_looks_through_or_gives_back_what_is_his_own(ready: Desk) -> None
 def test_what_was_given_back_waits_no_longer(ready: Desk) -> None:
     ready.map_import(TWO, "--maker", "甲")
     assert "已退回：第2行依据不足" in say(ready, "review", "--reviewer", "乙", "--return", "第2行依据不足")
-    assert "没有待复核" in say(ready, "review", code=1)
+    # Nothing to do is done; what was asked for by name and waits no longer is a failure.
+    assert "没有待复核" in say(ready, "review")
+    assert life(ready, "review", "--reviewer", "乙")["count"] == 0
     assert "没有待复核" in say(ready, "approve", "--reviewer", "乙")
+    assert "没有生效" in say(ready, "approve", "--reviewer", "乙", "--hash", "0" * 64, code=1)
+    assert "没有待复核" in say(ready, "review", "--reviewer", "乙", "--return", "再看", code=1)
     assert ready.target("MB1") == "no_row"
     ready.map_import(TWO, "--maker", "甲")
     assert "没有待复核的对码m9" in say(ready, "review", "--version", "m9", code=1)
