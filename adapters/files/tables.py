@@ -80,17 +80,25 @@ class Table:
     place: Callable[[], int]
     first: list[str] | None
 
-    def rows(self, as_written: str = "") -> Iterator[tuple[int, list[str]]]:
+    def title(self, name: str) -> str:
+        """Return what the file calls one of our columns."""
+        return self.header[self.at[name]] if name in self.at else name
+
+    def rows(self, as_written: str = "", faulty: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Yield (line, cleaned cells in the order of the header) of every row without fault; report the others.
 
-        as_written: our name of a column that is handed on byte for byte. Raises TableRefused when the rest cannot be
-        read.
+        as_written: our name of a column that is handed on byte for byte; faulty: hand on rows with faulty cells too,
+        those cells empty, so that a person is told all that is wrong with a row at once. Raises TableRefused when the
+        rest cannot be read.
         """
         untouched = self.at.get(as_written, -1)
         for count, (line, cells) in enumerate(self._records(), start=1):
             if count > self.limits.rows:
                 raise TableRefused(line, "MF05", f"行数超过上限{self.limits.rows}")
-            if self._sound(line, cells):
+            wrong = self._wrong(line, cells)
+            if not wrong or (faulty and len(cells) == len(self.header)):
+                for number in wrong:
+                    cells[number] = ""
                 cleaned = [clean(cell) for cell in cells]
                 if untouched >= 0:
                     cleaned[untouched] = cells[untouched]
@@ -114,16 +122,17 @@ class Table:
             if cells:
                 yield start, cells
 
-    def _sound(self, line: int, cells: list[str]) -> bool:
+    def _wrong(self, line: int, cells: list[str]) -> list[int]:
+        """Report the faults of a row and return which cells have them."""
         if len(cells) != len(self.header):
             self.report(line, "", "MF03", f"应有{len(self.header)}列，实有{len(cells)}列")
-            return False
-        sound = True
-        for title, cell in zip(self.header, cells, strict=True):
+            return [0]
+        wrong = []
+        for number, cell in enumerate(cells):
             if cell and (fault := self._fault(cell)):
-                self.report(line, title, *fault)
-                sound = False
-        return sound
+                self.report(line, self.header[number], *fault)
+                wrong.append(number)
+        return wrong
 
     def _fault(self, cell: str) -> tuple[str, str] | None:
         if len(cell) > self.limits.cell_characters:

@@ -36,9 +36,10 @@ def read_caps(file: Path) -> dict[str, tuple[Cap, ...]]:
             amount, level = number(cell["amount"]), cell.get("level", "")
             begndate, enddate = (day_text(cell.get(name, "")) for name in ("begndate", "enddate"))
             if amount is None or level not in _LEVELS:
-                faults.add(line, "amount" if amount is None else "level", "MF07", "限价金额或限价医院等级不能识别")
+                wrong = table.title("amount" if amount is None else "level")
+                faults.add(line, wrong, "MF07", "限价金额或限价医院等级不能识别")
             elif begndate is None or enddate is None:
-                faults.add(line, "begndate", "MF08", "不是有效日期")
+                faults.add(line, table.title("begndate"), "MF08", "不是有效日期")
             elif cell.get("vali_flag", "1") != "0":
                 one = Cap(amount=amount, level=_LEVELS[level], begndate=begndate, enddate=enddate)
                 caps.setdefault(cell["code"], []).append(one)

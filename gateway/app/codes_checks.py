@@ -199,7 +199,7 @@ def check_file(file: Path, system: str, ground: Callable[[Sequence[Proposed]], G
     faults = Faults()
     with ExitStack() as stack:
         table = opened(file, mapping_shape(system), faults, stack, Limits(size_bytes=512 << 20, rows=1_000_000))
-        rows = mapping.parse(lines_of(file, table, faults), table.at, None, faults)
+        rows = mapping.parse(lines_of(file, table, faults), table.at, None, faults, table.title)
     if not rows and not faults:
         faults.add(0, "", "MF02", "文件没有数据行")
         raise Refused(file, faults)
@@ -251,7 +251,8 @@ def read_library(file: Path, system: str, form: re.Pattern[str]) -> Iterator[Raw
     spec = definition(system)
     with ExitStack() as stack:
         table = opened(file, shape_of(spec), faults, stack, Limits())
-        for row in library.parse(lines_of(file, table, faults), table.header, table.at, form, faults, spec.key):
+        lines = lines_of(file, table, faults)
+        for row in library.parse(lines, table.header, table.at, form, faults, spec.key, table.title):
             yield row.code, row.name, row.begndate, row.enddate, row.vali_flag, row.gray, row.raw
     if faults:
         raise Refused(file, faults)
@@ -267,9 +268,9 @@ def opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: L
 
 
 def lines_of(file: Path, table: Table, faults: Faults) -> Iterator[tuple[int, list[str]]]:
-    """Yield a table's sound rows. Raises Refused when the rest cannot be read."""
+    """Yield a table's rows, faulty cells empty. Raises Refused when the rest cannot be read."""
     try:
-        yield from table.rows()
+        yield from table.rows(faulty=True)
     except TableRefused as cause:
         faults.add(cause.line, "", cause.rule, cause.message)
         raise Refused(file, faults) from cause

@@ -71,9 +71,9 @@ def opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: L
 
 
 def lines_of(table: Table, faults: Faults, tick: Tick) -> Iterator[tuple[int, list[str]]]:
-    """Yield a table's rows; what ends the reading becomes a fault like the others."""
+    """Yield a table's rows, faulty cells empty; what ends the reading becomes a fault like the others."""
     try:
-        for number, row in enumerate(table.rows()):
+        for number, row in enumerate(table.rows(faulty=True)):
             if number % 2000 == 0:
                 tick(table.place())
             yield row

@@ -97,7 +97,7 @@ def import_library(
         counter = _Counter(ver)
         for _ in version.add(counter.cells(rows_of(spec, table, faults, tick))):
             tick(table.place())
-        _enter(version, spec, faults)
+        _enter(version, spec, faults, table)
         if not faults and not version.count:
             faults.add(0, "", "MF02", "文件没有数据行")
         if faults or not counter.ver:
@@ -112,11 +112,17 @@ def import_library(
 def rows_of(spec: CodeSystemSpec, table: Table, faults: Faults, tick: Tick) -> Iterator[library.LibraryRow]:
     """Yield the rows of an opened library file that have no fault."""
     form = systems.record_form(spec)
-    return library.parse(lines_of(table, faults, tick), table.header, table.at, form, faults, spec.key)
+    return library.parse(lines_of(table, faults, tick), table.header, table.at, form, faults, spec.key, table.title)
 
 
-def _enter(version: LibraryWriter, spec: CodeSystemSpec, faults: Faults) -> None:
-    order = library.Order(faults, periods=spec.key[-1:] == ("begndate",))
+def order_of(spec: CodeSystemSpec, faults: Faults, table: Table) -> library.Order:
+    """Return what watches the codes of a library file for those that come twice."""
+    periods = spec.key[-1:] == ("begndate",)
+    return library.Order(faults, periods, library.title_of_code(spec.key, table.title), table.title("begndate"))
+
+
+def _enter(version: LibraryWriter, spec: CodeSystemSpec, faults: Faults, table: Table) -> None:
+    order = order_of(spec, faults, table)
     for one in version.enter():
         order.passes(one.code, one.line, one.enddate)
 

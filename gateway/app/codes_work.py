@@ -78,7 +78,7 @@ def import_mapping(
         if table is None:
             return faults
         form = systems.record_form(spec) if spec else None
-        rows = mapping.parse(lines_of(table, faults, tick), table.at, form, faults)
+        rows = mapping.parse(lines_of(table, faults, tick), table.at, form, faults, table.title)
     if not faults and not rows:
         faults.add(0, "", "MF02", "文件没有数据行")
     if faults:

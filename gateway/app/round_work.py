@@ -109,7 +109,7 @@ def _import_prices(writer: RoundsWriter, kind: str, file: Path, deed: Deed) -> i
                 file, Shape(titles=shape.titles(), key=("code", "value")), faults.add, stack, _FILE_LIMITS
             )
             number = writer.begin_list(kind, file.name, deed)
-            count = writer.add_prices(number, prices(table.rows(), table.at, shape, faults))
+            count = writer.add_prices(number, prices(table.rows(), table.at, shape, faults, table.title))
         except TableRefused as cause:
             faults.add(cause.line, "", cause.rule, cause.message)
     if faults:

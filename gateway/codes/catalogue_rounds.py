@@ -12,7 +12,7 @@ from typing import Literal
 import attrs
 import msgspec
 
-from gateway.codes.faults import Faults
+from gateway.codes.faults import Faults, Title
 from gateway.codes.library import day_text
 from gateway.core.codes import LATEST
 from gateway.core.dates import day_of
@@ -175,23 +175,30 @@ LIMITS = PriceShape(
 
 
 def prices(
-    lines: Iterable[tuple[int, Sequence[str]]], at: Mapping[str, int], shape: PriceShape, faults: Faults
+    lines: Iterable[tuple[int, Sequence[str]]],
+    at: Mapping[str, int],
+    shape: PriceShape,
+    faults: Faults,
+    title: Title = str,
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield (code, whose, value) of every row without fault; add the faults. The value carries its days."""
+    """Yield (code, whose, value) of every row without fault; add the faults. The value carries its days.
+
+    title: what the file calls our columns.
+    """
     for line, cells in lines:
         cell = {name: cells[number] for name, number in at.items()}
         before = faults.count
         if not cell["code"]:
-            faults.add(line, "code", "MF07", "编码为空")
+            faults.add(line, title("code"), "MF07", "编码为空")
         days = [day_text(cell.get(name, "")) for name in ("begndate", "enddate")]
         if None in days:
-            faults.add(line, "begndate", "MF08", "不是有效日期")
+            faults.add(line, title("begndate"), "MF08", "不是有效日期")
         if cell.get("vali_flag") == "0":
             value = "停用"
         else:
             value = _number(cell["value"])
             if not value:
-                faults.add(line, "value", "MF07", f"{shape.title}应为不小于0的数字")
+                faults.add(line, title("value"), "MF07", f"{shape.title}应为不小于0的数字")
         if faults.count == before:
             label = "/".join(cell[name] for name in sorted(cell) if name.startswith("label") and cell[name])
             span = f"（{days[0] or '不限'}至{days[1] or '不限'}）" if any(days) else ""

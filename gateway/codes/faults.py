@@ -8,10 +8,11 @@ MF07 code or flag missing or malformed · MF08 dates · MF09 national code break
 MF10 duplicate · MF11 control characters · MF12 packed file
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
+Title = Callable[[str], str]  # what a file calls one of our columns
 KEPT_MAX = 1000  # annex C1: all, at most 1,000
 
 
@@ -35,15 +36,30 @@ class Fault:
 
 @attrs.define(eq=False)
 class Faults:
-    """Collects faults; keeps the first 1,000 and counts all."""
+    """Collects faults; keeps the first 1,000 and counts all.
+
+    A row's faults come one after the other. Of one cell the first is kept: what is read as a formula, say, is also no
+    code, and the first says what to mend.
+    """
 
     kept: list[Fault] = attrs.Factory(list)
     count: int = 0
+    _line: int = -1
+    _columns: set[str] = attrs.Factory(set)  # told of this line
 
     def add(self, line: int, column: str, rule: str, message: str) -> None:
+        if line != self._line:
+            self._line, self._columns = line, set()
+        if column and column in self._columns:
+            return
+        self._columns.add(column)
         self.count += 1
         if len(self.kept) < KEPT_MAX:
             self.kept.append(Fault(line, column, rule, message))
+
+    def touch(self, line: int, *columns: str) -> bool:
+        """Say whether the row at hand has a fault: any, or one in these columns."""
+        return line == self._line and (not columns or not self._columns.isdisjoint(columns))
 
     def __bool__(self) -> bool:
         return self.count > 0

@@ -7,7 +7,7 @@ from typing import Protocol
 import attrs
 import msgspec
 
-from gateway.codes.faults import Faults
+from gateway.codes.faults import Faults, Title
 from gateway.codes.mapping import NATIONAL_MAX
 from gateway.codes.systems import UNKEPT_COLUMNS
 from gateway.core.code_systems import KEY_JOIN
@@ -74,26 +74,31 @@ def parse(
     form: re.Pattern[str],
     faults: Faults,
     key: Sequence[str] = (),
+    title: Title = str,
 ) -> Iterator[LibraryRow]:
-    """Yield the rows without fault; add every fault of form to `faults`. key: the columns that make up the code."""
-    kept = [(number, title) for number, title in enumerate(header) if title not in UNKEPT_COLUMNS]
+    """Yield the rows without fault; add every fault of form to `faults`.
+
+    key: the columns that make up the code; title: what the file calls our columns.
+    """
+    code_title = title_of_code(key, title)
+    kept = [(number, column) for number, column in enumerate(header) if column not in UNKEPT_COLUMNS]
     encode = msgspec.json.Encoder().encode
     for line, cells in lines:
         cell = {name: cells[number] for name, number in at.items()}
-        before = faults.count
-        begndate, enddate = _dates(line, cell, faults)
+        begndate, enddate = _dates(line, cell, faults, title)
         code = _joined(cell, key, begndate) if key else cell["code"]
         flag, gray = cell.get("vali_flag") or "1", cell.get("gray") or "0"
-        _check_code(line, code, form, faults)
+        if fault := _code_fault(code, form):
+            faults.add(line, code_title, *fault)
         if flag not in ("0", "1"):
-            faults.add(line, "vali_flag", "MF07", "有效标志应为0或1")
+            faults.add(line, title("vali_flag"), "MF07", "有效标志应为0或1")
         if gray not in ("0", "1"):
-            faults.add(line, "gray", "MF07", "灰码标志应为0或1")
+            faults.add(line, title("gray"), "MF07", "灰码标志应为0或1")
         name = cell.get("name", "")
         if len(name) > NAME_MAX:
-            faults.add(line, "name", "MF05", f"名称超过{NAME_MAX}个字符")
-        if faults.count == before:
-            raw = encode({title: cells[number] for number, title in kept if cells[number]}).decode()
+            faults.add(line, title("name"), "MF05", f"名称超过{NAME_MAX}个字符")
+        if not faults.touch(line):
+            raw = encode({column: cells[number] for number, column in kept if cells[number]}).decode()
             ver, replaced_by = cell.get("ver", ""), cell.get("replaced_by", "")
             yield LibraryRow(line, code, name, begndate, enddate, flag, gray, ver, raw, replaced_by)
 
@@ -103,24 +108,31 @@ def _joined(cell: Mapping[str, str], key: Sequence[str], begndate: str) -> str:
     return KEY_JOIN.join(begndate if part == "begndate" else cell[part] for part in key)
 
 
-def _check_code(line: int, code: str, form: re.Pattern[str], faults: Faults) -> None:
+def title_of_code(key: Sequence[str], title: Title) -> str:
+    """Return what the file calls the code; of a register without codes of its own, the parts of its key joined."""
+    return KEY_JOIN.join(map(title, key or ("code",)))
+
+
+def _code_fault(code: str, form: re.Pattern[str]) -> tuple[str, str] | None:
+    """Return (rule, message) of a code that cannot be one."""
     if not code:
-        faults.add(line, "code", "MF07", "国家编码为空")
-    elif KEY_JOIN not in code and len(code) > NATIONAL_MAX:
-        faults.add(line, "code", "MF07", f"国家编码超过{NATIONAL_MAX}个字符")
-    elif not form.fullmatch(code):
-        faults.add(line, "code", "MF09", f"国家编码{code}不符合该标准的编码规则")
+        return "MF07", "国家编码为空"
+    if KEY_JOIN not in code and len(code) > NATIONAL_MAX:
+        return "MF07", f"国家编码超过{NATIONAL_MAX}个字符"
+    if not form.fullmatch(code):
+        return "MF09", f"国家编码{code}不符合该标准的编码规则"
+    return None
 
 
-def _dates(line: int, cell: Mapping[str, str], faults: Faults) -> tuple[str, str]:
+def _dates(line: int, cell: Mapping[str, str], faults: Faults, title: Title) -> tuple[str, str]:
     days = []
     for column in ("begndate", "enddate"):
         day = day_text(cell.get(column, ""))
         if day is None:
-            faults.add(line, column, "MF08", "不是有效日期")
+            faults.add(line, title(column), "MF08", "不是有效日期")
         days.append(day or "")
     if days[1] and days[0] > days[1]:
-        faults.add(line, "enddate", "MF08", f"结束日期{days[1]}早于开始日期{days[0]}")
+        faults.add(line, title("enddate"), "MF08", f"结束日期{days[1]}早于开始日期{days[0]}")
     return days[0], days[1]
 
 
@@ -128,11 +140,14 @@ def _dates(line: int, cell: Mapping[str, str], faults: Faults) -> tuple[str, str
 class Order:
     """Watches the codes of a file pass in their order: none may come twice, no two periods of one key overlap.
 
-    periods: the code of a register ends with the day its record begins.
+    periods: the code of a register ends with the day its record begins; column, begins: what the file calls the code
+    and that day.
     """
 
     faults: Faults
     periods: bool = False
+    column: str = "code"
+    begins: str = "begndate"
     _code: str = ""
     _line: int = 0
     _key: str = ""
@@ -142,13 +157,13 @@ class Order:
     def passes(self, code: str, line: int, enddate: str) -> None:
         """Look at the next code."""
         if code == self._code:
-            self.faults.add(line, "code", "MF10", f"国家编码与第{self._line}行重复")
+            self.faults.add(line, self.column, "MF10", f"国家编码与第{self._line}行重复")
             return
         self._code, self._line = code, line
         if self.periods:
             key, _, begndate = code.rpartition(KEY_JOIN)
             if key == self._key and begndate <= self._end:
-                self.faults.add(line, "begndate", "MF08", f"有效期与第{self._end_line}行重叠")
+                self.faults.add(line, self.begins, "MF08", f"有效期与第{self._end_line}行重叠")
             end = enddate or LATEST
             if key != self._key or end > self._end:
                 self._end, self._end_line = end, line

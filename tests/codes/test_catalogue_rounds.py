@@ -176,7 +176,9 @@ def test_ratios_and_limits_come_with_the_round_and_are_told_when_they_change(rig
 def test_a_bad_price_file_opens_nothing(rig: RoundRig) -> None:
     bad = rig.file("r.csv", "hilist_code,selfpay_prop\nM07800,十\n,0.1\nM01600,-1\n")
     told = rig.open("--ratios", bad, code=1)
-    assert [(one["row"], one["column"]) for one in told["complaints"]] == [(2, "value"), (3, "code"), (4, "value")]
+    assert [(one["row"], one["column"]) for one in told["complaints"]] == [
+        (2, "selfpay_prop"), (3, "hilist_code"), (4, "selfpay_prop"),
+    ]  # fmt: skip
     assert rig.round("list")["count"] == 0
     rig.open("--ratios", rig.file("r.csv", "hilist_code\nM07800\n"), code=2)
     rig.open()  # what was refused left nothing in the way

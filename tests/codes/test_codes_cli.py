@@ -133,12 +133,12 @@ def test_a_bad_library_is_refused_whole_and_the_old_one_stays(ready: Desk) -> No
     path = ready.file("bad.csv", bad)
     result = ready.run("import", ready.config, "chronic_disease", path, code=1)
     lines = result.stderr.splitlines()
-    assert lines[0].startswith(f"{path}:5:code MF09 ")
-    assert lines[1].startswith(f"{path}:6:code MF10 国家编码与第3行重复")
+    assert lines[0].startswith(f"{path}:5:opsp_dise_code MF09 ")
+    assert lines[1].startswith(f"{path}:6:opsp_dise_code MF10 国家编码与第3行重复")
     assert lines[2].startswith(f"{path}:7: MF03 ")
     told = json.loads(ready.run("import", ready.config, "chronic_disease", path, "--json", code=1).stdout)
     assert [(one["row"], one["column"], one["rule"]) for one in told["complaints"]] == [
-        (5, "code", "MF09"), (6, "code", "MF10"), (7, "", "MF03"),
+        (5, "opsp_dise_code", "MF09"), (6, "opsp_dise_code", "MF10"), (7, "", "MF03"),
     ]  # fmt: skip
     records = json.loads(ready.run("show", ready.config, "chronic_disease", "M03900", "--json").stdout)["records"]
     assert [record["ver"] for record in records] == ["F20260101"]
@@ -262,6 +262,27 @@ def test_a_file_with_faults_of_form_stores_nothing(ready: Desk, content: str, to
     looked = ready.store.tables()
     assert len(looked.batches(HOSPITAL, "chronic_disease")) == 1
     looked.close()
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once_by_the_titles_of_the_file(ready: Desk) -> None:
+    header = "院内编码,国家编码,生效日期,失效日期,依据,院内名称"
+    rows = ("=1+1,M03900,昨天,明天,ok,@x", "MB1,m03900,2026-02-30,,-2+3,高血压", "MB2,M03900,,,,\x1b[2J",
+            "MB2,M03900,,,,", "+A1,=1+1,,,,", "-B1,=2+2,,,,")  # fmt: skip
+    path = ready.file("map.csv", "\n".join([header, *rows]) + "\n")
+    arguments = (ready.config, HOSPITAL, "chronic_disease", path)
+    told = json.loads(ready.run("map", "import", *arguments, "--maker", "甲", "--json", code=1).stdout)
+    found = [(one["row"], one["column"], one["rule"]) for one in told["complaints"]]
+    assert found == [
+        (2, "院内编码", "MF06"), (2, "院内名称", "MF06"), (2, "生效日期", "MF08"), (2, "失效日期", "MF08"),
+        (3, "依据", "MF06"), (3, "国家编码", "MF09"), (3, "生效日期", "MF08"),
+        (4, "院内名称", "MF11"), (5, "院内编码", "MF10"),
+        (6, "院内编码", "MF06"), (6, "国家编码", "MF06"), (7, "院内编码", "MF06"), (7, "国家编码", "MF06"),
+    ]  # fmt: skip
+    checked = json.loads(ready.run("map", "check", *arguments, "--json", code=3).stdout)["findings"]
+    # A check of a file tells of a broken pattern by MA06, and only of rows that are whole.
+    assert [(one["row"], one["column"], one["rule"]) for one in checked] == [one for one in found if one[2] != "MF09"]
+    stored = ready.store.tables()
+    assert stored.batches(HOSPITAL, "chronic_disease") == []
 
 
 def test_wrong_usage_of_the_mapping_import(ready: Desk) -> None:

@@ -140,7 +140,7 @@ def test_without_a_database_two_files_are_enough(tmp_path: Path) -> None:
     assert desk.run(*arguments, "--out", out, "--date", "2025-06-01").exit_code == 0
     assert not desk.store.path.exists()
     bad = desk.file("lib.csv", LIBRARY + "M0390X,错,,,1,\n")
-    assert f"{bad}:5:code MF09" in desk.run(*arguments, code=1).stderr
+    assert f"{bad}:5:opsp_dise_code MF09" in desk.run(*arguments, code=1).stderr
 
 
 @pytest.mark.parametrize(

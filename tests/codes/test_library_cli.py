@@ -133,7 +133,7 @@ def test_a_bad_file_is_not_compared(ready: Desk) -> None:
     bad = ready.file("bad.csv", SECOND + "m1,错,,,1,,F1\n")
     out = ready.folder / "diff.csv"
     result = ready.run("diff", ready.config, "chronic_disease", "--file", bad, "--out", str(out), code=1)
-    assert f"{bad}:6:code MF09" in result.stderr
+    assert f"{bad}:6:opsp_dise_code MF09" in result.stderr
     assert not out.exists()
 
 
@@ -311,7 +311,10 @@ def test_overlapping_days_of_a_register_are_refused(desk: Desk) -> None:
     assert lines[0] == f"{path}:2:begndate MF08 有效期与第4行重叠"
     assert lines[1] == f"{path}:3:begndate MF08 有效期与第4行重叠"
     twice = desk.file("twice.csv", CAPS + CAPS.splitlines()[1] + "\n")
-    assert ":5:code MF10 国家编码与第2行重复" in desk.run("import", desk.config, "price_cap", twice, code=1).stderr
+    assert (
+        ":5:hilist_code|hilist_lmtpric_type|insu_admdvs|begndate MF10 国家编码与第2行重复"
+        in desk.run("import", desk.config, "price_cap", twice, code=1).stderr
+    )
     assert told(desk, "history", system="price_cap")["history"] == []
 
 
