@@ -85,7 +85,7 @@ def diff(
     if isinstance(reach, Faults):
         if out is not None:
             out.unlink(missing_ok=True)
-        refuse(reach, str(file), as_json)
+        refuse(reach, str(file), as_json, "未比较")
     show(_plain(reach, order, shown, days), _said(reach, order, shown, days), as_json)
     if reach.radius.changes:
         click.get_current_context().exit(FINDINGS)
@@ -193,7 +193,7 @@ def _change(
     with explained(as_json):
         done = change_record(store, system, code, changes, reason, outside.now(), maker, create)
     if isinstance(done, Faults):
-        refuse(done, code, as_json)
+        refuse(done, code, as_json, "未写入")
     plain = {"system": system, "code": code, "ver": done.ver}
     show(plain, [f"已写入{system} {code}：版本{done.ver}，已生效"], as_json)
 

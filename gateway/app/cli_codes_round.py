@@ -51,7 +51,7 @@ def _explained(as_json: bool) -> Iterator[None]:
         except RoundRefused as cause:
             end(FAILED, str(cause), as_json=as_json)
         except FileFaults as cause:
-            refuse(cause.faults, str(cause.file), as_json)
+            refuse(cause.faults, str(cause.file), as_json, "未发布")
 
 
 @round_group.command("open", help="发布一轮：SYSTEM的已导入版本，逐家算出受影响的对码")

@@ -12,10 +12,11 @@ import attrs
 
 from adapters.store.codes import CodesReader
 from adapters.store.codes_library_reader import LibraryLook, columns_of
+from adapters.store.codes_sorter import CodesSorter
 from adapters.store.evidence_reader import Use, uses
 from adapters.store.journal_reader import reading as journal_reading
 from gateway.app.codes_files import Tick, opened, reading
-from gateway.app.codes_library import LIBRARY_LIMITS, definition, rows_of, shape_of
+from gateway.app.codes_library import LIBRARY_LIMITS, definition, order_of, rows_of, shape_of
 from gateway.codes.difference import Change, Comparison, Dying, Radius, Recorded, refused
 from gateway.codes.faults import Faults
 from gateway.core.code_systems import CodeSystemSpec, translations
@@ -112,18 +113,28 @@ def _with_file(
     standing = look.up_to()
     columns = {version.id: columns_of(version) for version in standing}
     titles = frozenset(table.header)
-    told: set[str] = set()
+    sorter = stack.enter_context(CodesSorter())
 
     def of_the_file() -> Iterator[Pair]:
+        row = None
         for row in rows_of(spec, table, faults, tick):
-            if order.whole:
-                told.add(row.code)
+            sorter.take(row.code, row.line, row.enddate)
             old = look.find(row.code, standing)
             yield old, row, columns[old.library] if old else frozenset(), titles
 
+        if row is None and not faults:
+            faults.add(0, "", "MF02", "文件没有数据行")
+        watch = order_of(spec, faults, table)
+        for passed in sorter.in_order():
+            watch.passes(*passed)
+
     def of_the_rest() -> Iterator[Pair]:
-        for record in look.records(standing) if order.whole else ():
-            if record.code not in told:
+        told = (code for code, _, _ in sorter.in_order())
+        at = next(told, None)
+        for record in look.records(standing) if order.whole and not faults else ():
+            while at is not None and at < record.code:
+                at = next(told, None)
+            if at != record.code:
                 yield record, None, columns[record.library], titles
 
     return chain(of_the_file(), of_the_rest())

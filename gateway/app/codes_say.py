@@ -38,8 +38,8 @@ _SAID: Mapping[type[Exception], tuple[int, str]] = {
 }
 
 
-def refuse(faults: Faults, file: str, as_json: bool) -> NoReturn:
-    """Print every fault of a refused import (annex C1) and end with exit code 1."""
+def refuse(faults: Faults, file: str, as_json: bool, undone: str = "未导入") -> NoReturn:
+    """Print every fault of a refused file (annex C1) and end with exit code 1. undone: what did not happen."""
     if as_json:
         complaints = [fault.record(file) for fault in faults]
         click.echo(json.dumps({"complaints": complaints, "count": faults.count}, ensure_ascii=False))
@@ -47,7 +47,7 @@ def refuse(faults: Faults, file: str, as_json: bool) -> NoReturn:
     rest = faults.count - len(lines)
     if rest > 0:
         lines.append(f"另有{rest}处问题未列出")
-    end(FAILED, *lines, f"未导入：{file} 有{faults.count}处问题，库中内容未改变")
+    end(FAILED, *lines, f"{undone}：{file} 有{faults.count}处问题，库中内容未改变")
 
 
 def say_faults(faults: Sequence[Fault], file: str) -> None:

@@ -134,7 +134,18 @@ def test_a_bad_file_is_not_compared(ready: Desk) -> None:
     out = ready.folder / "diff.csv"
     result = ready.run("diff", ready.config, "chronic_disease", "--file", bad, "--out", str(out), code=1)
     assert f"{bad}:6:opsp_dise_code MF09" in result.stderr
+    assert "未比较：" in result.stderr and "未导入" not in result.stderr
     assert not out.exists()
+
+
+def test_a_file_that_could_not_be_imported_is_not_compared(ready: Desk) -> None:
+    twice = ready.file("twice.csv", SECOND + "M01600,糖尿病,2021-06-01,,1,,F20261101\nM00500,甲,,,1,,F20261101\n")
+    for more in ((), ("--full",)):
+        lines = ready.run("diff", ready.config, "chronic_disease", "--file", twice, *more, code=1).stderr.splitlines()
+        assert [line.split(" ", 1)[0] for line in lines[:2]] == [f"{twice}:{row}:opsp_dise_code" for row in (6, 7)]
+        assert "MF10 国家编码与第3行重复" in lines[0] and "MF10 国家编码与第5行重复" in lines[1]
+    empty = ready.file("empty.csv", SECOND.splitlines()[0] + "\n")
+    assert "MF02" in ready.run("diff", ready.config, "chronic_disease", "--file", empty, "--full", code=1).stderr
 
 
 def test_a_full_file_takes_away_what_it_lacks(ready: Desk) -> None:
