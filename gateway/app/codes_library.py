@@ -20,6 +20,7 @@ from gateway.codes import library, systems
 from gateway.codes.faults import Faults
 from gateway.codes.spelling import words
 from gateway.core.code_systems import KEY_JOIN, CodeSystemSpec
+from gateway.core.dates import day_of
 
 LIBRARY_LIMITS = Limits()
 BY_HAND = "人工"  # the source of a record that no file brought
@@ -167,7 +168,8 @@ def change_record(
     """Write one record as a small version of its own; the record before it stays in the history.
 
     changes: our column name (`name`, `begndate`, `enddate`, `vali_flag`, `gray`, `replaced_by`) or a title -> cell;
-    create: the code may be new. Raises UnknownRecord, KeyError, OSError, sqlite3.Error.
+    create: the code may be new; a code named in its place must be in force, and not ended by now. Raises UnknownRecord,
+    KeyError, OSError, sqlite3.Error.
     """
     spec, faults = definition(system), Faults()
     deed = Deed(maker, int(now * 1000))
@@ -180,12 +182,30 @@ def change_record(
         row = _row_by_hand(spec, cells, {**_code_cells(spec, code), **changes}, faults)
         if row is None:
             return faults
+        if row.replaced_by != (known.replaced_by if known else ""):
+            _check_replacement(look, row, day_of(now), faults)
+            if faults:
+                return faults
         ver = _next_ver(look)
         version = LibraryWriter.begin(writer, system, BY_HAND, deed, kind="record", columns=tuple(cells))
         list(version.add([cells_of(row)]))
         list(version.enter())
         version.release(ver, "", deed, f"code={code} reason={reason}")
     return Imported(system, ver, 1, "")
+
+
+def _check_replacement(look: LibraryLook, row: library.LibraryRow, today: str, faults: Faults) -> None:
+    """Add a fault when the code named in a record's place cannot take it: people map on to it."""
+    instead = row.replaced_by
+    found = look.find(instead, look.up_to()) if instead else None
+    if instead == row.code:
+        faults.add(1, "replaced_by", "MF07", f"替代编码{instead}就是原编码")
+    elif instead and found is None:
+        faults.add(1, "replaced_by", "MF07", f"替代编码{instead}不在在用目录中")
+    elif found is not None:
+        _, _, last = library.record_of(found.name, found.begndate, found.enddate, found.vali_flag, found.gray)
+        if last < today:
+            faults.add(1, "replaced_by", "MF07", f"替代编码{instead}已停用")
 
 
 def _code_cells(spec: CodeSystemSpec, code: str) -> dict[str, str]:

@@ -218,6 +218,18 @@ def test_retiring_ends_a_record_and_leaves_the_past(ready: Desk) -> None:
     ready.run(*retire, "M01600", "--maker", " ", "--reason", "x", code=2)
 
 
+def test_a_replacement_must_be_in_force(ready: Desk) -> None:
+    place = (ready.config, "chronic_disease", "M03900", "--maker", "甲", "--reason", "合并")
+    for code, why in (("M99999", "不在在用目录中"), ("M03900", "就是原编码"), ("M00500", "已停用")):
+        text = ready.run("record", "retire", *place, "--replaced-by", code, code=1).stderr
+        assert f"M03900:1:replaced_by MF07 替代编码{code}{why}" in text and "未写入" in text
+        assert why in ready.run("record", "put", *place, "--set", f"替代编码={code}", code=1).stderr
+    assert len(told(ready, "show", "M03900")["records"]) == 1
+    ready.run("record", "retire", *place, "--replaced-by", "M01600")
+    ready.run("record", "put", *place, "--enddate", "2027-01-01")  # what stands already is not judged again
+    assert told(ready, "show", "M03900")["records"][0]["replaced_by"] == "M01600"
+
+
 def test_a_bad_record_by_hand_is_refused_with_its_column(ready: Desk) -> None:
     put = ("record", "put", ready.config, "chronic_disease")
     assert "MF09" in ready.run(*put, "m1", "--name", "错", "--reason", "x", code=1).stderr
