@@ -84,17 +84,19 @@ class Table:
         """Return what the file calls one of our columns."""
         return self.header[self.at[name]] if name in self.at else name
 
-    def rows(self, as_written: str = "", faulty: bool = False) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, as_written: str = "", faulty: bool = False, after: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Yield (line, cleaned cells in the order of the header) of every row without fault; report the others.
 
         as_written: our name of a column that is handed on byte for byte; faulty: hand on rows with faulty cells too,
-        those cells empty, so that a person is told all that is wrong with a row at once. Raises TableRefused when the
-        rest cannot be read.
+        those cells empty, so that a person is told all that is wrong with a row at once; after: pass over the lines up
+        to this one unread. Raises TableRefused when the rest cannot be read.
         """
         untouched = self.at.get(as_written, -1)
         for count, (line, cells) in enumerate(self._records(), start=1):
             if count > self.limits.rows:
                 raise TableRefused(line, "MF05", f"行数超过上限{self.limits.rows}")
+            if line <= after:
+                continue
             wrong = self._wrong(line, cells)
             if not wrong or (faulty and len(cells) == len(self.header)):
                 for number in wrong:

@@ -2,7 +2,8 @@
 
 Plain rows in and out; what they mean is decided in the codes room. Each thing is begun, filled in transactions of at
 most 2,000 rows, and comes into force by one last row; a command that dies before leaves a rest that counts for nothing
-and is swept by the next writer. One writer at a time: a lock on a file of its own, let go of by the system on death.
+and is swept by the next writer, all but the one library import that may be gone on with. One writer at a time: a lock
+on a file of its own, let go of by the system on death.
 """
 
 import fcntl
@@ -35,6 +36,7 @@ _UNRELEASED = (
     "JOIN library ON library.id = library_record.library JOIN library_system ON library_system.system = library.system "
     "WHERE library_record.id > ? ORDER BY library_record.id LIMIT ?"
 )
+_LAST = "SELECT coalesce(max(last), 0) FROM (SELECT last FROM release UNION ALL SELECT last FROM library_staged)"
 # (rows, the thing they belong to, its last row): what has no last row is swept.
 _SWEEPS = (
     ("mapping", "batch", "batch", "proposal", "line"),
@@ -184,13 +186,20 @@ class CodesWriter:
     # --- what was never finished ---------------------------------------------------------------------
 
     def abandon(self) -> None:
-        """Take back what was begun and not brought to its last row."""
+        """Take back what was begun and not brought to its last row; the interrupted library import stays."""
+        self._sweep()
+
+    def abandon_import(self) -> None:
+        """Take back the interrupted library import too."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM library_staged")
         self._sweep()
 
     def _sweep(self) -> None:
         self._sweep_records()
         with self.transaction() as connection:
-            connection.execute("DELETE FROM library WHERE id NOT IN (SELECT library FROM release)")
+            kept = "SELECT library FROM release UNION SELECT library FROM library_staged"
+            connection.execute(f"DELETE FROM library WHERE id NOT IN ({kept})")  # noqa: S608
         for table, column, parent, last, order in _SWEEPS:
             rest = f"SELECT id FROM {parent} WHERE id NOT IN (SELECT {column} FROM {last})"  # noqa: S608
             for (unfinished,) in self.connection.execute(rest).fetchall():
@@ -199,8 +208,9 @@ class CodesWriter:
                     connection.execute(f"DELETE FROM {parent} WHERE id = ?", (unfinished,))  # noqa: S608
 
     def _sweep_records(self) -> None:
-        """Take away the records of versions never released: all that lie behind the last release."""
-        last = self.connection.execute("SELECT coalesce(max(last), 0) FROM release").fetchone()[0]
+        """Take away the records of versions never released: all that lie behind the last release, or behind how far the
+        interrupted import is. Nothing is released behind that one, since every other import takes it away."""
+        last = self.connection.execute(_LAST).fetchone()[0]
         while piece := self.connection.execute(_UNRELEASED, (last, ROWS_MAX)).fetchall():
             with self.transaction() as connection:
                 codes = [row[1:] for row in piece]

@@ -168,8 +168,13 @@ def import_file(
         refuse(done, str(file), as_json)
     with explained(as_json), reading(store) as reader:
         affected = affected_mappings(reader, code_systems(), system, day_of(outside.now()))
-    plain = {"system": done.system, "ver": done.ver, "rows": done.rows, "digest": done.digest, "again": done.again}
+    plain = {
+        "system": done.system, "ver": done.ver, "rows": done.rows, "digest": done.digest, "again": done.again,
+        "before": done.before,
+    }  # fmt: skip
     said = "与在用的版本是同一文件，未重复导入" if done.again else "已生效"
+    if done.before:
+        said += f"（其中{done.before}行是上次中断前已存的）"
     lines = [f"已导入{done.system}：版本{done.ver}，{done.rows}行，{said}"]
     lines += [
         f"  机构{code}有{count}条对码的国家编码已停用或将停用，用map check查看" for code, count in affected.items()

@@ -171,9 +171,11 @@ def _dropped(reader: CodesReader, system: str, codes: Collection[str]) -> dict[s
     """
     look = LibraryLook.of(reader, system)
     wholes = [version for version in look.versions[1:] if version.whole]
+    known = {version.id for version in look.versions}
     found: dict[str, National] = {}
     for code in sorted(codes) if wholes else ():
-        if record := next(iter(look.history(code)), None):
+        # A library that is just being imported lies there too, and counts for nothing yet.
+        if record := next((one for one in look.history(code) if one.library in known), None):
             by = next(version for version in wholes if version.id > record.library)
             last = after(day_of(by.at_ms / 1000), -1)
             ended = attrs.evolve(record, enddate=min(record.enddate or last, last))

@@ -70,10 +70,10 @@ def opened(file: Path, shape: Shape, faults: Faults, stack: ExitStack, limits: L
         return None
 
 
-def lines_of(table: Table, faults: Faults, tick: Tick) -> Iterator[tuple[int, list[str]]]:
-    """Yield a table's rows, faulty cells empty; what ends the reading becomes a fault like the others."""
+def lines_of(table: Table, faults: Faults, tick: Tick, after: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Yield a table's rows behind a line, faulty cells empty; what ends the reading becomes a fault like the others."""
     try:
-        for number, row in enumerate(table.rows(faulty=True)):
+        for number, row in enumerate(table.rows(faulty=True, after=after)):
             if number % 2000 == 0:
                 tick(table.place())
             yield row

@@ -1,7 +1,7 @@
 """One library import in a process of its own, niced: `python -m gateway.app.codes_import_child` (design §3).
 
 Started by the node with the store, what to import and when; prints one JSON object. Its standard input is held open by
-the node: when that ends, so does this process, and what was half imported is swept by the next writer.
+the node: when that ends, so does this process, and the next import of the same file goes on from there.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Imports into the national libraries and records written by hand, as functions: `import_library` is also for whoever
-brings a downloaded file. A refused import stores nothing; an interrupted one starts again from its file, and what it
-left is swept.
+brings a downloaded file. A refused import stores nothing; an interrupted one goes on from where it was when the same
+file is imported in the same way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 import msgspec
+from cryptography.hazmat.primitives import hashes
 
 from adapters.files.cells import has_control
 from adapters.files.tables import Limits, Shape, Table
@@ -23,6 +24,7 @@ from gateway.core.code_systems import KEY_JOIN, CodeSystemSpec
 from gateway.core.dates import day_of
 
 LIBRARY_LIMITS = Limits()
+ROWS_READ = 1  # to be raised with any change of how a row is read: what an older program stored is not gone on with
 BY_HAND = "人工"  # the source of a record that no file brought
 
 
@@ -40,13 +42,15 @@ class UnknownRecord(Exception):
 
 @attrs.frozen
 class Imported:
-    """A library version that came into force. again: the same file was in force before, nothing was stored."""
+    """A library version that came into force. again: the same file was in force before, nothing was stored; before:
+    rows an interrupted import of the same file had stored already."""
 
     system: str
     ver: str
     rows: int
     digest: str
     again: bool = False
+    before: int = 0
 
 
 def definition(system: str) -> CodeSystemSpec:
@@ -93,27 +97,46 @@ def import_library(
         if (same := _in_force_already(writer, system, digest, ver, whole)) is not None:
             return same
         deed = Deed(operator, int(now * 1000))
-        columns = [title for title in table.header if title not in systems.UNKEPT_COLUMNS]
-        version = LibraryWriter.begin(writer, system, file.name, deed, whole=whole, columns=columns)
-        counter = _Counter(ver)
-        for _ in version.add(counter.cells(rows_of(spec, table, faults, tick))):
+        binding = _binding(spec, table, digest, ver, whole)
+        version = LibraryWriter.go_on(writer, system, file.name, deed, binding)
+        if version is None:
+            columns = [title for title in table.header if title not in systems.UNKEPT_COLUMNS]
+            version = LibraryWriter.begin(
+                writer, system, file.name, deed, whole=whole, columns=columns, binding=binding
+            )  # fmt: skip
+        before, counter = version.count, _Counter(ver, version.ver)
+        rows = counter.cells(rows_of(spec, table, faults, tick, version.line))
+        for _ in version.add(rows, lambda: None if faults else counter.newest):
             tick(table.place())
         _enter(version, spec, faults, table)
         if not faults and not version.count:
             faults.add(0, "", "MF02", "文件没有数据行")
         if faults or not counter.ver:
-            writer.abandon()
+            writer.abandon_import()
             if faults:
                 return faults
             raise NoVersion(file.name)
         version.release(counter.ver, digest, deed)
-    return Imported(system, counter.ver, version.count, digest)
+    return Imported(system, counter.ver, version.count, digest, before=before)
 
 
-def rows_of(spec: CodeSystemSpec, table: Table, faults: Faults, tick: Tick) -> Iterator[library.LibraryRow]:
-    """Yield the rows of an opened library file that have no fault."""
+def _binding(spec: CodeSystemSpec, table: Table, digest: str, ver: str, whole: bool) -> str:
+    """Return what an interrupted import may only be gone on with: the same bytes, read and judged in the same way."""
+    form = systems.record_form(spec).pattern
+    words = [ROWS_READ, spec.id, digest, ver, whole, table.header, sorted(table.at.items()), form, spec.key]
+    state = hashes.Hash(hashes.SM3())
+    state.update(msgspec.json.encode(words))
+    return state.finalize().hex()
+
+
+def rows_of(
+    spec: CodeSystemSpec, table: Table, faults: Faults, tick: Tick, after: int = 0
+) -> Iterator[library.LibraryRow]:
+    """Yield the rows of an opened library file that have no fault, behind a line."""
     form = systems.record_form(spec)
-    return library.parse(lines_of(table, faults, tick), table.header, table.at, form, faults, spec.key, table.title)
+    return library.parse(
+        lines_of(table, faults, tick, after), table.header, table.at, form, faults, spec.key, table.title
+    )
 
 
 def order_of(spec: CodeSystemSpec, faults: Faults, table: Table) -> library.Order:
@@ -147,15 +170,18 @@ def cells_of(row: library.LibraryRow) -> RecordCells:
 
 @attrs.define(eq=False)
 class _Counter:
-    """Finds the newest `ver` among the rows on their way to the store when none was given."""
+    """Finds the newest `ver` among the rows on their way to the store. given: the name that counts instead."""
 
-    ver: str
+    given: str
+    newest: str
+
+    @property
+    def ver(self) -> str:
+        return self.given or self.newest
 
     def cells(self, rows: Iterable[library.LibraryRow]) -> Iterator[RecordCells]:
-        given = bool(self.ver)
         for row in rows:
-            if not given and row.ver > self.ver:
-                self.ver = row.ver
+            self.newest = max(self.newest, row.ver)
             yield cells_of(row)
 
 

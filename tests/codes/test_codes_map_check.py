@@ -10,12 +10,17 @@ import pytest
 import xlsxwriter
 from test_codes_cli import HOSPITAL, LIBRARY, Desk
 
+import schemas
+from adapters.store.codes import CodesWriter, Deed
+from adapters.store.codes_libraries import LibraryWriter
+
 LATER = """opsp_dise_code,opsp_dise_name,begndate,enddate,vali_flag,replaced_by,ver
 M01600,糖尿病,2021-06-01,2026-12-01,1,M01601,F20261101
 M01601,2型糖尿病,2021-06-01,,1,,F20261101
 M03900,高血压,2021-06-01,,0,,F20261101
 """
 SYSTEM = "chronic_disease"
+SCRIPTS = list(schemas.read("migrations/codes", ".sql"))
 
 
 @pytest.fixture
@@ -86,6 +91,12 @@ def test_a_whole_release_that_drops_a_code_lists_who_stands_on_it(ready: Desk) -
     # What no release ever held is a wrong code; what the national platform took out of use has ended.
     assert [(one["local_code"], one["rule"]) for one in found] == [("MB3", "MA06"), ("MB2", "MA05"), ("MB4", "MA05")]
     assert "最新的全量目录不再列出" in found[1]["message"]
+    writer = CodesWriter.open(ready.store.path, SCRIPTS)
+    begun = LibraryWriter.begin(writer, SYSTEM, "f", Deed("甲", 1))
+    list(begun.add([("M01600", "糖尿病", "", "", "1", "0", "", 2, "{}", "")]))
+    list(begun.enter())
+    assert check(ready, code=3) == found  # what is only being imported changes nothing
+    writer.close()
     before = places(check(ready, "--date", "2026-11-17", code=3))
     assert before == [("2", "MA06", "error"), ("3", "MA05", "warn"), ("3", "MA05", "warn")]
 
