@@ -7,13 +7,13 @@ from decimal import Decimal
 import msgspec
 
 import schemas
-from simulators import mappings, national, stamps, visits
+from simulators import catalogues, mappings, national, stamps, visits
 from simulators.ledger import Books, Call, Refusal, Settlement
 from simulators.money import yuan
 from simulators.people import AREA, Person
 from simulators.settling import amounts, setlinfo
 from simulators.visits import Handler
-from simulators.wording import Json, paged
+from simulators.wording import Json
 
 
 def sign_in(books: Books, call: Call) -> Json:
@@ -270,41 +270,6 @@ def keep(books: Books, call: Call) -> Json:
     return {}
 
 
-def catalogue_pages(books: Books, call: Call) -> Json:
-    """1312: the medical catalogue by pages."""
-    facts = call.body["data"]
-    rows = [
-        entry
-        for entry in national.items().values()
-        if facts.get("hilist_code") in (None, "", entry.code)
-        and facts.get("list_type") in (None, "", entry.list_type)
-        and (not facts.get("hilist_name") or facts["hilist_name"] in entry.name)
-    ]
-    return paged(rows, _hilist, facts)
-
-
-def _hilist(entry: national.Entry) -> Json:
-    return {
-        "hilist_code": entry.code,
-        "hilist_name": entry.name,
-        "insu_admdvs": AREA,
-        "begndate": entry.first_day,
-        "enddate": entry.last_day or None,
-        "med_chrgitm_type": entry.fee_type,
-        "chrgitm_lv": f"0{entry.level}",
-        "lmt_used_flag": "0",
-        "list_type": entry.list_type,
-        "med_use_flag": "1",
-        "matn_used_flag": "0",
-        "hilist_use_type": "1",
-        "lmt_cpnd_type": "1",
-        "vali_flag": "1",
-        "rid": entry.code,
-        "updt_time": f"{entry.first_day} 00:00:00",
-        "crte_time": f"{entry.first_day} 00:00:00",
-    }
-
-
 def _kept() -> Iterator[str]:
     """Uploads and their undoing that answer nothing of their own: taken and kept."""
     for _, raw in schemas.read("transactions", ".json"):
@@ -316,8 +281,8 @@ def _kept() -> Iterator[str]:
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(_kept(), keep),
     **mappings.HANDLERS,
+    **catalogues.HANDLERS,
     "1101": find_person,
-    "1312": catalogue_pages,
     "1901": dictionary,
     "2001": benefits,
     "3101": audit,

@@ -86,7 +86,7 @@ def sweep(folder: Path, older_than_s: float) -> None:
         return
     for path in folder.glob("part-*"):
         path.unlink(missing_ok=True)
-    for path in folder.glob("*/*/*.bin"):
+    for path in (*folder.glob("*/*/*.bin"), *folder.glob("pages-*.jsonl")):
         if path.stat().st_mtime < older_than_s:
             path.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ import click
 
 from adapters.files.worksheet import write_sheet
 from adapters.store.codes_rounds import RoundRow, RoundsReader
-from gateway.app.codes_files import downloads, reading
+from gateway.app.codes_files import code_systems, downloads, reading
 from gateway.app.codes_say import explained, refuse
 from gateway.app.duty_say import moment
 from gateway.app.round_work import (
@@ -76,7 +76,7 @@ def open_one(
     as_json: bool,
 ) -> None:
     store = load(config, as_json).room("codes")
-    issued = sorted(set(downloads().values()))
+    issued = sorted(code_systems().keys() & set(downloads().values()))
     if system not in issued:
         end(USAGE, f"{system}不是下发的目录（可用：{'、'.join(issued)}）", as_json=as_json)
     if not is_date(due) or due < day_of(outside.now()):

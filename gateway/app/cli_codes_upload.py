@@ -10,8 +10,8 @@ import click
 
 from adapters.store.codes_orders import OrdersStore, WorkStatus
 from adapters.store.codes_uploads import UploadsStore
-from gateway.app.codes_files import SCRIPTS, code_systems, downloads
-from gateway.app.codes_say import explained
+from gateway.app.codes_files import SCRIPTS, downloads
+from gateway.app.codes_say import explained, known
 from gateway.app.codes_uploading import UPLOAD
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
@@ -255,7 +255,7 @@ def _told_history(steps: list[tuple[object, ...]], as_json: bool) -> None:
     sys.exit(DONE)
 
 
-@click.command("fetch", help="从平台下载一个目录的新版本（13xx、9102）并导入")
+@click.command("fetch", help="从平台取一个目录或登记册的新版本（13xx：下载文件或分页查询）并导入")
 @_CONFIG
 @_SYSTEM
 @click.option("--ver", default="", help="从哪个版本之后开始；不给时从上次导入的版本")
@@ -265,8 +265,7 @@ def _told_history(steps: list[tuple[object, ...]], as_json: bool) -> None:
 @click.pass_obj
 def fetch(outside: Outside, config: str, system: str, ver: str, transaction: str, operator: str, as_json: bool) -> None:
     found = load(config, as_json)
-    if system not in code_systems():
-        end(USAGE, f"没有这个编码标准：{system}（可用：{'、'.join(sorted(code_systems()))}）", as_json=as_json)
+    known(system, as_json, register=True)
     infnos = [infno for infno, filled in downloads().items() if filled == system and transaction in ("", infno)]
     if not infnos:
         end(USAGE, f"{system}没有目录下载交易{transaction}（可用：{'、'.join(downloads())}）", as_json=as_json)
@@ -280,8 +279,8 @@ def _fetch(
     if place is None:
         end(USAGE, "没有机构使用目录下载的平台链路，请检查[codes] link和institution", as_json=as_json)
     link = config.platform[place[0]]
-    known = build_region(read_files(), link.region, tuple(link.extensions)).transactions
-    asked = [infno for infno in infnos if infno in known]
+    region = build_region(read_files(), link.region, tuple(link.extensions)).transactions
+    asked = [infno for infno in infnos if infno in region]
     if not asked:
         end(USAGE, f"区域{link.region}没有交易{'、'.join(infnos)}", as_json=as_json)
     arguments: dict[str, object] = {"infnos": asked, "ver": ver}

@@ -1,4 +1,4 @@
-"""Fetching national libraries (13xx, 9102) and taking files from the inbox: the work behind two orders.
+"""Fetching national libraries and registers (13xx, 9102, pages) and taking files from the inbox: the work behind two orders.
 
 A file comes piece by piece into a file of ours, named by its digest and never by the platform; it is imported by a
 child process of its own (design §3, security T11). Versions follow each other until the platform has none newer. A file
@@ -16,11 +16,12 @@ from twisted.python.failure import Failure
 
 from adapters.files.spool import Spool, empty_archive, has_text
 from adapters.store.codes_uploads import Download
-from gateway.app.codes_files import digest_of
+from gateway.app.codes_files import digest_of, paged
 from gateway.app.codes_files import downloads as system_of_file
 from gateway.app.codes_orders import RETRY_S, Ended, GaveUp, Work
+from gateway.app.codes_paging import Paging
 from gateway.app.config import CodesConfig
-from gateway.codes import downloads
+from gateway.codes import downloads, pages
 from gateway.codes.downloads import Offer
 from gateway.core.dates import day_of
 from gateway.exchange.door import Link
@@ -87,19 +88,9 @@ class Fetching:
     # --- one transaction -----------------------------------------------------------------------------
 
     async def _one(self, infno: str) -> None:
-        first = str(self.work.order.arguments.get("ver") or "")
-        before, asked = len(self.told), set[str]()
+        before = len(self.told)
         try:
-            ver = first or await self._last(infno) or downloads.FIRST_VERSION
-            while ver not in asked and len(asked) < self.means.settings.versions_max:
-                asked.add(ver)
-                row = await self._next(infno, ver)
-                if row is None:
-                    break
-                self.told.append(_line(row))
-                if row.state != "imported":
-                    break
-                ver = row.ver
+            await (self._changed(infno) if infno in paged() else self._versions(infno))
         except GaveUp as cause:
             self.means.count(system_of_file()[infno], "failed")
             self.told.append(
@@ -111,6 +102,59 @@ class Fetching:
             last = await self._last(infno)
             self.told.append({"infno": infno, "system": system_of_file()[infno], "state": "current", "ver": last})
 
+    async def _versions(self, infno: str) -> None:
+        """Bring file after file, each the version after the one before."""
+        asked = set[str]()
+        ver = self._asked_from or await self._last(infno) or downloads.FIRST_VERSION
+        while ver not in asked and len(asked) < self.means.settings.versions_max:
+            asked.add(ver)
+            row = await self._next(infno, ver)
+            if row is None:
+                break
+            self.told.append(_line(row))
+            if row.state != "imported":
+                break
+            ver = row.ver
+
+    async def _changed(self, infno: str) -> None:
+        """Bring by pages what changed since the newest change that is held."""
+        if row := await self._waiting(infno):
+            self.told.append(_line(await self._import(row, row.ver)))
+            return
+        since = pages.day_after(self._asked_from or await self._last(infno))
+        means = self.means
+        paging = Paging(self.work, means.link, means.settings, means.folder, infno, since, self._means_none)
+        found = await paging.bring()
+        if found is None:
+            return
+        offer = Offer("", f"{infno}.csv", found.rows)
+        row = attrs.evolve(
+            self._row(system_of_file()[infno], infno, offer), asked_ver=since, state="fetched", path=str(found.path),
+            digest=found.digest, bytes=found.bytes, ver=found.ver,
+        )  # fmt: skip
+        if await self._is_held(row):
+            return
+        self.told.append(_line(await self._import(await self._keep(row), row.ver)))
+
+    @property
+    def _asked_from(self) -> str:
+        return str(self.work.order.arguments.get("ver") or "")
+
+    def _means_none(self, refusal: str) -> bool:
+        """Say whether a refusal means that there is nothing newer."""
+        return re.search(self.means.settings.no_newer, refusal) is not None
+
+    async def _waiting(self, infno: str) -> Download | None:
+        """Return what this order brought and did not import yet: a node that died goes on with it."""
+        order = self.work.order.id
+        rows = await self.work.db(lambda books: books.uploads.unfinished(order))
+        return next((row for row in rows if row.infno == infno and Path(row.path).is_file()), None)
+
+    async def _is_held(self, row: Download) -> bool:
+        """Say whether a file is in force already: a platform that sends everything every time."""
+        known = await self.work.db(lambda books: books.uploads.released(row.system, row.digest))
+        return known is not None and bool(await self._last(row.infno))
+
     async def _last(self, infno: str) -> str:
         """Return the version imported last by this transaction; '' = none."""
         found = await self.work.db(lambda books: books.uploads.downloads(infno, 1, "imported"))
@@ -118,21 +162,16 @@ class Fetching:
 
     async def _next(self, infno: str, asked: str) -> Download | None:
         """Bring and import the version after the one asked with; None when there is none."""
-        order = self.work.order.id
-        waiting = [
-            row for row in await self.work.db(lambda books: books.uploads.unfinished(order)) if row.infno == infno
-        ]
-        if waiting and Path(waiting[0].path).is_file():
-            return await self._import(waiting[0], "")
+        if waiting := await self._waiting(infno):
+            return await self._import(waiting, "")
         offer = await self._offer(infno, asked)
         if offer is None:
             return None
         row = await self._bring(attrs.evolve(self._row(system_of_file()[infno], infno, offer), asked_ver=asked))
         if await self.work.db(lambda _: empty_archive(Path(row.path))):
             return None
-        known = await self.work.db(lambda books: books.uploads.released(row.system, row.digest))
-        if known is not None and (await self._last(infno)):
-            return None  # a platform that sends everything every time
+        if await self._is_held(row):
+            return None
         return await self._import(await self._keep(row), "")
 
     async def _offer(self, infno: str, asked: str) -> Offer | None:
@@ -143,7 +182,7 @@ class Fetching:
         words = {transaction.nodes[0].name: {"ver": asked}}
         outcome = await self.work.ask(link, infno, words, settings.patience_s)
         if outcome.kind != "done":
-            if re.search(settings.no_newer, outcome.text):
+            if self._means_none(outcome.text):
                 return None
             raise GaveUp(f"平台拒绝目录下载{infno}：{outcome.text}")
         offer = downloads.read_offer(outcome.output)

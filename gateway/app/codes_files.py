@@ -36,13 +36,20 @@ def registers() -> dict[str, CodeSystemSpec]:
 
 @cache
 def downloads() -> Mapping[str, str]:
-    """Return the transactions that bring a file -> the library they fill (not the registers)."""
+    """Return the transactions that bring a file or pages -> the library or register they fill."""
     return {
         one.transaction: spec.id
-        for spec in _files().code_systems.values()
+        for spec in (*_files().code_systems.values(), *_files().registers.values())
         for one in spec.supply
-        if one.by == "file" and layouts(spec, one.transaction)
+        if one.by == "pages" or (one.by == "file" and layouts(spec, one.transaction))
     }
+
+
+@cache
+def paged() -> frozenset[str]:
+    """Return those of the downloads whose rows come by pages."""
+    specs = (*_files().code_systems.values(), *_files().registers.values())
+    return frozenset(one.transaction for spec in specs for one in spec.supply if one.by == "pages")
 
 
 def layouts(spec: CodeSystemSpec, transaction: str = "") -> tuple[tuple[str, ...], ...]:

@@ -125,7 +125,7 @@ class CodesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     download_keep_days: int = 400
     inbox_s: float = 10.0  # how often the inbox is looked at; 0 = there is none
     upload_rows: int = 100  # of one 3301
-    page_rows: int = 100  # of one page of 1317
+    page_rows: int = 100  # of one page of 1317 and of catalogues that come by pages
     far_date: str = "2099-12-31"  # enddate of a mapping without end (mapping rules §10.7)
     doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 1317 after an answer that was lost
     patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
