@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -79,7 +79,10 @@ class CodesWriter:
             lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             opened.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
+            with suppress(FileExistsError):  # -wal and -shm take its mode
+                # Only where it is not there yet: to close a file lets go of all locks this process has on it, those of
+                # another connection too; the next process would think itself alone and take that one's log away.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(path, isolation_level=None)
             opened.callback(connection.close)
             connection.execute("PRAGMA journal_mode = WAL")

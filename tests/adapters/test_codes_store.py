@@ -3,6 +3,8 @@
 import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,6 +194,19 @@ def test_what_a_dead_writer_left_is_swept_and_ids_are_not_used_again(store: Code
     assert propose(second, [("L2", "N2")]) > batch
     second.close()
     assert in_force(store) == {"L1": ("N1", "m1")}
+
+
+def test_a_writer_leaves_the_locks_of_its_own_process_alone(store: CodesStore) -> None:
+    CodesWriter.open(store.path, SCRIPTS).close()
+    held = sqlite3.connect(store.path)
+    held.execute("SELECT count(*) FROM library").fetchone()
+    CodesWriter.open(store.path, SCRIPTS).close()
+    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM library'); c.close()"
+    subprocess.run([sys.executable, "-c", other, str(store.path)], check=True)
+    assert store.path.with_name(
+        f"{store.path.name}-wal"
+    ).exists()  # the last to close takes it away, and that is not it
+    held.close()
 
 
 def test_no_transaction_is_longer_than_two_thousand_rows(writer: CodesWriter) -> None:
