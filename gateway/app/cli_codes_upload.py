@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _ended(status: WorkStatus, as_json: bool) -> None:
     counts = plain.get("counts") or {}
     told = [f"{words}{counts[name]}行" for name, words in _COUNTS.items() if counts.get(name)]
     lines += ["，".join(told)] if told else []
-    lines += [_library_line(one) for one in plain.get("libraries") or []]
+    lines += [line for one in plain.get("libraries") or [] for line in _library_lines(one)]
     problems = [str(message)] if message else []
     for why, rows in (plain.get("rows") or {}).items():
         problems += [_row_line(why, row) for row in rows]
@@ -99,11 +100,17 @@ def _row_line(why: str, row: dict[str, str]) -> str:
     return f"{_WHY.get(why, why)}：{place}{row['message']}"
 
 
-def _library_line(one: dict[str, Any]) -> str:
+def _library_lines(one: dict[str, Any]) -> Iterator[str]:
     state = {"imported": "已导入", "current": "已是最新", "failed": "失败"}[one["state"]]
     tail = f"版本{one['ver']}" if one.get("ver") else ""
     rows = f"，{one['rows']}行" if one["state"] == "imported" else ""
-    return f"{one['infno'] or one.get('file', '')}\t{one['system']}\t{state}\t{tail}{rows}{one.get('message', '')}"
+    yield f"{one['infno'] or one.get('file', '')}\t{one['system']}\t{state}\t{tail}{rows}{one.get('message', '')}"
+    for code, count in (one.get("affected") or {}).items():
+        yield f"  机构{code}有{count}条对码的国家编码已停用或将停用，用map check查看"
+    if "round" in one:
+        yield f"  已发布目录更新r{one['round']}：涉及{one['institutions']}家机构，期限{one['due']}"
+    elif "no_round" in one:
+        yield f"  未发布目录更新：{one['no_round']}"
 
 
 @click.command("upload", help="把生效的对码上传到平台（3301）；改过的先撤销（3302）再上传")

@@ -204,6 +204,7 @@ class CodesDesk:
             folder=self._folder,
             inbox=self._inbox,
             importer=self._import,
+            announcer=self._announce,
             count=self.tally.downloaded,
             alarm=lambda name: self.watch.alarm(name, "", ""),
         )
@@ -212,7 +213,16 @@ class CodesDesk:
     async def _import(self, system: str, file: Path, ver: str, operator: str) -> dict[str, object]:
         """Import in a niced child. Raises Stopped when the node stops meanwhile."""
         arguments = [str(self.config.room("codes")), system, str(file), ver, operator, repr(self.clock.seconds())]
-        child = run_module(self.reactor, "gateway.app.codes_import_child", arguments)
+        return await self._child("gateway.app.codes_import_child", arguments, "导入程序")
+
+    async def _announce(self, system: str, ver: str, operator: str) -> dict[str, object]:
+        """Say whom a release concerns, in a niced child. Raises Stopped when the node stops meanwhile."""
+        days, now = str(self.config.codes.round_days), repr(self.clock.seconds())
+        arguments = [str(self.config.room("codes")), system, ver, operator, days, now]
+        return await self._child("gateway.app.codes_round_child", arguments, "目录更新程序")
+
+    async def _child(self, module: str, arguments: Sequence[str], what: str) -> dict[str, object]:
+        child = run_module(self.reactor, module, arguments)
         self._children.add(child)
         try:
             output = await child.done
@@ -222,6 +232,6 @@ class CodesDesk:
             raise Stopped
         if output.code != 0:
             last = output.err.decode("utf-8", "replace").strip().splitlines()[-1:]
-            return {"ok": False, "message": f"导入程序异常结束（退出码{output.code}）：{''.join(last)[:200]}"}
+            return {"ok": False, "message": f"{what}异常结束（退出码{output.code}）：{''.join(last)[:200]}"}
         found: dict[str, object] = msgspec.json.decode(output.out, type=dict[str, object])
         return found

@@ -1,4 +1,4 @@
-"""Fetching national libraries and registers (13xx, 9102, pages) and taking files from the inbox: the work behind two orders.
+"""Fetching national libraries and registers (13xx, 9102, pages), taking files from the inbox: two orders' work.
 
 A file comes piece by piece into a file of ours, named by its digest and never by the platform; it is imported by a
 child process of its own (design §3, security T11). Versions follow each other until the platform has none newer. A file
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from adapters.files.spool import Spool, empty_archive, has_text
 from adapters.store.codes_uploads import Download
-from gateway.app.codes_files import digest_of, paged
+from gateway.app.codes_files import code_systems, digest_of, paged
 from gateway.app.codes_files import downloads as system_of_file
 from gateway.app.codes_orders import RETRY_S, Ended, GaveUp, Work
 from gateway.app.codes_paging import Paging
@@ -29,12 +29,16 @@ from gateway.exchange.errands import Errands, Fetched, FileErrand, FileExchange,
 
 WORDS_BYTES = 65_536
 Import = Callable[[str, Path, str, str], Awaitable[dict[str, object]]]  # system, file, version or '', operator
+Announce = Callable[[str, str, str], Awaitable[dict[str, object]]]  # system, version, operator
 
 
 @attrs.frozen(kw_only=True)
 class FetchMeans:
-    """What the work needs besides its order. place: the link libraries come by; folder: where files are kept; importer:
-    raises Stopped when the node stops; count(system, result), alarm(name): metrics and log.
+    """What the work needs besides its order.
+
+    place: the link libraries come by; folder: where files are kept; importer: raises Stopped when the node stops;
+    announcer: says whose mappings a release touches, opens a round; count(system, result), alarm(name): metrics and
+    log.
     """
 
     settings: CodesConfig
@@ -44,6 +48,7 @@ class FetchMeans:
     folder: Path
     inbox: Path
     importer: Import
+    announcer: Announce
     count: Callable[[str, str], object]
     alarm: Callable[[str], object]
 
@@ -55,6 +60,7 @@ class Fetching:
     means: FetchMeans
     work: Work
     told: list[dict[str, object]] = attrs.Factory(list)  # one line a transaction
+    _news: dict[tuple[str, str], dict[str, object]] = attrs.Factory(dict)  # of (system, version): whom it concerns
 
     def __attrs_post_init__(self) -> None:
         self.work.result = {"libraries": self.told}
@@ -82,7 +88,7 @@ class Fetching:
         row = await self._import(await self._keep(row), ver)
         target = self.means.inbox / ("done" if row.state == "imported" else "refused")
         await self.work.db(lambda _: _moved(path, target, row.detail))
-        self.told.append(_line(row))
+        self.told.append(self._line(row))
         return Ended("done" if row.state == "imported" else "failed", self.work.result)
 
     # --- one transaction -----------------------------------------------------------------------------
@@ -111,7 +117,7 @@ class Fetching:
             row = await self._next(infno, ver)
             if row is None:
                 break
-            self.told.append(_line(row))
+            self.told.append(self._line(row))
             if row.state != "imported":
                 break
             ver = row.ver
@@ -119,7 +125,7 @@ class Fetching:
     async def _changed(self, infno: str) -> None:
         """Bring by pages what changed since the newest change that is held."""
         if row := await self._waiting(infno):
-            self.told.append(_line(await self._import(row, row.ver)))
+            self.told.append(self._line(await self._import(row, row.ver)))
             return
         since = pages.day_after(self._asked_from or await self._last(infno))
         means = self.means
@@ -134,7 +140,7 @@ class Fetching:
         )  # fmt: skip
         if await self._is_held(row):
             return
-        self.told.append(_line(await self._import(await self._keep(row), row.ver)))
+        self.told.append(self._line(await self._import(await self._keep(row), row.ver)))
 
     @property
     def _asked_from(self) -> str:
@@ -261,6 +267,7 @@ class Fetching:
                 row, state="imported", ver=str(found.get("ver")), rows=rows if isinstance(rows, int) else 0
             )
             self.means.count(row.system, "imported")
+            await self._announce(done)
         else:
             complaints = found.get("complaints")
             lines = [str(line) for line in complaints] if isinstance(complaints, list) else []
@@ -269,8 +276,19 @@ class Fetching:
             self.means.alarm("catalogue_refused")
         return await self._keep(done)
 
+    async def _announce(self, row: Download) -> None:
+        """Say whom a release concerns, before it counts as done: a node that dies meanwhile does it again."""
+        if row.system not in code_systems():
+            return
+        await self.work.tell(f"核对受影响的对码（{row.infno or row.filename}）")
+        announcing = self.means.announcer(row.system, row.ver, self.work.order.who)
+        self._news[row.system, row.ver] = await self._watched(announcing)
+
+    def _line(self, row: Download) -> dict[str, object]:
+        return _line(row) | (self._news.get((row.system, row.ver), {}) if row.state == "imported" else {})
+
     async def _watched(self, importing: Awaitable[dict[str, object]]) -> dict[str, object]:
-        """Wait for an import and keep the lease meanwhile."""
+        """Wait for a child of ours and keep the lease meanwhile."""
         ended: list[dict[str, object]] = []
         failed: list[Failure] = []
 

@@ -20,7 +20,8 @@ NICE = 10
 SHOWN_MAX = 50
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End this process when its standard input ends, which the node holds open as long as it lives."""
     while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
         pass
     os._exit(1)
@@ -51,7 +52,7 @@ def _refused(message: str, lines: list[str] | None = None) -> dict[str, object]:
 def main(arguments: list[str]) -> None:
     """arguments: store, system, file, version or '', operator, seconds since the epoch."""
     os.nice(NICE)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     store, system, file, ver, operator, now = arguments
     found = run(Path(store), system, Path(file), ver, operator, float(now))
     sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -123,6 +123,7 @@ class CodesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     download_timeout_s: float = 600.0  # 100 MB on a slow line
     download_bytes_max: int = 268_435_456
     download_keep_days: int = 400
+    round_days: int = 0  # until a catalogue round opened after a fetch is due; 0 = rounds are opened by hand
     inbox_s: float = 10.0  # how often the inbox is looked at; 0 = there is none
     upload_rows: int = 100  # of one 3301
     page_rows: int = 100  # of one page of 1317 and of catalogues that come by pages

@@ -15,6 +15,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "download_timeout_s": (1, 7200),
     "download_bytes_max": (1024, 268_435_456),  # what the link's files may have
     "download_keep_days": (1, 4000),
+    "round_days": (0, 366),
     "inbox_s": (0, 3600),
     "upload_rows": (1, 1000),
     "page_rows": (1, 1000),

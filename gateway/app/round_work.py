@@ -61,11 +61,19 @@ class Opened:
 
 
 def open_round(
-    store: Path, system: str, ver: str, due: str, maker: str, files: Mapping[str, Path], now: float
+    store: Path,
+    system: str,
+    ver: str,
+    due: str,
+    maker: str,
+    files: Mapping[str, Path],
+    now: float,
+    only_changes: bool = False,
 ) -> Opened:
     """Announce a released version to the institutions that map its library, each with what changes for it.
 
-    files: "ratio" and "limit", both optional. Raises RoundRefused, FileFaults, ColumnMissing, OSError, sqlite3.Error.
+    files: "ratio" and "limit", both optional; only_changes: refuse a round in which nothing changes for anybody.
+    Raises RoundRefused, FileFaults, ColumnMissing, OSError, sqlite3.Error.
     """
     deed = Deed(maker, int(now * 1000))
     today = day_of(now)
@@ -82,6 +90,9 @@ def open_round(
         if not places:
             writer.abandon()
             raise RoundRefused(f"没有机构对{system}有生效的对码，未发布")
+        if only_changes and not kinds:
+            writer.abandon()
+            raise RoundRefused("没有受影响的对码，未发布")
         writer.open_round(number, count, (lists.get("ratio", 0), lists.get("limit", 0)), deed)
     return Opened(number, len(places), kinds)
 

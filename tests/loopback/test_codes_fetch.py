@@ -11,10 +11,11 @@ from typing import Any
 import attrs
 import pytest
 import pytest_twisted
-from codes_town import CodesTown
+from codes_town import HOSPITAL, CodesTown
 from twisted.internet.defer import Deferred
 
 from adapters.store.codes_orders import OrdersStore, WorkStatus
+from adapters.store.codes_rounds import RoundsReader
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.codes_files import SCRIPTS, reading
 from simulators import archives, tables
@@ -124,6 +125,37 @@ async def test_versions_follow_each_other_until_none_is_newer(codes_town: CodesT
     assert [one["rows"] for one in found[:2]] == [10, 7]
     asked = [one["input"]["data"]["ver"] for one in town.arrived if one["infno"] == "1305"]
     assert asked == ["v0000", "F20250101", "F20260801", "F20260901"]
+
+
+@pytest.mark.parametrize("days", [0, 20])
+@pytest_twisted.ensureDeferred
+async def test_a_release_says_whose_mappings_die_and_opens_a_round_where_wanted(
+    codes_town: CodesTown, days: int
+) -> None:
+    town = codes_town
+    await town.open(f"round_days = {days}")
+    lines = archives.unzipped(archives.catalogue_file("1305")[0]).splitlines(keepends=True)
+    flag = archives._titles("1305").index("有效标志")
+    first, second = (line.split("\t") for line in lines[:2])
+    town.mapping(("L1", first[0]), ("L2", second[0]))
+    dead = "\t".join([*first[:flag], "0", *first[flag + 1 :]])
+    older = "".join(lines[:10]).replace("F20260901", "F20250101")
+    files = [zipped(older.encode()), zipped((dead + "".join(lines[10:12])).encode())]
+    answering_9102(town, lambda right: Reply(200, "application/octet-stream", files.pop(0)))
+    status = await town.done("fetch", **FIRST)
+    found = status.result["libraries"]
+    assert isinstance(found, list)
+    assert [(one["ver"], one["affected"]) for one in found] == [
+        ("F20250101", {}), ("F20260901", {HOSPITAL: 1}),
+    ]  # fmt: skip
+    with reading(town.store) as reader:
+        rounds = RoundsReader(reader.connection).rounds()
+    if days:
+        assert "没有受影响的对码" in found[0]["no_round"]
+        assert [(one.ver, one.maker, one.due) for one in rounds] == [("F20260901", "tester", found[1]["due"])]
+        assert (found[1]["round"], found[1]["institutions"]) == (rounds[0].id, 1)
+    else:
+        assert rounds == [] and not any("round" in one or "no_round" in one for one in found)
 
 
 @pytest.mark.parametrize(
