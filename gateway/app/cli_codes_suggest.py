@@ -19,22 +19,32 @@ _FILE = click.Path(path_type=Path)
 @click.option("--national", required=True, type=_FILE, help="国家目录文件")
 @click.option("--local", required=True, type=_FILE, help="院内目录文件，须有院内编码与名称")
 @click.option("--out", required=True, type=_FILE, help="建议写入的CSV文件")
+@click.option("--crosswalk", type=_FILE, help="城市旧编码与国家编码的对照表；院内目录须有原城市编码列")
 @click.option("--date", "day", default="", help="按哪一天判断有效，yyyy-MM-dd；默认今天")
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 @click.pass_obj
-def suggest(outside: Outside, system: str, national: Path, local: Path, out: Path, day: str, as_json: bool) -> None:
+def suggest(
+    outside: Outside,
+    system: str,
+    national: Path,
+    local: Path,
+    out: Path,
+    crosswalk: Path | None,
+    day: str,
+    as_json: bool,
+) -> None:
     if system not in code_systems():
         end(USAGE, f"没有这个编码标准：{system}（可用：{'、'.join(sorted(code_systems()))}）", as_json=as_json)
     if day and not is_date(day):
         end(USAGE, f"日期应为yyyy-MM-dd：{day}", as_json=as_json)
-    if out.resolve() in (national.resolve(), local.resolve()):
+    if out.resolve() in {file.resolve() for file in (national, local, crosswalk) if file is not None}:
         end(USAGE, "输出文件不能是输入文件", as_json=as_json)
     if not out.parent.is_dir():
         end(USAGE, f"输出文件夹不存在：{out.parent}", as_json=as_json)
     day = day or day_of(outside.now())
     with explained(as_json):
         try:
-            tally = suggest_files(system, national, local, out, day, progress)
+            tally = suggest_files(system, national, local, out, day, progress, crosswalk)
         except FaultyFile as cause:
             lines = [fault.text(str(cause.file)) for fault in cause.faults]
             end(FAILED, *lines, f"{cause.file}有{cause.faults.count}处问题，没有写出建议", as_json=as_json)

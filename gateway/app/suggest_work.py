@@ -11,10 +11,14 @@ from adapters.files.tables import Limits, Shape, Table, TableRefused, open_table
 from gateway.app.codes_files import Tick, layouts
 from gateway.app.codes_library import definition
 from gateway.codes.faults import Faults
+from gateway.codes.library import day_text
 from gateway.codes.suggest.columns import LOCAL_KEY, NATIONAL_KEY, local_titles, national_titles
+from gateway.codes.suggest.crosswalk import NO_CROSSWALK, Crosswalk
 from gateway.codes.suggest.records import Suggestion
 from gateway.codes.suggest.run import Run
 from gateway.codes.suggest.words import rules
+from gateway.codes.systems import MAPPING_KEY, MAPPING_TITLES
+from gateway.core.codes import LATEST
 
 # Contract section 7.
 HEADER = ("local_code", "national_code", "confidence", "rule", "runner_up", "runner_up_confidence", "note")
@@ -51,12 +55,15 @@ class Tally:
             self.unsure += 1
 
 
-def suggest_files(system: str, national: Path, local: Path, out: Path, day: str, bar: Bar) -> Tally:
-    """Write a suggestion for each row of `local`; return how it went. day: yyyy-MM-dd.
+def suggest_files(
+    system: str, national: Path, local: Path, out: Path, day: str, bar: Bar, crosswalk: Path | None = None
+) -> Tally:
+    """Write a suggestion for each row of `local`; return how it went. day: yyyy-MM-dd; crosswalk: the city's old codes.
 
     Raises FaultyFile, ColumnMissing, OSError; then `out` is as it was.
     """
-    run, tally = Run(system, day), Tally()
+    known = NO_CROSSWALK if crosswalk is None else read_crosswalk(crosswalk, day)
+    run, tally = Run(system, day, known), Tally()
     with ExitStack() as stack:
         shape = Shape(titles=local_titles(system), key=LOCAL_KEY)
         mine, my_faults = _opened(local, shape, stack, LOCAL_LIMITS)
@@ -71,6 +78,29 @@ def suggest_files(system: str, national: Path, local: Path, out: Path, day: str,
             lines = _lines(run.suggest(_rows(mine, my_faults, tick, "local_code"), mine.at), tally)
             write_table(out, HEADER, _unless_faulty(lines, local, my_faults))
     return tally
+
+
+def read_crosswalk(file: Path, day: str) -> Crosswalk:
+    """Return old city code -> national codes on a day, of a table as annex C4 has it. Raises FaultyFile, ColumnMissing,
+    OSError.
+    """
+    found: dict[str, set[str]] = {}
+    with ExitStack() as stack:
+        table, faults = _opened(file, Shape(titles=MAPPING_TITLES, key=MAPPING_KEY), stack, LOCAL_LIMITS)
+        try:
+            for line, cells in table.rows(faulty=True):
+                cell = {name: cells[place] for name, place in table.at.items()}
+                days = [day_text(cell.get(name, "")) for name in ("valid_from", "valid_to")]
+                for name, read in zip(("valid_from", "valid_to"), days, strict=True):
+                    if read is None:
+                        faults.add(line, table.title(name), "MF08", "不是有效日期")
+                if cell["national_code"] and (days[0] or "") <= day <= (days[1] or LATEST):
+                    found.setdefault(cell["local_code"], set()).add(cell["national_code"])
+        except TableRefused as cause:
+            faults.add(cause.line, "", cause.rule, cause.message)
+    if faults:
+        raise FaultyFile(file, faults)
+    return found
 
 
 def _opened(file: Path, shape: Shape, stack: ExitStack, limits: Limits) -> tuple[Table, Faults]:

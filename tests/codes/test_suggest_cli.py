@@ -191,3 +191,69 @@ def test_the_same_files_give_the_same_bytes(desk: Desk) -> None:
     first = desk.out.read_bytes()
     desk.run(national, local, system="drug")
     assert desk.out.read_bytes() == first
+
+
+# --- a city's old codes ---------------------------------------------------------------------------------
+
+TWINS = """opsp_dise_code,opsp_dise_name,admdvs,begndate,enddate,vali_flag,replaced_by
+M03900,高血压,990100,2021-06-01,,1,
+M03901,高血压,990200,2021-06-01,,1,
+M01600,糖尿病,990100,2021-06-01,,1,
+M04600,冠心病,990100,2021-06-01,2025-12-31,1,M04601
+M04601,冠心病,990100,2026-01-01,,1,
+"""
+OLD = "local_code,local_name,old_city_code\n"
+CROSSWALK = """city_code,kind,city_name,national_code,begndate,enddate
+C1,BZ,高血压,M03901,2021-07-01,
+C2,BZ,高血压,M03900,2021-07-01,2025-12-31
+C2,BZ,高血压,M03901,2026-01-01,
+C3,BZ,糖尿病,M03900,2021-07-01,
+C4,BZ,高血压,M03900,2021-07-01,
+C4,BZ,高血压,M03901,2021-07-01,
+C5,BZ,糖尿病,M77777,2021-07-01,
+C6,BZ,冠心病,M04600,2021-07-01,
+C7,BZ,停车费,,2021-07-01,
+"""
+
+
+def crossed(desk: Desk, rows: str, crosswalk: str = CROSSWALK) -> list[list[str]]:
+    desk.run(TWINS, OLD + rows, "--crosswalk", desk.file("crosswalk.csv", crosswalk))
+    return desk.rows()[1:]
+
+
+def test_the_old_code_of_the_city_tells_twins_apart(desk: Desk) -> None:
+    desk.run(TWINS, OLD + "L1,高血压,C1\n")
+    assert desk.rows()[1][2] == "0.500"
+    (row,) = crossed(desk, "L1,高血压,C1\n")
+    assert row[:5] == ["L1", "M03901", "0.930", "named.exact", "M03900"]
+    assert "另有1条同样相符，城市旧编码只对照到这一条" in row[6] and "城市旧编码C1对照到M03901" in row[6]
+    drugs = "med_list_codg,generic_name,spec\nT000000001,甘草片,\nXA01AAA001A001010100001,维生素C片,0.1g\n"
+    desk.run(drugs, OLD + "L1,维生素C片,C9\n", system="drug")
+    assert float(desk.rows()[1][2]) < 0.93
+    named = "city_code,national_code\nC9,XA01AAA001A001010100001\n"
+    desk.run(drugs, OLD + "L1,维生素C片,C9\n", "--crosswalk", desk.file("c.csv", named), system="drug")
+    assert desk.rows()[1][1:4] == ["XA01AAA001A001010100001", "0.930", "city.crosswalk"]
+    assert [row[1] for row in crossed(desk, "L1,高血压,C2\n")] == ["M03901"]  # the row of the day counts
+
+
+def test_a_crosswalk_makes_nobody_sure_and_one_that_points_elsewhere_nobody_else(desk: Desk) -> None:
+    plain, other, nothing, gone = crossed(desk, "L1,糖尿病,\nL2,糖尿病,C3\nL3,糖尿病,C7\nL4,冠心病,C6\n")
+    assert float(plain[2]) >= 0.95 and nothing[1:] == plain[1:]
+    assert (other[1], other[2]) == ("M01600", "0.900") and "对照到M03900，与建议不同" in other[6]
+    assert gone[1] == "M04601" and "城市旧编码C6对照到M04600" in gone[6]  # followed to what replaced it
+
+
+def test_what_the_crosswalk_cannot_say_is_told_and_not_used(desk: Desk) -> None:
+    several, unknown = crossed(desk, "L1,高血压,C4\nL2,糖尿病,C5\n")
+    assert several[2] == "0.500" and "对照了2个国家编码，未采用" in several[6]
+    assert float(unknown[2]) >= 0.95 and "对照的M77777不在国家目录中" in unknown[6]
+
+
+def test_a_crosswalk_that_cannot_be_read_writes_nothing(desk: Desk) -> None:
+    arguments = (TWINS, OLD + "L1,高血压,C1\n", "--crosswalk")
+    bad = desk.file("crosswalk.csv", CROSSWALK.replace("2021-07-01,2025", "昨天,2025").replace("C5", "=C5"))
+    told = desk.run(*arguments, bad, code=1).stderr
+    assert f"{bad}:3:begndate MF08" in told and f"{bad}:8:city_code MF06" in told
+    assert "缺少必需的列" in desk.run(*arguments, desk.file("crosswalk.csv", "a,b\n1,2\n"), code=2).stderr
+    assert "不能是输入文件" in desk.run(*arguments, str(desk.out), code=2).stderr
+    assert not desk.out.exists()

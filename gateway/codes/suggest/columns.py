@@ -243,6 +243,7 @@ _LOCAL: Titles = {
     "local_code": ("local_code", "院内编码", "本地编码", "fixmedins_hilist_id", "medins_list_codg"),
     "local_name": ("local_name", "院内名称", "本地名称", "名称", "姓名", "fixmedins_hilist_name"),
     "mapped_now": ("mapped_now", "现对应编码"),
+    "old_code": ("old_city_code", "原城市编码", "旧城市编码", "旧编码"),
 }
 _ALSO: Titles = {
     "alias": ("alias", "别名"),

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 
 import attrs
 
+from gateway.codes.suggest.crosswalk import NO_CROSSING, Crossing
 from gateway.codes.suggest.desk import Desk
 from gateway.codes.suggest.judging import rule_of, rule_set, title_of
 from gateway.codes.suggest.records import Entry, Local, Match, Suggestion
 from gateway.codes.suggest.saying import contrast, differences
 from gateway.codes.suggest.text import one_character_apart, verdict_of_names
 from gateway.codes.suggest.verdict import Verdict
+from gateway.codes.suggest.words import rules
 
 FLOOR = 0.3  # below, a suggestion would be a guess
 RUNNER_MIN = 0.1
@@ -54,12 +56,19 @@ class _Certainty:
         self.confidence = min(self.confidence, limit)
 
 
-def decide(local: Local, matches: list[Match], by_code: Mapping[str, Entry], day: str, desk: Desk) -> Suggestion:
+def decide(
+    local: Local,
+    matches: list[Match],
+    by_code: Mapping[str, Entry],
+    day: str,
+    desk: Desk,
+    crossing: Crossing = NO_CROSSING,
+) -> Suggestion:
     """Return the line of one local row. matches: all that was compared, in any order; day: yyyy-MM-dd."""
     ranked = sorted(
         (match for match in matches if match.confidence >= RUNNER_MIN),
         key=lambda match: (
-            -match.confidence - (KEPT if match.entry.code == local.mapped_now else 0),
+            -match.confidence - (KEPT if match.entry.code == local.mapped_now else CLOSE if match.pointed else 0),
             match.entry.unusable(day) != "",
             -match.compared.alike,
             match.entry.code,
@@ -76,6 +85,7 @@ def decide(local: Local, matches: list[Match], by_code: Mapping[str, Entry], day
     rivals = _rivals(best, options)
     _weigh(certainty, best, rivals, ranked)
     certainty.at_most(*desk.limit(local, best.target))
+    _cross(certainty, best, crossing)
     runner = rivals[0] if rivals else None
     title = title_of(best.match.compared.rules, best.match.rule)
     note = [f"与{best.match.entry.code}{title}" if best.gone else title, *certainty.said]
@@ -143,7 +153,9 @@ def _weigh(certainty: _Certainty, best: Option, rivals: list[Option], ranked: li
     """Lower the confidence for what fits as well, and for what contradicts."""
     mine = best.match
     close = [option for option in rivals if option.match.confidence >= mine.confidence - CLOSE]
-    if close:
+    if close and mine.pointed:
+        certainty.at_most(rules().crosswalk.confidence, f"另有{len(close)}条同样相符，城市旧编码只对照到这一条")
+    elif close:
         certainty.at_most(1 / (1 + len(close)), f"另有{len(close)}条同样相符，现有资料不能区分")
     table = rule_set(mine.compared.rules)
     others = [match for match in ranked if match.entry.code not in (mine.entry.code, best.target.code)]
@@ -162,6 +174,14 @@ def _weigh(certainty: _Certainty, best: Option, rivals: list[Option], ranked: li
         certainty.at_most(UNSURE, "目录中还有同名或名称只有写法不同的记录")
     if rule and rule.apart and any(one_character_apart(best.target.names[0], one.entry.names[0]) for one in others):
         certainty.at_most(UNSURE, "目录中有名称只差一个字的记录，没有编码佐证")
+
+
+def _cross(certainty: _Certainty, best: Option, crossing: Crossing) -> None:
+    """Say what a city's crosswalk says; one that names another row makes nobody sure."""
+    if crossing.national in ("", best.target.code, best.match.entry.code):
+        certainty.said += [crossing.said] if crossing.said else []
+    else:
+        certainty.at_most(CONTRADICTED, f"{crossing.said}，与建议不同")
 
 
 def _dead_end(match: Match, day: str) -> str:

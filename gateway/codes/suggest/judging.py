@@ -48,5 +48,7 @@ def rule_of(kind: str, rule: str) -> Rule | None:
 
 def title_of(kind: str, rule: str) -> str:
     """Return the Chinese title of a rule."""
+    if rule == rules().crosswalk.id:
+        return rules().crosswalk.title
     found = rule_of(kind, rule)
     return found.title if found else rule_set(kind).similar.title

@@ -43,21 +43,20 @@ class Library:
                     self._index.add(name, writing)
                 rows.append(entry)
 
-    def candidates(self, name: Name, keys: Iterable[str], code: str) -> Iterator[Entry]:
-        """Yield the rows worth comparing, each once: those with a key in common, the row of a code, similar names."""
+    def candidates(self, name: Name, keys: Iterable[str], *codes: str) -> Iterator[Entry]:
+        """Yield the rows worth comparing, each once: those with a key in common, the rows of codes, similar names."""
         seen: set[int] = set()
-        for entry in self._found(name, keys, code):
+        for entry in self._found(name, keys, codes):
             if id(entry) not in seen and _alive(self.by_code[entry.code]) == _alive(entry):
                 seen.add(id(entry))
                 yield entry
                 if len(seen) >= ROWS_MAX:
                     return
 
-    def _found(self, name: Name, keys: Iterable[str], code: str) -> Iterator[Entry]:
+    def _found(self, name: Name, keys: Iterable[str], codes: Iterable[str]) -> Iterator[Entry]:
         for key in keys:
             yield from self._by_key.get(key, ())
-        if code in self.by_code:
-            yield self.by_code[code]
+        yield from (self.by_code[code] for code in codes if code in self.by_code)
         for writing in dict.fromkeys((name.bare, name.full, name.plain, name.stem)):
             yield from self._by_name.get(writing, ())
         yield from islice(self._similar(name), SIMILAR_ROWS)

@@ -10,12 +10,13 @@ from gateway.codes.suggest.verdict import Verdict
 
 @attrs.frozen(slots=True)
 class Local:
-    """One row of the institution. code: byte for byte; facts: the NamedTuple of its system."""
+    """One row of the institution. code: byte for byte; facts: the NamedTuple of its system; old_code: of the city."""
 
     code: str
     name: str
     mapped_now: str
     facts: Any
+    old_code: str = ""
 
 
 @attrs.frozen(slots=True)
@@ -55,12 +56,15 @@ class Compared:
 
 @attrs.frozen(slots=True)
 class Match:
-    """A national row with the rule that led to it and its confidence 0..1."""
+    """A national row with the rule that led to it and its confidence 0..1. pointed: a city's crosswalk names it, and
+    nothing speaks against it.
+    """
 
     entry: Entry
     rule: str
     confidence: float
     compared: Compared
+    pointed: bool = False
 
 
 @attrs.frozen(slots=True)

@@ -8,6 +8,7 @@ from sys import intern
 
 from gateway.codes.suggest.columns import NAMES, columns
 from gateway.codes.suggest.consumable import ConsumableDesk
+from gateway.codes.suggest.crosswalk import NO_CROSSWALK, Crosswalk, crossing_of, lifted
 from gateway.codes.suggest.deciding import decide
 from gateway.codes.suggest.desk import Desk
 from gateway.codes.suggest.drug import DrugDesk
@@ -42,8 +43,8 @@ def desk_of(system: str) -> Desk:
 class Run:
     """Suggestions of one system for one day (yyyy-MM-dd). First `learn` the national rows, then `suggest`."""
 
-    def __init__(self, system: str, day: str) -> None:
-        self._system, self._day = system, day
+    def __init__(self, system: str, day: str, crosswalk: Crosswalk = NO_CROSSWALK) -> None:
+        self._system, self._day, self._crosswalk = system, day, crosswalk
         self._columns = columns(system)
         self._desk = desk_of(system)
         self._library = Library(self._desk.namer)
@@ -67,9 +68,11 @@ class Run:
             local = self._local(cells, at)
             lens = self._desk.lens(local)
             name = self._desk.namer.name(local.name)
-            found = self._library.candidates(name, self._desk.local_keys(local), local.mapped_now)
-            matches = [judged(entry, lens(entry)) for entry in found]
-            yield decide(local, matches, self._library.by_code, self._day, self._desk)
+            crossing = crossing_of(local.old_code, self._crosswalk, self._library.by_code)
+            keys = self._desk.local_keys(local)
+            found = self._library.candidates(name, keys, local.mapped_now, crossing.national)
+            matches = [lifted(judged(entry, lens(entry)), crossing) for entry in found]
+            yield decide(local, matches, self._library.by_code, self._day, self._desk, crossing)
 
     def _entry(self, code: str, main: Texts, names: Texts, facts: Texts) -> Entry:
         begndate, enddate, vali_flag, gray, used, replaced_by = map(intern, main)
@@ -91,7 +94,7 @@ class Run:
             return cells[at[name]] if name in at else ""
 
         facts = self._columns.local_facts(*(cell(f"fact:{name}") for name in self._columns.local))
-        return Local(cell("local_code"), cell("local_name"), cell("mapped_now"), facts)
+        return Local(cell("local_code"), cell("local_name"), cell("mapped_now"), facts, cell("old_code"))
 
 
 def _picker(names: Sequence[str], at: Mapping[str, int]) -> Callable[[Sequence[str]], Texts]:

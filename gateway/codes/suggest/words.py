@@ -100,14 +100,23 @@ class RuleSet(msgspec.Struct, frozen=True):
     similar: Similar
 
 
+class Pointer(msgspec.Struct, frozen=True):
+    """A rule of every system: something outside the row names the target."""
+
+    id: str
+    confidence: float
+    title: str
+
+
 class Rules(msgspec.Struct, frozen=True):
     """All rule sets. sure: from here on a suggestion counts as sure; unsure_max: the most without a rule; pointed_min:
-    the least for a row to which a strong field points.
+    the least for a row to which a strong field points; crosswalk: where a city's crosswalk names the row.
     """
 
     sure: float
     unsure_max: float
     pointed_min: float
+    crosswalk: Pointer
     systems: dict[str, RuleSet]
 
 
