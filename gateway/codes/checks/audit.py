@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.codes.checks.findings import Finding
 from gateway.codes.checks.ground import Ground
+from gateway.codes.checks.prices import price_findings
 from gateway.codes.checks.products import Comparison, many_to_one, product_findings
 from gateway.codes.checks.targets import dying, target_findings, useless
 from gateway.codes.checks.use import upload_findings, use_findings
@@ -33,6 +34,7 @@ def check(rows: Sequence[Proposed], ground: Ground) -> list[Finding]:
             findings += use_findings(row, one, ground)
     findings += compared.findings()
     findings += many_to_one(sound, ground)
+    findings += price_findings(sound, ground)
     findings += upload_findings(rows, ground)
     return sorted(findings, key=lambda one: (one.line, one.rule, one.column, one.message))
 
