@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from adapters.files.export import write_rows, write_table
-from gateway.app.codes_caps import read_caps
+from gateway.app.codes_caps import read_approved, read_caps
 from gateway.app.codes_checks import Beside, Refused, check_file, check_store, file_ground, ground_of
 from gateway.app.codes_files import code_systems, reading
 from gateway.app.codes_place import place
@@ -31,6 +31,7 @@ from gateway.core.dates import day_of, is_date
 @click.option("--mapping", "mapping_file", type=click.Path(path_type=Path), help="对码文件（不用数据库时）")
 @click.option("--date", "day", default="", help="按哪一天判断有效，yyyy-MM-dd；不给时为当天")
 @click.option("--caps", type=click.Path(path_type=Path), help="限价文件（1318的各列），用于检查价格")
+@click.option("--items", type=click.Path(path_type=Path), help="省价格项目清单（物价编码列），不在其中的按自创项目提出")
 @click.option(
     "--warn-days", default=WARN_DAYS, show_default=True, type=click.IntRange(0, 366), help="提前多少天提醒停用"
 )
@@ -48,6 +49,7 @@ def check_command(
     mapping_file: Path | None,
     day: str,
     caps: Path | None,
+    items: Path | None,
     warn_days: int,
     out: Path | None,
     as_json: bool,
@@ -57,7 +59,8 @@ def check_command(
         end(USAGE, f"--date不是yyyy-MM-dd的真实日期：{day}", as_json=as_json)
     with explained(as_json):
         try:
-            beside = Beside(caps=read_caps(caps) if caps else {}, warn_days=warn_days)
+            approved = read_approved(items) if items else None
+            beside = Beside(caps=read_caps(caps) if caps else {}, approved=approved, warn_days=warn_days)
             if config is None:
                 findings = _of_files(system, national, mapping_file, today, beside, as_json)
             elif institution is None or system_id is None or system or national or mapping_file:

@@ -1,4 +1,4 @@
-"""Price caps out of a file of 1318 rows, for the check of prices (mapping rules §6, MA09)."""
+"""Files given beside a mapping: price caps of 1318 (MA09), the items a province approved (MA11; mapping rules §6)."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +7,7 @@ from adapters.files.tables import Limits, Shape
 from gateway.app.codes_checks import Refused, lines_of, opened
 from gateway.codes.checks.ground import Cap
 from gateway.codes.checks.text import number
+from gateway.codes.checks.use import approved_codes
 from gateway.codes.faults import Faults
 from gateway.codes.library import day_text
 
@@ -22,7 +23,26 @@ _SHAPE = Shape(
     },
     key=("code", "amount"),
 )
+_ITEMS = Shape(
+    titles={"price_code": ("物价编码", "local_price_code", "收费编码", "价格编码", "项目编码")}, key=("price_code",)
+)
 _LEVELS = {"1": 1, "2": 2, "3": 3, "": None}  # dictionaries lmtpric_hosp_lv and hilist_lmtpric_type
+
+
+def read_approved(file: Path) -> frozenset[str]:
+    """Return the price codes of a province's list, as the checks look them up.
+
+    Raises Refused, ColumnMissing, OSError.
+    """
+    faults = Faults()
+    with ExitStack() as stack:
+        table = opened(file, _ITEMS, faults, stack, Limits())
+        codes = [cells[table.at["price_code"]] for _, cells in lines_of(file, table, faults)]
+    if not codes:
+        faults.add(0, "", "MF02", "文件没有数据行")
+    if faults:
+        raise Refused(file, faults)
+    return approved_codes(codes)
 
 
 def read_caps(file: Path) -> dict[str, tuple[Cap, ...]]:

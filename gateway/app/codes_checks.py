@@ -60,6 +60,7 @@ class Beside:
     """What may be given beside rows and library. uploaded: what 1317 returned, None = it was not asked."""
 
     caps: Mapping[str, tuple[Cap, ...]] = attrs.Factory(dict)
+    approved: frozenset[str] | None = None
     warn_days: int = WARN_DAYS
     uploaded: tuple[Uploaded, ...] | None = None
 
@@ -138,6 +139,7 @@ def ground_of(
         closing=closing,
         judge_closed=judge_closed,
         caps=beside.caps,
+        approved=beside.approved,
         uploaded=beside.uploaded,
     )
 
@@ -238,6 +240,7 @@ def file_ground(
             library=lambda: read_library(file, system, form),
             judge_closed=True,
             caps=beside.caps,
+            approved=beside.approved,
         )
 
     return build

@@ -242,6 +242,28 @@ def test_an_export_holds_what_the_local_side_says(ready: Desk) -> None:
     assert list(csv.reader(io.StringIO(text))) == list(csv.reader(io.StringIO(content)))
 
 
+def test_the_provinces_list_of_items_may_be_given(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    code = "001102000010000-110200001"
+    library = desk.file("lib.csv", f"med_list_codg,servitem_name,ver\n{code},普通门诊诊查费,F1\n")
+    local = ("110200001", "110200001A", "11020000103", "110200002", "1102", "F110200009", "")
+    mapping = "local_code,national_code,local_price_code\n" + "".join(f"L{one},{code},{one}\n" for one in local)
+    files = ("--national", library, "--mapping", desk.file("map.csv", mapping))
+    arguments = ("map", "check", "--system", "service_item", *files, "--json")
+
+    def told(items: str, code: int) -> list[tuple[int, str]]:
+        found = json.loads(desk.run(*arguments, "--items", desk.file("items.csv", items), code=code).stdout)["findings"]
+        assert all("省价格项目清单" in one["message"] for one in found if one["rule"] == "MA11")
+        return [(one["row"], one["level"]) for one in found if one["rule"] == "MA11"]
+
+    assert told("物价编码,名称\n110200001,诊查费\n1102,诊查费\n", 3) == [(5, "error")]
+    assert told("物价编码\n11020000101\n110200002\n", 3) == [(4, "error")]  # what a list divides is on it
+    assert "没有数据行" in desk.run(*arguments, "--items", desk.file("items.csv", "物价编码\n"), code=1).stderr
+    assert "物价编码" in desk.run(*arguments, "--items", desk.file("items.csv", "名称\n甲\n"), code=2).stderr
+    found = json.loads(desk.run(*arguments, code=3).stdout)["findings"]
+    assert not [one for one in found if one["rule"] == "MA11"]
+
+
 def test_caps_of_1318_and_the_days_of_warning_may_be_given(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     code = "001101000010000-110100001"

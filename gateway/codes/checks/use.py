@@ -1,4 +1,6 @@
-"""May it be used so? MA09 price cap, MA13 restrictions, MA14 staff, MA15 what the platform holds (mapping rules §6)."""
+"""May it be used so? MA09 price cap, MA11 not on the province's list, MA13 restrictions, MA14 staff, MA15 what the
+platform holds (mapping rules §6).
+"""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -6,10 +8,12 @@ from decimal import Decimal
 from gateway.codes.checks.findings import Finding, found
 from gateway.codes.checks.ground import STAFF, Ground, institution_of
 from gateway.codes.checks.national import National
-from gateway.codes.checks.text import number, plain, yes
+from gateway.codes.checks.text import number, plain, price_number, yes
 from gateway.codes.mapping import Proposed
 
 _GENDERS = {"1": "男", "2": "女", "男": "男", "女": "女", "限男": "男", "限女": "女", "男性": "男", "女性": "女"}
+ITEM_DIGITS = 9  # of a national price code (mapping rules §4)
+CODE_DIGITS_MIN = 6  # the least `price_number` reads
 _WORKING = ("在职", "1", "01", "执业", "注册", "有效")
 
 
@@ -18,6 +22,7 @@ def use_findings(row: Proposed, one: National, ground: Ground) -> Iterator[Findi
     if ground.system in STAFF:
         yield from _staff(row, one, ground)
     elif row.facts:
+        yield from _unlisted(row, ground)
         yield from _price(row, one, ground)
         yield from _restrictions(row, one)
 
@@ -34,6 +39,28 @@ def _price(row: Proposed, one: National, ground: Ground) -> Iterator[Finding]:
     if price > cap:
         whose = f"{level}级机构限价" if mine and level else "最高限价"
         yield found(row, "price", "MA09", f"院内价格{price}超过国家编码{row.national}的{whose}{cap}")
+
+
+def approved_codes(texts: Iterable[str]) -> frozenset[str]:
+    """Return the codes of a province's list; an item of nine digits that the list only divides, with a star."""
+    found: set[str] = set()
+    for code in filter(None, map(price_number, texts)):
+        found.add(code)
+        found.update(f"{code[:length]}*" for length in range(ITEM_DIGITS, len(code)))
+    return frozenset(found)
+
+
+def _unlisted(row: Proposed, ground: Ground) -> Iterator[Finding]:
+    """Yield MA11: an item under a price code the province never approved, billed as one it did.
+
+    A local code may go on where the list's ends, and may be the item the list divides.
+    """
+    code, approved = price_number(row.facts.get("price_code", "")), ground.approved
+    if approved is None or ground.system != "service_item" or not code or f"{code}*" in approved:
+        return
+    if not any(code[:length] in approved for length in range(CODE_DIGITS_MIN, len(code) + 1)):
+        message = f"物价编码{code}不在省价格项目清单中，疑为自创项目，不能对到国家编码{row.national}"
+        yield found(row, "price_code", "MA11", message)
 
 
 def _caps(one: National, ground: Ground) -> list[tuple[int | None, Decimal]]:
