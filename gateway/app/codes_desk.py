@@ -219,7 +219,8 @@ class CodesDesk:
         """Say whom a release concerns, in a niced child. Raises Stopped when the node stops meanwhile."""
         days, now = str(self.config.codes.round_days), repr(self.clock.seconds())
         arguments = [str(self.config.room("codes")), system, ver, operator, days, now]
-        return await self._child("gateway.app.codes_round_child", arguments, "目录更新程序")
+        found = await self._child("gateway.app.codes_round_child", arguments, "目录更新程序")
+        return {name: value for name, value in found.items() if name != "ok"}  # the release itself is in force
 
     async def _child(self, module: str, arguments: Sequence[str], what: str) -> dict[str, object]:
         child = run_module(self.reactor, module, arguments)

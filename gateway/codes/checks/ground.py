@@ -51,9 +51,8 @@ class Ground:
     form: pattern of the system's codes; forms: of the other systems; records: the national records of the codes
     proposed, None = no library was imported; library: reads the whole library anew; warn_until: the day up to which a
     record that ends is told in advance; caps: national code -> caps; approved: price codes of the items the province
-    approved (`approved_codes`), None = no list was given; uploaded: None = 1317 was not
-    asked; closing: local codes whose rows somebody closed on purpose; judge_closed: an item whose only rows are closed
-    is a finding (annex C4).
+    approved (`approved_codes`), None = no list was given; uploaded: None = 1317 was not asked; closing: local codes
+    whose rows somebody closed on purpose; judge_closed: an item whose only rows are closed is a finding (annex C4).
     """
 
     system: str

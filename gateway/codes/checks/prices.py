@@ -18,6 +18,7 @@ from gateway.codes.mapping import Proposed
 
 APART = 3  # times; dearer products of one code differ in the price, not in its size
 CLOSE = Decimal("0.05")
+ROWS_MAX = 200  # of one code, each compared with all others: more items on one code are another trouble (MA04)
 
 
 @attrs.frozen
@@ -42,7 +43,7 @@ def price_findings(rows: Iterable[Proposed], ground: Ground) -> Iterator[Finding
 
 def _one_code(group: list[Proposed], one: National) -> Iterator[Finding]:
     ratio = number(one.says("ratio")) or Decimal(pieces_in(one.says("pack")) or 1)
-    priced = [_Priced(row, price) for row in group if (price := _smallest(row, one, ratio))]
+    priced = [_Priced(row, price) for row in group if (price := _smallest(row, one, ratio))][:ROWS_MAX]
     for mine in priced:
         others = [other for other in priced if other.row.local != mine.row.local and other.row.overlaps(mine.row)]
         if not others or any(_near(mine.price / other.price, Decimal(1)) for other in others):

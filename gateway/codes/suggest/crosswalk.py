@@ -16,6 +16,7 @@ from gateway.codes.suggest.words import rules
 
 Crosswalk = Mapping[str, Collection[str]]  # old code of the city -> national codes on the day
 NO_CROSSWALK: Crosswalk = {}
+SHOWN_MAX = 60  # characters of a code that nobody checked, in a note
 
 
 @attrs.frozen
@@ -34,6 +35,7 @@ def crossing_of(old: str, crosswalk: Crosswalk, by_code: Mapping[str, Entry]) ->
     targets = sorted(crosswalk.get(old, ())) if old else []
     if not targets:
         return NO_CROSSING
+    old = old[:SHOWN_MAX]
     if len(targets) > 1:
         return Crossing("", f"城市旧编码{old}对照了{len(targets)}个国家编码，未采用")
     if targets[0] not in by_code:
