@@ -161,12 +161,12 @@ def _records(
         found |= {row[0]: national((*row, "")) for row in light}
         ending = [code for code, one in found.items() if one.record[2] <= warn_until and code not in full]
         found |= {row[0]: national(row) for row in raw_records(reader, system, ending)}
-    found |= _dropped(reader, system, codes - found.keys())
+    found |= dropped(reader, system, codes - found.keys())
     others = _replacements(found, warn_until)
     return found | {row[0]: national(row) for row in raw_records(reader, system, others)}
 
 
-def _dropped(reader: CodesReader, system: str, codes: Collection[str]) -> dict[str, National]:
+def dropped(reader: CodesReader, system: str, codes: Collection[str]) -> dict[str, National]:
     """Return the last records of the codes a whole release names no more; each ends the day before that release.
 
     The national platform took such a code out of use, so it ended (MA05); MA06 is for codes no release ever held.

@@ -14,6 +14,7 @@ from adapters.store.codes_reader import CodesReader
 from adapters.store.journal_reader import reading as journal_reading
 from adapters.store.journal_usage import Used as Request
 from adapters.store.journal_usage import newest_id, used, without_mapping
+from gateway.app.codes_checks import dropped
 from gateway.app.codes_files import code_systems
 from gateway.app.config import InstitutionConfig
 from gateway.codes.assessment import Duty, kind_of, read_duty
@@ -215,7 +216,9 @@ def stored_windows(tables: CodesReader, standards: Iterable[str]) -> Windows:
     for system in imported.intersection(standards):
         wanted = targets(tables.connection, system)
         records = (row for row in tables.library(system) if row[0] in wanted) if wanted else ()
-        found[system] = {row[0]: record_of(*row[1:])[1:] for row in records}
+        held = {row[0]: record_of(*row[1:])[1:] for row in records}
+        gone = dropped(tables, system, wanted - held.keys())
+        found[system] = held | {code: one.record[1:] for code, one in gone.items()}
     return lambda system, code: found[system].get(code) if system in found else ("", LATEST)
 
 

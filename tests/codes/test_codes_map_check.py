@@ -13,6 +13,8 @@ from test_codes_cli import HOSPITAL, LIBRARY, Desk
 import schemas
 from adapters.store.codes import CodesWriter, Deed
 from adapters.store.codes_libraries import LibraryWriter
+from gateway.app.codes_coverage import stored_windows
+from gateway.app.codes_files import reading
 
 LATER = """opsp_dise_code,opsp_dise_name,begndate,enddate,vali_flag,replaced_by,ver
 M01600,糖尿病,2021-06-01,2026-12-01,1,M01601,F20261101
@@ -99,6 +101,9 @@ def test_a_whole_release_that_drops_a_code_lists_who_stands_on_it(ready: Desk) -
     writer.close()
     before = places(check(ready, "--date", "2026-11-17", code=3))
     assert before == [("2", "MA06", "error"), ("3", "MA05", "warn"), ("3", "MA05", "warn")]
+    with reading(ready.store.path) as reader:
+        days = stored_windows(reader, [SYSTEM])  # and coverage says the same
+    assert (days(SYSTEM, "M01600"), days(SYSTEM, "M77777")) == (("2021-06-01", "2026-11-17"), None)
 
 
 def test_a_findings_file_in_no_folder_names_the_folder(ready: Desk) -> None:
