@@ -74,7 +74,8 @@ def _lock(path: Path, opened: ExitStack) -> int:
 
 def _connect(path: Path, opened: ExitStack) -> sqlite3.Connection:
     """Connect to the file, made if need be, until `opened` is closed."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
+    if not path.is_file():  # closing a descriptor of a store in use would let go of the process's locks on it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     opened.callback(connection.close)
     connection.execute("PRAGMA journal_mode = WAL")

@@ -86,6 +86,7 @@ class CodesTown:
     config: Config = attrs.field(init=False)
     desk: CodesDesk = attrs.field(init=False)
     crowded: bool = False
+    entropy: Callable[[int], bytes] = os.urandom
     pools: list[LinkPool] = attrs.Factory(list)
     _port: Any = None
     _owners: Any = attrs.Factory(lambda: itertools.count(1))
@@ -124,7 +125,7 @@ class CodesTown:
             reactor=self.reactor,
             clock=self.reactor,
             dice=Random(2),
-            entropy=os.urandom,
+            entropy=self.entropy,
             config=self.config,
             institutions={
                 one.fixmedins_code: make_institution(one, {one.link: link}) for one in self.config.institution
