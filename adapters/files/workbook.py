@@ -1,6 +1,7 @@
 """Excel workbooks for people: plain sheets of texts and numbers, nothing a spreadsheet would run (annex C6)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -42,12 +43,17 @@ class Sheet:
     rows: Sequence[Sequence[Cell]]
 
 
-def write_workbook(path: Path, sheets: Sequence[Sheet]) -> None:
-    """Write the sheets, whole or not at all. Raises OSError."""
+def write_workbook(path: Path, sheets: Sequence[Sheet], dated: str = "") -> None:
+    """Write the sheets, whole or not at all. Raises OSError.
+
+    dated: a day, yyyy-MM-dd, the workbook bears in place of the moment it is made: equal sheets are then equal bytes.
+    """
     content = BytesIO()
     # Cells are typed one by one below; these keep a text from ever becoming a formula, a link or a number.
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book = xlsxwriter.Workbook(content, options)
+    if dated:
+        book.set_properties({"created": datetime.fromisoformat(dated)})
     for sheet in sheets:
         _fill(book, sheet)
     book.close()

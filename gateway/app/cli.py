@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from gateway.app.cli_books import books
 from gateway.app.cli_codes import codes
 from gateway.app.cli_journal import journal, recover
 from gateway.app.cli_lists import lists
@@ -60,5 +61,5 @@ def demo(context: click.Context) -> None:
     sys.exit(outside.simulate(["demo", *context.args]))
 
 
-for _command in (codes, journal, lists, recover):
+for _command in (codes, books, journal, lists, recover):
     cli.add_command(_command)

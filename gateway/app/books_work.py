@@ -1,0 +1,140 @@
+"""Plain ledgers in, what differs out: the engine and the rules introduced to each other, no database needed.
+
+The engine sets aside what all ledgers agree on; the rest goes through the rules cluster by cluster and never lies in
+memory whole: lines are kept in sorted runs on disk and merged when they are written.
+"""
+
+import heapq
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import cache
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from adapters.crypto.digest import sm3
+from adapters.ledgers.engine import Engine
+from gateway.books.deciding import Decider
+from gateway.books.lines import Line, cells
+from gateway.books.rules import Rules, compile_rules
+from gateway.books.scope import INSURED, Scope
+from gateway.books.volume import Summary, Volume, guarded
+from gateway.core.ledgers import AGY, COMPONENTS, GW, INST, NAMES, Row
+from schemas import ROOT
+
+RUN_LINES = 100_000  # sorted in memory at once
+Tick = Callable[[int], None]
+# Shows how far the reading of a file is.
+Bar = Callable[[Path, str], AbstractContextManager[Tick]]
+Say = Callable[[str], None]
+
+
+@cache
+def rules() -> Rules:
+    """Return the decision table of schemas/books, compiled. Raises RulesError."""
+    folder = ROOT / "books"
+    return compile_rules((folder / "patterns.csv").read_bytes(), (folder / "rules.toml").read_bytes())
+
+
+@attrs.define
+class Spool:
+    """Lines in sorted runs. folder: where the runs lie."""
+
+    folder: Path
+    _runs: list[Path] = attrs.Factory(list)
+    _lines: list[Line] = attrs.Factory(list)
+
+    def add(self, line: Line) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= RUN_LINES:
+            run = self.folder / f"run{len(self._runs)}"
+            with run.open("wb") as stream:
+                for one in sorted(self._lines, key=_order):
+                    stream.write(msgspec.json.encode(one) + b"\n")
+            self._runs.append(run)
+            self._lines.clear()
+
+    def lines(self) -> Iterator[Line]:
+        """Yield all lines in order (B16); may be asked again."""
+        runs = [_read(run) for run in self._runs]
+        return heapq.merge(*runs, sorted(self._lines, key=_order), key=_order)
+
+
+def _order(line: Line) -> tuple[str, ...]:
+    return line.order
+
+
+def _read(run: Path) -> Iterator[Line]:
+    with run.open("rb") as stream:
+        for text in stream:
+            yield msgspec.json.decode(text, type=Line)
+
+
+@attrs.frozen(kw_only=True)
+class Reconciled:
+    """What a run came to. counts: rows of each ledger; tripped: legs whose reversals the volume guard stopped."""
+
+    scope: Scope
+    counts: Mapping[int, int]
+    summary: Summary
+    spool: Spool
+    tripped: frozenset[str]
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines as they are told."""
+        return (guarded(line, self.tripped) for line in self.spool.lines())
+
+    def records(self) -> Iterator[tuple[str, ...]]:
+        """Yield the lines as `differences.csv` has them."""
+        return (cells(line, self.scope.date, sm3) for line in self.lines())
+
+
+@contextmanager
+def reconciled(files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Bar, say: Say) -> Iterator[Reconciled]:
+    """Reconcile the files; what is handed out may be read until the context ends.
+
+    workplace: a folder for the engine's files, which are removed. Raises LedgerRefused, EngineFailed, OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix=".books-", dir=workplace) as name, closing(
+        Engine(Path(name), scope.date)
+    ) as engine:  # fmt: skip
+        counts = {}
+        for ledger, file in sorted(files.items()):
+            with bar(file, f"读取{NAMES[ledger]}") as tick:
+                counts[ledger] = engine.load(ledger, file, tick)
+        yield _decided(engine, attrs.evolve(scope, later=frozenset()), counts, Path(name), say)
+
+
+def _decided(engine: Engine, scope: Scope, counts: Mapping[int, int], folder: Path, say: Say) -> Reconciled:
+    engine.resolve()
+    scope = attrs.evolve(scope, later=engine.later())
+    local = scope.given & {INST, GW, AGY} if scope.role != INSURED else scope.given
+    keys, skewed = engine.judge(scope.given, local, lambda done, all_of_it: say(f"比对{done}/{all_of_it}"))
+    decider = Decider(rules(), scope)
+    spool, volume = Spool(folder), Volume()
+    summary = Summary(date=scope.date, keys=keys, sums={})
+    for number, (rows, depended) in enumerate(engine.clusters()):
+        if number % 1000 == 0:
+            say(f"判定第{number + 1}组")
+        for line in decider.decide(rows, depended):
+            spool.add(line)
+            volume.add(line)
+            summary.add(line)
+    if scope.role != INSURED:
+        decider.tally.count("T6", skewed - engine.skewed_again())
+    for row, count in decider.tally.rows.items():
+        summary.rows[row] = summary.rows.get(row, 0) + count
+    summary.sums = _sums(engine.sums(), decider.tally.repeats, scope.given)
+    return Reconciled(scope=scope, counts=counts, summary=summary, spool=spool, tripped=volume.tripped(keys))
+
+
+def _sums(raw: Mapping[int, Mapping[str, int]], repeats: list[Row], given: frozenset[int]) -> dict[str, dict[str, int]]:
+    """Take what stood in a file once too often from the sums (B17); every ledger given has its entry."""
+    sums = {ledger: dict(raw.get(ledger, {})) for ledger in sorted(given)}
+    for row in repeats:
+        for name, fen in zip(COMPONENTS, row.amounts, strict=True):
+            if fen is not None:
+                sums[row.ledger][name] -= fen
+    return {NAMES[ledger]: found for ledger, found in sums.items()}

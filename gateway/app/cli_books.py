@@ -1,0 +1,68 @@
+"""`liangding books`: the books of institutions, gateway, agency and province against each other (contract §2, §7)."""
+
+from pathlib import Path
+
+import click
+
+from gateway.app.say import USAGE, end
+from gateway.core.dates import is_date
+from gateway.core.ledgers import NAMES
+
+
+@click.group(help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
+def books() -> None:
+    """`liangding books`."""
+
+
+@books.command("files", help="核对几份账目文件：--ledger INST=a.csv GW=b.csv AGY=c.csv ……，不需要数据库")
+@click.option("--ledger", "ledgers", multiple=True, help="NAME=FILE，可写多份；NAME为INST、GW、AGY、PROV、INS")
+@click.argument("more", nargs=-1, metavar="[NAME=FILE]...")
+@click.option("--date", "day", required=True, help="对账日期，yyyy-MM-dd，以经办的结算时间为准")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="输出文件夹")
+@click.option("--role", type=click.Choice(["care", "insured"]), help="care就医地，insured参保地")
+@click.option("--incomplete", multiple=True, help="账目不完整的一方：它没有的记录不作零记录，可重复")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
+def files(
+    ledgers: tuple[str, ...], more: tuple[str, ...], day: str, out: Path, role: str | None,
+    incomplete: tuple[str, ...], engine: str, as_json: bool,
+) -> None:  # fmt: skip
+    if engine == "spark":
+        text = "本版本没有--engine spark：缺少Spark上的对账实现（及pyspark、Java 17），请用--engine duckdb"
+        end(USAGE, text, as_json=as_json)
+    if not is_date(day):
+        end(USAGE, f"日期应为yyyy-MM-dd：{day}", as_json=as_json)
+    given = _files((*ledgers, *more), as_json)
+    missing = frozenset(_ledger(name, as_json) for name in incomplete)
+    if not missing <= set(given):
+        end(USAGE, "--incomplete所指的账没有用--ledger给出", as_json=as_json)
+    if out.exists() and not out.is_dir():
+        end(USAGE, f"输出位置不是文件夹：{out}", as_json=as_json)
+    # Only here, so that no other command waits for the engine to load.
+    from gateway.app.books_files import reconcile_files
+
+    reconcile_files(given, missing, day, role, out, as_json)
+
+
+def _files(words: tuple[str, ...], as_json: bool) -> dict[int, Path]:
+    """Return the files by ledger; ends with exit code 2 on what is no NAME=FILE."""
+    found: dict[int, Path] = {}
+    for word in words:
+        name, separator, file = word.partition("=")
+        if not separator or not file:
+            end(USAGE, f"应为NAME=FILE：{word}", as_json=as_json)
+        ledger = _ledger(name, as_json)
+        if ledger in found:
+            end(USAGE, f"{name}给出了两次", as_json=as_json)
+        if not Path(file).is_file():
+            end(USAGE, f"文件不存在：{file}", as_json=as_json)
+        found[ledger] = Path(file)
+    if len(found) < 2:
+        end(USAGE, "至少要两份账：--ledger NAME=FILE NAME=FILE", as_json=as_json)
+    return found
+
+
+def _ledger(name: str, as_json: bool) -> int:
+    if name not in NAMES:
+        end(USAGE, f"没有这个账：{name}（可用：{'、'.join(NAMES)}）", as_json=as_json)
+    return NAMES.index(name)

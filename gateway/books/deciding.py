@@ -1,0 +1,277 @@
+"""From the rows of some keys to the lines about them: the evaluation order of annex B2, one line per key and open leg.
+
+Theory of operation. The engine hands over *clusters*: all rows of all keys that may concern each other (one key as a
+rule; several when they share a message or a business key). Within a cluster: identical rows are counted once (D1);
+keys that one message produced (D3) are told and closed; each key's ledgers are brought to one standing each, which
+finds D2, D6 and R1-R3; two effective settlements of one business are told and closed (D4); then each key goes leg by
+leg: open journal, status, dates, presence, amounts, attributes. The first that fires names the line.
+
+Nothing is acted upon here. No clock, no chance: the same rows in any order give the same lines.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from gateway.books import amounts
+from gateway.books.doubles import double_posts, double_settlements
+from gateway.books.legs import WITHHELD, Judge
+from gateway.books.lines import Line
+from gateway.books.rules import Rule, Rules, Way
+from gateway.books.scope import CARE, Scope
+from gateway.books.standing import Standing, State, standings, without_repeats
+from gateway.core.ledgers import AGY, GW, INS, INST, MEDFEE, NAMES, PROV, Row
+
+DATE_ORDER = (AGY, PROV, INS, GW, INST)  # B5: whose date a line bears
+TEXT_ORDER = (GW, AGY, INST, PROV, INS)  # whose msgid and institution a line bears
+REMOTE = ("3", "4")  # clr_pay_loc of a patient insured elsewhere (B7)
+SKEW_S = 60  # T6
+_SHOWN: Mapping[str, tuple[int, int]] = {"L1": (INST, AGY), "L2": (AGY, PROV), "L4": (PROV, INS)}
+_MOVED = {"L1": AGY, "L2": PROV, "L4": INS}  # whose medfee a reversal on the leg moves
+
+
+@attrs.define
+class Tally:
+    """What goes into the summary besides the lines: rows counted once too often, T6, D5."""
+
+    repeats: list[Row] = attrs.Factory(list)
+    rows: dict[str, int] = attrs.Factory(dict)
+
+    def count(self, row: str, how_many: int = 1) -> None:
+        if how_many:
+            self.rows[row] = self.rows.get(row, 0) + how_many
+
+
+@attrs.frozen
+class Subject:
+    """One key as a line names it."""
+
+    key: str
+    rows: Sequence[Row]
+    found: Mapping[int, Standing]
+
+    def text(self, name: str) -> str:
+        """Return the first value of a column that is there: settlements before refunds, then TEXT_ORDER."""
+        rows = sorted(self.rows, key=lambda row: (row.direction, TEXT_ORDER.index(row.ledger)))
+        return next((value for row in rows if (value := str(getattr(row, name)))), "")
+
+    def day(self) -> int:
+        """Return the business date as days after the run's."""
+        for ledger in DATE_ORDER:
+            if ledger in self.found and (row := self.found[ledger].dated):
+                return row.day
+        return 0
+
+    def settled(self, ledger: int) -> bool:
+        return ledger in self.found and self.found[ledger].settled
+
+    def medfee(self, ledger: int) -> int | None:
+        one = self.found.get(ledger)
+        return one.row.amounts[MEDFEE] if one and one.settled and one.row else None
+
+
+class Decider:
+    """The rules applied to clusters of one run."""
+
+    def __init__(self, rules: Rules, scope: Scope) -> None:
+        self.rules, self.scope = rules, scope
+        self.judge = Judge(rules, scope)
+        self.tally = Tally()
+
+    def decide(self, cluster: Iterable[Row], depended: frozenset[str]) -> list[Line]:
+        """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8)."""
+        rows, extra = without_repeats(cluster)
+        self.tally.repeats += [row for row in extra if row.day == 0]
+        closed: dict[str, Line | None] = {}
+        for post in double_posts(rows):
+            line = self._double(post.keys, post.keep, "D3", rows, post.others)
+            closed |= dict.fromkeys(post.keys, None) | {post.keep: line}
+        subjects = []
+        for key in sorted({row.key for row in rows} - set(closed)):
+            subjects.append(self._subject(key, rows, extra))
+        for pair in double_settlements([one for one in subjects if not _broken(one)], self.scope.given):
+            line = self._double(pair.keys, pair.keep, "D4", rows, pair.others)
+            closed |= dict.fromkeys(pair.keys, None) | {pair.keep: line}
+        lines = [line for line in closed.values() if line]
+        for subject in subjects:
+            if subject.key not in closed and any(row.day == 0 for row in subject.rows):
+                lines += self._key(subject, subject.key in depended)
+        return lines
+
+    def _subject(self, key: str, rows: Sequence[Row], extra: Sequence[Row]) -> Subject:
+        own = [row for row in rows if row.key == key]
+        repeated = frozenset(row.ledger for row in extra if row.key == key)
+        found: dict[int, Standing] = {ledger: Standing(ledger=ledger) for ledger in self.scope.given}
+        return Subject(key, own, found | standings(own, repeated))
+
+    def _double(
+        self, keys: frozenset[str], keep: str, code: str, rows: Sequence[Row], others: tuple[str, ...]
+    ) -> Line | None:
+        """Tell a D3 or D4, or nothing when no row of it is of this day."""
+        own = [row for row in rows if row.key in keys]
+        if not any(row.day == 0 for row in own):
+            return None
+        kept = self._subject(keep, own, ())
+        line = self._line(kept, self.scope.home(frozenset({INST})), self.rules.rows[code], notes=others)
+        return attrs.evolve(line, biz_date=self.scope.day(kept.day()))
+
+    def _key(self, subject: Subject, depended: bool) -> list[Line]:
+        """Evaluate one key, in the order of B2."""
+        self.tally.count("D5", int(any(one.again for one in subject.found.values())))
+        if self.scope.role == CARE:
+            closing = self._closing(subject)
+        else:
+            closing = self._finding(subject, frozenset({PROV, INS, AGY}))
+        if closing:
+            return [self._with_repeats(closing, subject, None)]
+        self._clocks(subject)
+        lines: list[Line] = []
+        remote = any(row.clr_pay_loc in REMOTE or row.ledger in (PROV, INS) for row in subject.rows)
+        legs = self.scope.legs(remote)
+        for leg in legs:
+            line = self._leg(leg, subject, depended)
+            if line:
+                lines.append(self._behind(line, lines))
+        return self._repeats(lines, subject)
+
+    def _closing(self, subject: Subject) -> Line | None:
+        """Return the one line of a key that is not evaluated further: D2, R1-R3, S5, S6."""
+        if line := self._finding(subject, frozenset(range(len(NAMES)))):
+            return line
+        journal = subject.found[GW].state if GW in subject.found else None
+        if journal in (State.PENDING, State.MANUAL):
+            return self._line(subject, "L1", self.rules.rows["S5" if journal is State.PENDING else "S6"])
+        return None
+
+    def _finding(self, subject: Subject, ledgers: frozenset[int]) -> Line | None:
+        """Return the line about duplicates or refunds inside a ledger; a duplicate comes before a refund."""
+        codes = {ledger: one.finding for ledger, one in subject.found.items() if one.finding and ledger in ledgers}
+        codes = {ledger: code for ledger, code in codes.items() if code != "D6"}
+        if not codes:
+            return None
+        code = min(codes.values())
+        concerned = frozenset(ledger for ledger, one in codes.items() if one == code)
+        rule = self.rules.rows[code]
+        if code == "R1" and concerned <= self.scope.incomplete:
+            # What it cancels may stand in the part that is missing: that is no finding (B4).
+            rule = self.rules.classes[WITHHELD]
+        secondary = tuple(sorted({self.rules.rows[other].name for other in codes.values() if other != code}))
+        notes = (",".join(NAMES[ledger] for ledger in sorted(concerned)), *secondary)
+        return self._line(subject, self.scope.home(concerned), rule, notes=notes)
+
+    def _leg(self, leg: str, subject: Subject, depended: bool) -> Line | None:
+        """Return the line of one leg as if it stood alone."""
+        members = self.scope.members(leg)
+        if any(subject.found[ledger].finding == "D6" for ledger in members if leg == self._home_of(ledger)):
+            return self._line(subject, leg, self.rules.rows["D6"])
+        named = self.judge.name(leg, subject.found, depended)
+        if not named.name:
+            return self._settled(leg, subject)
+        rule = self.rules.rows[named.row] if named.row not in ("", "T5") else self.rules.classes[named.name]
+        line = self._line(subject, leg, rule, named.circumstance, notes=named.notes)
+        line = attrs.evolve(line, row=named.row or line.row, guard_fen=abs(subject.medfee(_MOVED[leg]) or 0))
+        if named.name.startswith("L") or named.row == "T3":
+            left, right = _SHOWN[leg]
+            line = attrs.evolve(
+                line, component="medfee_sumamt", left=subject.medfee(left), right=subject.medfee(right),
+                notes=(*line.notes, *self._secondary(leg, subject)),
+            )  # fmt: skip
+        return self._never(line, leg, subject)
+
+    def _home_of(self, ledger: int) -> str:
+        return self.scope.home(frozenset({ledger}))
+
+    def _never(self, line: Line, leg: str, subject: Subject) -> Line:
+        """Take the reversal from a line that may not have one (B4, T5)."""
+        short = self.scope.incomplete & set(self.scope.members(leg))
+        far = any(one.far for one in subject.found.values())
+        unseen = leg == "L2" and not self.scope.given & {INST, GW}
+        if line.action == "REVERSE" and (short or far or unseen):
+            return attrs.evolve(line, mode="TWO", action="CASE")
+        return line
+
+    def _behind(self, line: Line, before: Sequence[Line]) -> Line:
+        """B3: behind an open leg there is nothing to do but wait."""
+        open_leg = next((one.leg for one in before if not one.agreed), "")
+        if not open_leg or line.action in ("NONE", "WAIT"):
+            return line
+        return attrs.evolve(line, action=f"WAIT_LEG{open_leg[1]}")
+
+    def _settled(self, leg: str, subject: Subject) -> Line | None:
+        """Return what is left to say of a leg on which all have the settlement: amounts, attributes, dates."""
+        standing = {ledger: subject.found[ledger] for ledger in self.scope.members(leg)}
+        rows = {ledger: one.row for ledger, one in standing.items() if one.settled and one.row}
+        days = {row.day for row in rows.values()}
+        timing = ("TIMING",) if len(days) > 1 else ()
+        found = amounts.compare(leg, rows)
+        wrong = amounts.attributes(rows)
+        if found:
+            names = (",".join(found.others),) if found.others else ()
+            notes = (*names, *timing, *(("ATTRIBUTE " + ",".join(wrong),) if wrong else ()))
+            circumstance = "institution" if found.institution else ""
+            line = self._line(subject, leg, self.rules.rows[found.row], circumstance, notes=notes)
+            return attrs.evolve(line, component=found.component, left=found.left, right=found.right)
+        if wrong:  # before T1: whose settlement it is must not hide behind a date
+            line = self._line(subject, leg, self.rules.rows["A9"], notes=(*wrong[1:], *timing))
+            return attrs.evolve(line, component=wrong[0])
+        if timing:
+            months = {self.scope.day(day)[:7] for day in days}
+            return self._line(subject, leg, self.rules.rows["T2" if len(months) > 1 else "T1"])
+        return None
+
+    def _secondary(self, leg: str, subject: Subject) -> Iterator[str]:
+        """Yield what else is wrong with a leg whose class is one of presence."""
+        standing = {ledger: subject.found[ledger] for ledger in self.scope.members(leg)}
+        rows = {ledger: one.row for ledger, one in standing.items() if one.settled and one.row}
+        if found := amounts.compare(leg, rows):
+            yield f"{found.row} {','.join((found.component, *found.others))}"
+        if wrong := amounts.attributes(rows):
+            yield f"A9 {','.join(wrong)}"
+        if len({row.day for row in rows.values()}) > 1:
+            yield "TIMING"
+
+    def _repeats(self, lines: list[Line], subject: Subject) -> list[Line]:
+        """Tell identical rows: in the note of the leg's line, else on a line of their own (D1)."""
+        repeated = {self._home_of(ledger) for ledger, one in subject.found.items() if one.repeated}
+        lines = [self._with_repeats(line, subject, line.leg) for line in lines]
+        told = {line.leg for line in lines}
+        return lines + [self._line(subject, leg, self.rules.rows["D1"]) for leg in sorted(repeated - told)]
+
+    def _with_repeats(self, line: Line, subject: Subject, leg: str | None) -> Line:
+        homes = {self._home_of(ledger) for ledger, one in subject.found.items() if one.repeated}
+        if (leg in homes) if leg else homes:
+            return attrs.evolve(line, notes=(*line.notes, "DUP_ROW"))
+        return line
+
+    def _clocks(self, subject: Subject) -> None:
+        """T6: count a key whose sender's clock is off the agency's by more than a minute on one date."""
+        if self.scope.role != CARE:
+            return
+        agency = subject.found[AGY].row if AGY in subject.found and subject.found[AGY].settled else None
+        if agency is None or agency.second is None:
+            return
+        for ledger in (INST, GW):
+            one = subject.found.get(ledger)
+            if one is None or not one.settled or one.row is None or one.row.second is None:
+                continue
+            if one.row.day == agency.day and abs(one.row.second - agency.second) > SKEW_S:
+                self.tally.count("T6")
+                return
+
+    def _line(
+        self, subject: Subject, leg: str, rule: Rule, circumstance: str = "", notes: tuple[str, ...] = ()
+    ) -> Line:
+        way = rule.when.get(circumstance, Way(rule.mode, rule.action))
+        setl_id, msgid, prov_sn = subject.text("setl_id"), subject.text("msgid"), subject.text("prov_sn")
+        key = setl_id or (f"m:{msgid}" if msgid else f"p:{prov_sn}")
+        if not setl_id and not msgid:
+            notes = (f"prov_sn={prov_sn}", *notes)
+        return Line(
+            key=key, setl_id=setl_id, msgid=msgid, fixmedins_code=subject.text("fixmedins_code"), leg=leg,
+            name=rule.name, row=rule.row, mode=way.mode, action=way.action, prevails=rule.prevails,
+            biz_date=self.scope.day(subject.day()), agreed=rule.agreed, notes=notes,
+        )  # fmt: skip
+
+
+def _broken(subject: Subject) -> bool:
+    return any(one.finding and one.finding != "D6" for one in subject.found.values())
