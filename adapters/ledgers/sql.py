@@ -34,6 +34,7 @@ _WHEN = "[0-9]{4}-[0-9]{2}-[0-9]{2}( ([01][0-9]|2[0-3])(:[0-5][0-9]){2})?"
 MOMENT = "(day::BIGINT * 86400 + coalesce(second, 0))"
 # A key that is no setl_id starts with a blank, as no trimmed cell does.
 _LOOSE = "coalesce(' m:' || t_fixmedins_code || '|' || t_msgid, ' p:' || t_prov_sn)"
+_BUFFER = 8 << 20  # a file of one buffer is read by one thread
 ROW_NUMBER = "file_row_number"
 # What two ledgers compare, and what finds a key that needs more than a glance.
 COMPARED = ("t_msgid", "t_psn_no", "t_insutype", "t_clr_type", *(f"a_{name}" for name in COMPONENTS))
@@ -45,7 +46,7 @@ def csv_source(path: str, header: Sequence[str]) -> str:
     return (
         f"read_csv({_quoted(path)}, auto_detect = false, header = true, columns = {{{columns}}}, delim = ',', "
         "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, ignore_errors = false, "
-        f"compression = 'none', encoding = 'utf-8', max_line_size = {1 << 17})"
+        f"compression = 'none', encoding = 'utf-8', max_line_size = {1 << 17}, buffer_size = {_BUFFER})"
     )
 
 

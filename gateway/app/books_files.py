@@ -12,9 +12,9 @@ from adapters.files.whole import write_whole
 from adapters.files.workbook import write_workbook
 from adapters.ledgers.engine import EngineFailed
 from adapters.ledgers.source import LedgerRefused
+from gateway.app.bars import progress
 from gateway.app.books_report import page, sheets
 from gateway.app.books_work import Reconciled, reconciled, rules
-from gateway.app.codes_say import progress
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
 from gateway.books.lines import HEADER
 from gateway.books.scope import NothingToCompare, Scope, default_role

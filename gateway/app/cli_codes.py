@@ -13,6 +13,7 @@ import click
 
 from adapters.store.codes_library_reader import LibraryLook, StoredRecord
 from adapters.store.codes_reader import CodesReader
+from gateway.app.bars import progress
 from gateway.app.cli_codes_compare import compare_regimes
 from gateway.app.cli_codes_coverage import coverage
 from gateway.app.cli_codes_duty import duty_group
@@ -25,7 +26,7 @@ from gateway.app.codes_checks import affected_mappings
 from gateway.app.codes_files import code_systems, reading
 from gateway.app.codes_library import import_library
 from gateway.app.codes_look import SOON_DAYS, mapped, months, use_by_institution, validity
-from gateway.app.codes_say import explained, known, operator_of, progress, refuse
+from gateway.app.codes_say import explained, known, operator_of, refuse
 from gateway.app.say import Outside, end, load, show
 from gateway.codes import spelling
 from gateway.codes.faults import Faults

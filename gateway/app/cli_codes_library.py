@@ -9,11 +9,12 @@ import click
 
 from adapters.files.export import write_table
 from adapters.store.codes_library_reader import LibraryLook
+from gateway.app.bars import progress
 from gateway.app.codes_compare import Order, Reach, UnknownVersion, compare
 from gateway.app.codes_files import reading
 from gateway.app.codes_library import change_record
 from gateway.app.codes_look import export
-from gateway.app.codes_say import explained, known, operator_of, progress, refuse
+from gateway.app.codes_say import explained, known, operator_of, refuse
 from gateway.app.say import FINDINGS, USAGE, Outside, end, load, show
 from gateway.codes.difference import Change
 from gateway.codes.faults import Faults

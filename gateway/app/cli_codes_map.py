@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from adapters.files.export import write_rows, write_table
+from gateway.app.bars import progress
 from gateway.app.cli_codes_check import check_command
 from gateway.app.cli_codes_life import NOTHING_SAID, history_command, retire_command, review_command
 from gateway.app.codes_files import reading
 from gateway.app.codes_life import current
 from gateway.app.codes_place import place
-from gateway.app.codes_say import explained, progress, refuse, say_faults
+from gateway.app.codes_say import explained, refuse, say_faults
 from gateway.app.codes_work import Approved, approve, import_mapping
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults

@@ -5,8 +5,9 @@ from pathlib import Path
 import attrs
 import click
 
+from gateway.app.bars import progress
 from gateway.app.codes_files import code_systems
-from gateway.app.codes_say import explained, progress
+from gateway.app.codes_say import explained
 from gateway.app.say import FAILED, USAGE, Outside, end, show
 from gateway.app.suggest_work import FaultyFile, suggest_files
 from gateway.core.dates import day_of, is_date

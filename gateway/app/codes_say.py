@@ -3,14 +3,11 @@
 import getpass
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from adapters.files.tables import ColumnMissing
 from adapters.store.codes_reader import OtherVersion
@@ -84,16 +81,3 @@ def explained(as_json: bool) -> Iterator[None]:
     except tuple(_SAID) as cause:
         code, text = next(said for kind, said in _SAID.items() if isinstance(cause, kind))
         end(code, text.format(cause), as_json=as_json)
-
-
-@contextmanager
-def progress(file: Path, doing: str = "导入") -> Iterator[Callable[[int], None]]:
-    """Show a bar over the file's bytes when stderr is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal or not file.exists():
-        yield lambda _: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"{doing} {file.name}", total=file.stat().st_size)
-        yield lambda done: bar.update(task, completed=done)
