@@ -18,6 +18,7 @@ from adapters.ledgers.source import FAULTS_MAX, Fault, LedgerRefused, Tick, clea
 from gateway.core.ledgers import COMPONENTS, INST, TEXTS, Row, header_faults
 
 MEMORY_MB = 2_400  # of a machine where 4 GB are promised; beyond it the engine spills to its folder
+MEMORY_BYTES = 32 << 20  # of files: what is smaller needs no file of the engine's own
 THREADS_MAX = 4
 ROWS_AT_ONCE = 8_000_000  # in one grouping; more are taken in several, so that memory does not grow with the files
 _FETCH = 5_000
@@ -31,9 +32,10 @@ class EngineFailed(Exception):
 
 
 class Engine:
-    """One reconciliation's ledgers. date: yyyy-MM-dd; folder: its own, empty, readable by the owner only."""
+    """One reconciliation's ledgers. date: yyyy-MM-dd; folder: its own, empty, readable by the owner only; size_bytes:
+    of all files together."""
 
-    def __init__(self, folder: Path, date: str) -> None:
+    def __init__(self, folder: Path, date: str, size_bytes: int) -> None:
         self.folder, self.date = folder, date
         self.carried: dict[int, tuple[str, ...]] = {}
         self.rows = 0
@@ -46,7 +48,9 @@ class Engine:
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
         }
-        self._base = duckdb.connect(str(folder / "ledgers.duckdb"), config=settings)
+        place = ":memory:" if size_bytes <= MEMORY_BYTES else str(folder / "ledgers.duckdb")
+        self._base = duckdb.connect(place, config=settings)
+        self._base.execute("PRAGMA disable_checkpoint_on_shutdown")  # the folder is about to be removed
         # Packing texts costs more than all joins, and the file lives for minutes.
         self._base.execute("SET disabled_compression_methods = 'fsst,dict_fsst,zstd'")
         for statement in (sql.TABLE, sql.JUDGED, sql.DEPENDED):

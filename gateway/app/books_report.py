@@ -6,6 +6,7 @@ path stands in them, so a re-run gives the same bytes (annex B16).
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -78,13 +79,9 @@ def _parties(found: Reconciled) -> Iterator[tuple[str, str, int, str, Mapping[st
 
 def page(found: Reconciled, rules: Rules) -> str:
     """Return the report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.globals |= {"yuan": yuan}
     kinds = _kinds(found, rules)
     total = sum(kind.count for kind in kinds)
-    return environment.get_template("books.html").render(
+    return _template().render(
         title="对账报告",
         date=found.scope.date,
         role="参保地" if found.scope.role == INSURED else "就医地",
@@ -100,6 +97,15 @@ def page(found: Reconciled, rules: Rules) -> str:
         lines=[_shown(line, rules) for line in islice(found.lines(), PAGE_LINES)],
         rest=max(0, total - PAGE_LINES),
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals |= {"yuan": yuan}
+    return environment.get_template("books.html")
 
 
 def _shown(line: Line, rules: Rules) -> dict[str, str]:

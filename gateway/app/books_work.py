@@ -97,14 +97,16 @@ def reconciled(files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Ba
 
     workplace: a folder for the engine's files, which are removed. Raises LedgerRefused, EngineFailed, OSError.
     """
-    with tempfile.TemporaryDirectory(prefix=".books-", dir=workplace) as name, closing(
-        Engine(Path(name), scope.date)
-    ) as engine:  # fmt: skip
+    size = sum(file.stat().st_size for file in files.values())
+    with (
+        tempfile.TemporaryDirectory(prefix=".books-", dir=workplace) as name,
+        closing(Engine(Path(name), scope.date, size)) as engine,
+    ):
         counts = {}
         for ledger, file in sorted(files.items()):
             with bar(file, f"读取{NAMES[ledger]}") as tick:
                 counts[ledger] = engine.load(ledger, file, tick)
-        yield _decided(engine, attrs.evolve(scope, later=frozenset()), counts, Path(name), say)
+        yield _decided(engine, scope, counts, Path(name), say)
 
 
 def _decided(engine: Engine, scope: Scope, counts: Mapping[int, int], folder: Path, say: Say) -> Reconciled:

@@ -38,6 +38,8 @@ def files(
         end(USAGE, "--incomplete所指的账没有用--ledger给出", as_json=as_json)
     if out.exists() and not out.is_dir():
         end(USAGE, f"输出位置不是文件夹：{out}", as_json=as_json)
+    if set(str(out.resolve())) & set("*?[]{}"):
+        end(USAGE, f"输出文件夹的路径不能含*?[]{{}}：{out}", as_json=as_json)
     # Only here, so that no other command waits for the engine to load.
     from gateway.app.books_files import reconcile_files
 

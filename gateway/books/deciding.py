@@ -44,16 +44,15 @@ class Tally:
 
 @attrs.frozen
 class Subject:
-    """One key as a line names it."""
+    """One key as a line names it. rows: settlements before refunds, then as TEXT_ORDER says."""
 
     key: str
     rows: Sequence[Row]
     found: Mapping[int, Standing]
 
     def text(self, name: str) -> str:
-        """Return the first value of a column that is there: settlements before refunds, then TEXT_ORDER."""
-        rows = sorted(self.rows, key=lambda row: (row.direction, TEXT_ORDER.index(row.ledger)))
-        return next((value for row in rows if (value := str(getattr(row, name)))), "")
+        """Return the first value of a column that is there."""
+        return next((value for row in self.rows if (value := str(getattr(row, name)))), "")
 
     def day(self) -> int:
         """Return the business date as days after the run's."""
@@ -102,7 +101,8 @@ class Decider:
         own = [row for row in rows if row.key == key]
         repeated = frozenset(row.ledger for row in extra if row.key == key)
         found: dict[int, Standing] = {ledger: Standing(ledger=ledger) for ledger in self.scope.given}
-        return Subject(key, own, found | standings(own, repeated))
+        named = sorted(own, key=lambda row: (row.direction, TEXT_ORDER.index(row.ledger)))
+        return Subject(key, named, found | standings(own, repeated))
 
     def _double(
         self, keys: frozenset[str], keep: str, code: str, rows: Sequence[Row], others: tuple[str, ...]

@@ -39,9 +39,9 @@ class Line:
     guard_fen: int = 0
 
     @property
-    def order(self) -> tuple[str, str, str, str]:
-        """B16; code points sort as their UTF-8 bytes do. The key only tells lines apart that have neither id."""
-        return self.setl_id, self.msgid, self.leg, self.key
+    def order(self) -> tuple[str, ...]:
+        """B16; code points sort as their UTF-8 bytes do. The rest only tells apart what has no setl_id."""
+        return self.setl_id, self.msgid, self.leg, self.key, self.fixmedins_code
 
     @property
     def reverses(self) -> bool:

@@ -81,6 +81,10 @@ class Desk:
         return found
 
 
+def three(inst: list[Cells], gw: list[Cells], agy: list[Cells]) -> dict[str, list[Cells]]:
+    return {"INST": inst, "GW": gw, "AGY": agy}
+
+
 def brief(lines: Iterable[Mapping[str, str]]) -> list[tuple[str, ...]]:
     """What is told of each line: (setl_id, leg, class, row, mode, action)."""
     return [tuple(line[name] for name in ("setl_id", "leg", "class", "row", "mode", "action")) for line in lines]
