@@ -22,10 +22,15 @@ from bench.rounds import Table
 
 # Parts that are a module of their own and need nothing of the others.
 CHILDREN = {
-    "lookups": "对码查询", "suggestions": "对码建议：2,000条院内药品，25万条国家目录", "lists": "结算清单检查",
+    "lookups": "对码查询",
+    "suggestions": "对码建议：2,000条院内药品，25万条国家目录",
+    "lists": "结算清单检查",
+    "books": "对账：10万笔，四方账目",
     "bigbody": "2 MB报文",
-}  # fmt: skip
-PARTS = ("rows", "openloop", "journal", "lookups", "suggestions", "lists", "bigbody", "idle", "swap", "libraries")
+}
+PARTS = (
+    "rows", "openloop", "journal", "lookups", "suggestions", "lists", "books", "bigbody", "idle", "swap", "libraries",
+)  # fmt: skip
 
 
 @attrs.frozen

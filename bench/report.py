@@ -193,6 +193,16 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"结算清单检查：平均{lists['bytes'] / 1000:.1f} kB一份（CPU ms/份）", f"{lists['list_ms']:.2f}"),
             ("　内存峰值（MB）", f"{lists['peak_rss_mb']}"),
         ]
+    books = other.get("books")
+    if books:
+        lines += [
+            (
+                f"对账：{books['settlements']:,}笔，四方账目，读入至报告（s，CPU s）",
+                f"{books['wall_s']} / {books['cpu_s']}",
+            ),
+            ("　行/s", f"{books['rows_per_s']:,}"),
+            ("　内存峰值（MB）", f"{books['peak_rss_mb']}"),
+        ]
     load = other.get("openloop")
     if load:
         shares = " / ".join(_one_place(load[name]) for name in ("p50_ms", "p99_ms", "p999_ms"))

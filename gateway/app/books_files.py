@@ -33,7 +33,7 @@ def reconcile_files(
         end(USAGE, "给出的账没有可以相互核对的两方", as_json=as_json)
     try:
         with _folder(out), _saying() as say, reconciled(files, scope, out, progress, say) as found:
-            _write(found, out)
+            write_all(found, out)
     except LedgerRefused as cause:
         lines = [fault.text(str(cause.file)) for fault in cause.faults]
         rest = ["其余问题未列出"] if cause.more else []
@@ -79,7 +79,7 @@ def _saying() -> Iterator[Callable[[str], None]]:
         status.stop()
 
 
-def _write(found: Reconciled, out: Path) -> None:
+def write_all(found: Reconciled, out: Path) -> None:
     """Write the four files, each whole; the summary last: whoever sees it finds the others there."""
     write_table(out / "differences.csv", HEADER, found.records())
     write_workbook(out / "report.xlsx", sheets(found, rules()), dated=found.scope.date)
