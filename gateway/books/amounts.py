@@ -18,14 +18,15 @@ _ODD = {"A1": INST, "A2": GW, "A3": AGY, "A4": INST}
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """row: A1-A9; component: the first that differs; left, right: fen or None (B16); others: further ones."""
+    """row: A1-A7; component: the first that differs; left, right: fen or None (B16); others: further ones; verdict: by
+    who differs, A1-A4, who acts and who prevails on A5 too (§5.3)."""
 
     row: str
     component: str
     left: int | None = None
     right: int | None = None
     others: tuple[str, ...] = ()
-    institution: bool = False  # A5 only: the institution is the odd one out (A1)
+    verdict: str = ""
 
 
 def compare(leg: str, rows: Mapping[int, Row]) -> Difference | None:
@@ -69,7 +70,7 @@ def _first_leg(amounts: Mapping[int, tuple[int | None, ...]]) -> Difference | No
         left=amounts[odd][first] if odd in amounts else None,
         right=right,
         others=tuple(COMPONENTS[at] for at in others),
-        institution=verdict == "A1",
+        verdict=verdict,
     )
 
 

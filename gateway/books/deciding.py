@@ -208,8 +208,8 @@ class Decider:
         if found:
             names = (",".join(found.others),) if found.others else ()
             notes = (*names, *timing, *(("ATTRIBUTE " + ",".join(wrong),) if wrong else ()))
-            circumstance = "institution" if found.institution else ""
-            line = self._line(subject, leg, self.rules.rows[found.row], circumstance, notes=notes)
+            rule, told = self.rules.rows[found.verdict or found.row], self.rules.rows[found.row]
+            line = attrs.evolve(self._line(subject, leg, rule, notes=notes), name=told.name, row=told.row)
             return attrs.evolve(line, component=found.component, left=found.left, right=found.right)
         if wrong:  # before T1: whose settlement it is must not hide behind a date
             line = self._line(subject, leg, self.rules.rows["A9"], notes=(*wrong[1:], *timing))

@@ -14,7 +14,7 @@ MODES = ("AUTO", "ONE", "TWO")
 ACTIONS = ("REVERSE", "FEEDBACK", "BOOK", "VOID", "QUERY", "CASE", "WAIT", "WAIT_LEG1", "WAIT_LEG2", "NONE")
 PREVAILING = ("INST", "GW", "AGY", "PROV", "INS", "LEG1", "LEG2", "REFUND", "")
 # What the code may find out about a key to choose between the ways a rule has.
-CIRCUMSTANCES = ("rejected", "guarded", "delivered", "elsewhere", "contradicts", "institution")
+CIRCUMSTANCES = ("rejected", "guarded", "delivered", "elsewhere", "contradicts")
 _PARTIES = ("inst", "gw", "agy", "prov", "ins")
 
 Pattern = tuple[int, int, int, int, int]

@@ -3,6 +3,8 @@
 import csv
 import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,11 @@ def test_wrong_usage_ends_with_2_and_writes_nothing(desk: Desk, words: list[str]
     path = str(desk.file("a.csv", text([settled(1)])))
     desk.run({}, *(word.format(a=path) for word in words), code=2)
     assert not desk.out.exists()
+
+
+def test_other_commands_do_not_load_the_engine() -> None:
+    source = "import sys, gateway.app.cli_books, gateway.app.node; sys.exit('duckdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0
 
 
 def test_several_ledgers_may_follow_one_option(desk: Desk) -> None:

@@ -240,6 +240,7 @@ def test_equal_totals_and_another_split(desk: Desk) -> None:
     same = [settled(1)]
     assert brief(desk.run(three(other, same, same))) == [("S1", "L1", "COMP_SPLIT", "A5", "ONE", "FEEDBACK")]
     assert brief(desk.run(three(same, other, same))) == [("S1", "L1", "COMP_SPLIT", "A5", "TWO", "CASE")]
+    assert brief(desk.run(three(same, same, other))) == [("S1", "L1", "COMP_SPLIT", "A5", "TWO", "QUERY")]
 
 
 def test_later_legs_have_their_own_rows(desk: Desk) -> None:
