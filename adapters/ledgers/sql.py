@@ -176,11 +176,11 @@ def judge(whole: Sequence[str], part: Sequence[str], full: int, local: int, buck
 
 # D3: keys one message produced; D4: keys of one business. Each line: (what they share, key).
 DOUBLE_POSTS = """
-    SELECT DISTINCT 'm' || r.t_fixmedins_code || '|' || r.t_msgid, r.k FROM ledger_rows AS r JOIN (
+    SELECT DISTINCT 'm' || coalesce(r.t_fixmedins_code, '') || '|' || r.t_msgid, r.k FROM ledger_rows AS r JOIN (
         SELECT t_fixmedins_code AS f, t_msgid AS m FROM ledger_rows
-        WHERE direction = 0 AND named AND t_msgid IS NOT NULL AND t_fixmedins_code IS NOT NULL
+        WHERE direction = 0 AND named AND t_msgid IS NOT NULL
         GROUP BY ALL HAVING min(k) <> max(k)
-    ) AS twice ON r.t_fixmedins_code = twice.f AND r.t_msgid = twice.m
+    ) AS twice ON r.t_fixmedins_code IS NOT DISTINCT FROM twice.f AND r.t_msgid = twice.m
 """
 
 

@@ -9,12 +9,12 @@ leg: open journal, status, dates, presence, amounts, attributes. The first that 
 Nothing is acted upon here. No clock, no chance: the same rows in any order give the same lines.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
 from gateway.books import amounts
-from gateway.books.doubles import double_posts, double_settlements
+from gateway.books.doubles import Double, double_posts, double_settlements
 from gateway.books.legs import WITHHELD, Judge
 from gateway.books.lines import Line
 from gateway.books.rules import Rule, Rules, Way
@@ -26,6 +26,7 @@ DATE_ORDER = (AGY, PROV, INS, GW, INST)  # B5: whose date a line bears
 TEXT_ORDER = (GW, AGY, INST, PROV, INS)  # whose msgid and institution a line bears
 REMOTE = ("3", "4")  # clr_pay_loc of a patient insured elsewhere (B7)
 SKEW_S = 60  # T6
+OTHERS_MAX = 50  # further settlements a note names
 _SHOWN: Mapping[str, tuple[int, int]] = {"L1": (INST, AGY), "L2": (AGY, PROV), "L4": (PROV, INS)}
 _MOVED = {"L1": AGY, "L2": PROV, "L4": INS}  # whose medfee a reversal on the leg moves
 
@@ -81,39 +82,38 @@ class Decider:
         """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8)."""
         rows, extra = without_repeats(cluster)
         self.tally.repeats += [row for row in extra if row.day == 0]
-        closed: dict[str, Line | None] = {}
+        repeated = {(row.key, row.ledger) for row in extra}
+        by_key: dict[str, list[Row]] = {}
+        for row in rows:
+            by_key.setdefault(row.key, []).append(row)
+        subjects = {key: self._subject(key, by_key[key], repeated) for key in sorted(by_key)}
+        closed: set[str] = set()
+        lines: list[Line] = []
         for post in double_posts(rows):
-            line = self._double(post.keys, post.keep, "D3", rows, post.others)
-            closed |= dict.fromkeys(post.keys, None) | {post.keep: line}
-        subjects = []
-        for key in sorted({row.key for row in rows} - set(closed)):
-            subjects.append(self._subject(key, rows, extra))
-        for pair in double_settlements([one for one in subjects if not _broken(one)], self.scope.given):
-            line = self._double(pair.keys, pair.keep, "D4", rows, pair.others)
-            closed |= dict.fromkeys(pair.keys, None) | {pair.keep: line}
-        lines = [line for line in closed.values() if line]
-        for subject in subjects:
-            if subject.key not in closed and any(row.day == 0 for row in subject.rows):
-                lines += self._key(subject, subject.key in depended)
+            closed |= post.keys
+            lines += self._double(post, "D3", subjects)
+        whole = [one for key, one in subjects.items() if key not in closed and not _broken(one)]
+        for pair in double_settlements(whole, self.scope.given):
+            closed |= pair.keys
+            lines += self._double(pair, "D4", subjects)
+        for key, subject in subjects.items():
+            if key not in closed and _today(subject):
+                lines += self._key(subject, key in depended)
         return lines
 
-    def _subject(self, key: str, rows: Sequence[Row], extra: Sequence[Row]) -> Subject:
-        own = [row for row in rows if row.key == key]
-        repeated = frozenset(row.ledger for row in extra if row.key == key)
+    def _subject(self, key: str, own: Sequence[Row], repeated: Collection[tuple[str, int]]) -> Subject:
+        again = frozenset(ledger for ledger in range(len(NAMES)) if (key, ledger) in repeated)
         found: dict[int, Standing] = {ledger: Standing(ledger=ledger) for ledger in self.scope.given}
         named = sorted(own, key=lambda row: (row.direction, TEXT_ORDER.index(row.ledger)))
-        return Subject(key, named, found | standings(own, repeated))
+        return Subject(key, named, found | standings(own, again))
 
-    def _double(
-        self, keys: frozenset[str], keep: str, code: str, rows: Sequence[Row], others: tuple[str, ...]
-    ) -> Line | None:
-        """Tell a D3 or D4, or nothing when no row of it is of this day."""
-        own = [row for row in rows if row.key in keys]
-        if not any(row.day == 0 for row in own):
-            return None
-        kept = self._subject(keep, own, ())
-        line = self._line(kept, self.scope.home(frozenset({INST})), self.rules.rows[code], notes=others)
-        return attrs.evolve(line, biz_date=self.scope.day(kept.day()))
+    def _double(self, double: Double, code: str, subjects: Mapping[str, Subject]) -> Iterator[Line]:
+        """Yield the line of a D3 or D4, none when no row of it is of this day."""
+        if any(_today(subjects[key]) for key in double.keys):
+            rest = len(double.others) - OTHERS_MAX
+            notes = (*double.others[:OTHERS_MAX], *((f"+{rest}",) if rest > 0 else ()))
+            leg = self.scope.home(frozenset({INST}))
+            yield self._line(subjects[double.keep], leg, self.rules.rows[code], notes=notes)
 
     def _key(self, subject: Subject, depended: bool) -> list[Line]:
         """Evaluate one key, in the order of B2."""
@@ -271,6 +271,10 @@ class Decider:
             name=rule.name, row=rule.row, mode=way.mode, action=way.action, prevails=rule.prevails,
             biz_date=self.scope.day(subject.day()), agreed=rule.agreed, notes=notes,
         )  # fmt: skip
+
+
+def _today(subject: Subject) -> bool:
+    return any(row.day == 0 for row in subject.rows)
 
 
 def _broken(subject: Subject) -> bool:

@@ -74,6 +74,13 @@ def test_messages_posted_twice_are_found_in_long_chains(desk: Desk) -> None:
     assert desk.summary()["keys"] == 4
 
 
+def test_one_message_id_for_everything_is_one_line_and_no_flood(desk: Desk) -> None:
+    rows = [settled(f"{number:04d}", msgid="0") for number in range(3_000)]
+    lines = desk.run({"GW": rows, "AGY": rows}, code=3)
+    assert [(line["setl_id"], line["class"]) for line in lines] == [("S0000", "DOUBLE_POST")]
+    assert lines[0]["note"].startswith("S0001; S0002; ") and lines[0]["note"].endswith("; S0050; +2949")
+
+
 def test_nothing_is_left_behind(desk: Desk) -> None:
     desk.run({"INST": [settled(1)], "AGY": [settled(1)]}, code=0)
     assert len(list(desk.out.iterdir())) == 4
