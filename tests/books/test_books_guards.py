@@ -57,6 +57,7 @@ def test_what_was_never_delivered_is_reversed_only_when_every_guard_holds(desk: 
     assert missing(desk, lost, settled(2, psn_no="P1", setl_time=f"{FAR} 01:00:00"))[2:] == ("TWO", "CASE")
     assert missing(desk, lost, settled(2, psn_no="P1", setl_time=earlier))[2:] == ("AUTO", "REVERSE")
     assert missing(desk, lost, settled(2, setl_time=later))[2:] == ("AUTO", "REVERSE")
+    assert missing(desk, lost, settled(2, psn_no="P1"))[2:] == ("AUTO", "REVERSE")  # at the same second is not later
 
 
 @pytest.mark.parametrize(
