@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from adapters.files.whole import written_whole
+from gateway.app.bars import progress
 from gateway.app.cli_lists_collect import import_lists, status
 from gateway.app.cli_lists_upload import results, upload
-from gateway.app.codes_say import explained, progress, say_faults
+from gateway.app.codes_say import explained, say_faults
 from gateway.app.lists_files import Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
 from gateway.app.lists_rules import COLLECTED, FORMS, region_rules

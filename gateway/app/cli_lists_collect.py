@@ -18,7 +18,8 @@ from adapters.crypto.vault import VaultError
 from adapters.files import list_xml
 from adapters.files.export import write_table
 from adapters.store.lists import Filter, OtherLists, Summary, reading
-from gateway.app.codes_say import explained, operator_of, progress, say_faults
+from gateway.app.bars import progress
+from gateway.app.codes_say import explained, operator_of, say_faults
 from gateway.app.config import Config
 from gateway.app.lists_desk import SCRIPTS, Desk, codes_of, desk
 from gateway.app.lists_files import NotAList, Unreadable, lists_of
