@@ -7,7 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from adapters.store.sqlite_batch import LIVE_SAF, SELECT, entry_of, saf_of
+from adapters.store.sqlite_batch import LIVE_SAF, saf_of
+from adapters.store.sqlite_reads import SELECT, entry_of
 from adapters.store.verify import findings
 from gateway.core.model import Entry, Saf
 

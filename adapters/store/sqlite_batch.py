@@ -14,6 +14,7 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
+from adapters.store.sqlite_reads import COLUMNS, SELECT, entry_of, look_up
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
@@ -37,15 +38,10 @@ from gateway.core.model import (
 from gateway.core.translation import Evidence
 
 SOFT_WINDOW_MS = 600_000  # reversal specification §8: a possible duplicate within 10 minutes
-COLUMNS = (
-    "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
-    "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, delivered, cancelled, settled"
-)
 _STORED = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
     "omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, changed_ms"
 )
-SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
 _BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
 _BY_BUSINESS = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
 _BY_SOFT = f"{SELECT} WHERE soft_key = ? AND soft_key <> '' AND created_ms > ? AND live = 1 LIMIT 1"
@@ -76,28 +72,10 @@ _SAF = (  # names are this module's own, values are parameters
 _SAF_TAKEN = "SELECT 1 FROM saf WHERE original_id = ? AND id <> ? AND state IN ('QUEUED', 'INFLIGHT')"
 LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT') ORDER BY id"  # noqa: S608
 _REMEMBER = "INSERT INTO envelope_head VALUES (?, ?) ON CONFLICT (fixmedins_code) DO UPDATE SET head = excluded.head"
-_LATER = (
-    "SELECT 1 FROM journal WHERE id > ? AND fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 "
-    "AND cancelled = 0 LIMIT 1"
-)
-# The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
-_SETTLED = (
-    f"{SELECT} WHERE id >= ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
-    "AND setl_id <> '' ORDER BY id DESC LIMIT ?"
-)
-_CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 _TABLES = {"journal": 20, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
 _ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
-
-
-def entry_of(row: tuple[object, ...]) -> Entry:
-    """Return the Entry of a row selected by COLUMNS."""
-    names = COLUMNS.split(", ")
-    fields = dict(zip(names, row, strict=True))
-    fields["delivered"], fields["cancelled"] = bool(fields["delivered"]), bool(fields["cancelled"])
-    return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
 def saf_of(row: tuple[object, ...]) -> Saf:
@@ -207,24 +185,8 @@ class Batch:
     def _read(self, op: Op) -> OpResult:
         if type(op) is Recall:
             return self.recall(op.fixmedins_code, op.msgid)
-        if type(op) is Later:
-            values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
-            return self.connection.execute(_LATER, values).fetchone() is not None
-        assert type(op) is Settled
-        wanted = (self._first_since(op.since_ms), op.fixmedins_code, op.rows_max)
-        return [entry_of(row) for row in self.connection.execute(_SETTLED, wanted)]
-
-    def _first_since(self, since_ms: int) -> int:
-        """Return the first id that was created then or later; ids grow with time, and no index does."""
-        low = 1
-        high = (self.connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0) + 1
-        while low < high:
-            middle = (low + high) // 2
-            if self.connection.execute(_CREATED, (middle,)).fetchone()[0] < since_ms:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        assert isinstance(op, Later | Settled)
+        return look_up(self.connection, op)
 
     # --- new rows ---
 

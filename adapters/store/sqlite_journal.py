@@ -15,7 +15,8 @@ import attrs
 
 from adapters.crypto.vault import Vault, VaultError
 from adapters.store.mark import is_behind, write_mark
-from adapters.store.sqlite_batch import HEAD, LIVE_SAF, SELECT, Batch, NotTogether, bound_to, entry_of, saf_of
+from adapters.store.sqlite_batch import HEAD, LIVE_SAF, Batch, NotTogether, bound_to, saf_of
+from adapters.store.sqlite_reads import SELECT, entry_of
 from adapters.store.sqlite_words import primary, sqlite_words
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
 from gateway.core.oswords import words_of

@@ -1,0 +1,55 @@
+"""What the exchange asks its journal beside single messages, in statements that use an index or a range of ids.
+
+They run where commits run, so each is bounded.
+"""
+
+import sqlite3
+
+from gateway.core.model import Entry, Later, OpResult, Settled
+
+COLUMNS = (
+    "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
+    "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, delivered, cancelled, settled"
+)
+SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
+_LATER = (
+    "SELECT 1 FROM journal WHERE id > ? AND fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 "
+    "AND cancelled = 0 LIMIT 1"
+)
+# The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
+_SETTLED = (
+    f"{SELECT} WHERE id >= ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
+    "AND setl_id <> '' ORDER BY id DESC LIMIT ?"
+)
+_CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
+
+
+def entry_of(row: tuple[object, ...]) -> Entry:
+    """Return the Entry of a row selected by COLUMNS."""
+    names = COLUMNS.split(", ")
+    fields = dict(zip(names, row, strict=True))
+    fields["delivered"], fields["cancelled"] = bool(fields["delivered"]), bool(fields["cancelled"])
+    return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def look_up(connection: sqlite3.Connection, op: Later | Settled) -> OpResult:
+    """Answer one of the reads that go through many rows."""
+    if type(op) is Later:
+        values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+        return connection.execute(_LATER, values).fetchone() is not None
+    assert type(op) is Settled
+    wanted = (_first_since(connection, op.since_ms), op.fixmedins_code, op.rows_max)
+    return [entry_of(row) for row in connection.execute(_SETTLED, wanted)]
+
+
+def _first_since(connection: sqlite3.Connection, since_ms: int) -> int:
+    """Return the first id that was created then or later; ids grow with time, and no index does."""
+    low = 1
+    high = (connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        if connection.execute(_CREATED, (middle,)).fetchone()[0] < since_ms:
+            low = middle + 1
+        else:
+            high = middle
+    return low
