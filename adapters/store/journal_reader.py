@@ -1,8 +1,10 @@
 """Looking into a journal without touching it: `liangding journal`. A node may be writing it meanwhile."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import attrs
@@ -10,7 +12,7 @@ import attrs
 from adapters.store.sqlite_batch import LIVE_SAF, saf_of
 from adapters.store.sqlite_reads import SELECT, entry_of
 from adapters.store.verify import findings
-from gateway.core.model import Entry, Saf
+from gateway.core.model import Compared, Entry, Saf
 
 _QUEUE = f"{LIVE_SAF.partition(' WHERE ')[0]} WHERE id = ? OR original_id = ? ORDER BY opened_ms DESC LIMIT 1"
 
@@ -61,6 +63,18 @@ class JournalReader:
         """Return the newest row of the queue of reversals that ends with a row or reverses it."""
         row = self.connection.execute(_QUEUE, (entry.id, entry.id)).fetchone()
         return None if row is None else saf_of(row)
+
+    def compared(self) -> list[Compared]:
+        """Return what a recovery from a backup asked of every platform, by institution."""
+        query = "SELECT * FROM restored_asked ORDER BY fixmedins_code, link"
+        return [
+            Compared(
+                fixmedins_code=code, link=link, at_ms=at_ms, theirs=theirs, unnamed=unnamed,
+                days=(date.fromisoformat(first), date.fromisoformat(last)),
+                groups=tuple((optins, clr_type) for optins, clr_type in json.loads(groups)),
+            )
+            for code, link, at_ms, first, last, groups, theirs, unnamed in self.connection.execute(query)
+        ]  # fmt: skip
 
     def findings(self) -> tuple[int, list[str]]:
         """Recompute the chain: return (events, one Chinese sentence a fault)."""

@@ -2,15 +2,19 @@
 
 import attrs
 
+from gateway.core.jsontext import decode
 from gateway.core.model import (
     FAILED,
     Accept,
     Accepted,
     AcceptResult,
     Advance,
+    Compared,
     Duplicate,
     Entry,
     Keep,
+    Kind,
+    Kinds,
     Known,
     Later,
     Op,
@@ -42,6 +46,7 @@ class MemoryJournal:
     envelope_heads: dict[str, str] = attrs.Factory(dict)
     owner: int = 0
     restored_ms: int | None = None
+    compared: dict[tuple[str, str], Compared] = attrs.Factory(dict)
 
     @property
     def last_id(self) -> int:
@@ -85,18 +90,20 @@ class MemoryJournal:
                     if other.business_key.startswith(prefix) and other.mdtrt_id == op.cancels and self._live(other):
                         other.cancelled = True
             return True
-        if isinstance(op, Remember | Reopen):
+        if isinstance(op, Remember | Compared | Reopen):
             return self._note(op)
         return self._read(op)
 
-    def _note(self, op: Remember | Reopen) -> bool:
+    def _note(self, op: Remember | Compared | Reopen) -> bool:
         if isinstance(op, Remember):
             self.envelope_heads[op.fixmedins_code] = op.head
+        elif isinstance(op, Compared):
+            self.compared[op.fixmedins_code, op.link] = op
         else:
             self.restored_ms = None
         return True
 
-    def _read(self, op: Recall | Later | Settled) -> OpResult:
+    def _read(self, op: Recall | Later | Settled | Kinds) -> OpResult:
         if isinstance(op, Later):
             whose = (op.entry.fixmedins_code, op.entry.psn_no)
             return any(
@@ -106,7 +113,24 @@ class MemoryJournal:
             )
         if isinstance(op, Recall):
             return self._recall(op.fixmedins_code, op.msgid)
-        return self._settled(op)
+        return self._settled(op) if isinstance(op, Settled) else self._kinds(op)
+
+    def _kinds(self, op: Kinds) -> tuple[Kind, ...]:
+        found: dict[tuple[str, str, str, str, str], int] = {}
+        for row in self.rows.values():
+            told = decode(row.settled.encode()) if row.settled else {}
+            optins, clr_type = told.get("clr_optins"), told.get("clr_type")
+            whose = row.fixmedins_code, row.link, row.klass
+            if (
+                whose == (op.fixmedins_code, op.link, "M")
+                and row.state in ("ACKED", "CONFIRMED")
+                and optins
+                and clr_type
+            ):
+                kind = (row.infno, row.insuplc_admdvs, row.med_type, optins, clr_type)
+                found[kind] = max(found.get(kind, 0), row.created_ms)
+        kinds = [Kind(*kind, ms) for kind, ms in sorted(found.items()) if ms >= op.since_ms]
+        return tuple(kinds[: op.rows_max])
 
     def _settled(self, op: Settled) -> list[Entry]:
         found = [

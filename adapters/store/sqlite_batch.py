@@ -14,6 +14,7 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
+from adapters.store.sqlite_kinds import Row, SeenKinds, write_kinds
 from adapters.store.sqlite_reads import COLUMNS, SELECT, entry_of, look_up
 from gateway.core.jsontext import encode
 from gateway.core.model import (
@@ -22,9 +23,11 @@ from gateway.core.model import (
     Accept,
     Accepted,
     Advance,
+    Compared,
     Duplicate,
     Entry,
     Keep,
+    Kinds,
     Known,
     Later,
     Op,
@@ -72,6 +75,7 @@ _SAF = (  # names are this module's own, values are parameters
 _SAF_TAKEN = "SELECT 1 FROM saf WHERE original_id = ? AND id <> ? AND state IN ('QUEUED', 'INFLIGHT')"
 LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT') ORDER BY id"  # noqa: S608
 _REMEMBER = "INSERT INTO envelope_head VALUES (?, ?) ON CONFLICT (fixmedins_code) DO UPDATE SET head = excluded.head"
+_COMPARED = "INSERT OR REPLACE INTO restored_asked VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TABLES = {"journal": 20, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
 _CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
@@ -132,12 +136,14 @@ class NotTogether(Exception):
 
 @attrs.define(eq=False)
 class Batch:
-    """The work of one transaction. number, chain: the newest event before, and afterwards."""
+    """The work of one transaction. number, chain: the newest event before, and afterwards. seen: before."""
 
     connection: sqlite3.Connection
     vault: Vault
     number: int
     chain: bytes
+    seen: SeenKinds
+    kinds: list[Row] = attrs.Factory(list)  # those that were written down
     _events: list[tuple[Any, ...]] = attrs.Factory(list)
     _evidence: list[tuple[Any, ...]] = attrs.Factory(list)
     _outcomes: list[tuple[Any, ...]] = attrs.Factory(list)
@@ -176,6 +182,9 @@ class Batch:
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
+            elif type(op) is Compared:
+                self.connection.execute(_COMPARED, _report(op))
+                results[index] = True
             elif type(op) is Reopen:
                 self.connection.execute("DELETE FROM restored")
                 results[index] = True
@@ -185,7 +194,7 @@ class Batch:
     def _read(self, op: Op) -> OpResult:
         if type(op) is Recall:
             return self.recall(op.fixmedins_code, op.msgid)
-        assert isinstance(op, Later | Settled)
+        assert isinstance(op, Later | Settled | Kinds)
         return look_up(self.connection, op)
 
     # --- new rows ---
@@ -260,6 +269,7 @@ class Batch:
                 results[index] = False
             else:
                 groups.setdefault((op.was, op.to), []).append((index, op))
+        settled: list[Advance] = []
         for (was, to), group in groups.items():
             done = self._move(was, to, group)
             for index, op in group:
@@ -270,10 +280,15 @@ class Batch:
                 self._event(op.entry, op.at_ms, op.to, op.reason, facts)
                 if op.saf is not None:
                     self._queue(op.saf)
+                if op.settled:
+                    settled.append(op)
                 if op.answer is not None or op.delivered or op.setl_id or op.mdtrt_id or op.settled:
                     sealed = None if op.answer is None else self._sealed(op.entry, op.answer)
                     row = (op.entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed)
                     self._outcomes.append(row)
+        if fresh := self.seen.fresh(settled):
+            write_kinds(self.connection, fresh)
+            self.kinds += fresh
 
     def _move(self, was: str, to: str, group: list[tuple[int, Advance]]) -> set[int]:
         """Compare and set; return the ids that moved. The success path leaves `live`, and so its index, alone."""
@@ -347,6 +362,11 @@ class Batch:
                 for one in inserts(table, rows):
                     self.connection.execute(*one)
                 rows.clear()
+
+
+def _report(op: Compared) -> tuple[Any, ...]:
+    days = [day.isoformat() for day in op.days]
+    return op.fixmedins_code, op.link, op.at_ms, *days, encode(op.groups).decode(), op.theirs, op.unnamed
 
 
 def _padded(count: int) -> int:

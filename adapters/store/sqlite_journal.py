@@ -16,6 +16,7 @@ import attrs
 from adapters.crypto.vault import Vault, VaultError
 from adapters.store.mark import is_behind, write_mark
 from adapters.store.sqlite_batch import HEAD, LIVE_SAF, Batch, NotTogether, bound_to, saf_of
+from adapters.store.sqlite_kinds import SeenKinds
 from adapters.store.sqlite_reads import SELECT, entry_of
 from adapters.store.sqlite_words import primary, sqlite_words
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
@@ -108,6 +109,7 @@ class SqliteJournal:
     owner: int
     restored_ms: int | None = None  # it was restored from a backup whose last commit was then, and is not open yet
     _marked: int = -1
+    _kinds: SeenKinds = attrs.Factory(SeenKinds)
 
     @classmethod
     def open(cls, path: Path, vault: Vault, scripts: Iterable[tuple[str, bytes]]) -> "SqliteJournal":
@@ -204,13 +206,13 @@ class SqliteJournal:
         try:
             if writes:
                 self.connection.execute("BEGIN IMMEDIATE")
-            batch = Batch(self.connection, self.vault, number, chain)
+            batch = Batch(self.connection, self.vault, number, chain, self._kinds)
             try:
                 results = batch.run(ops)
             except NotTogether:
                 self.connection.execute("ROLLBACK")
                 self.connection.execute("BEGIN IMMEDIATE")
-                batch = Batch(self.connection, self.vault, number, chain)
+                batch = Batch(self.connection, self.vault, number, chain, self._kinds)
                 results = batch.run(ops, together=False)
             if writes:
                 head = self.connection.execute(HEAD, (batch.number, batch.chain, self.owner))
@@ -221,6 +223,7 @@ class SqliteJournal:
         except sqlite3.Error as cause:
             raise self._rolled_back(cause) from cause
         self.number, self.chain = batch.number, batch.chain
+        self._kinds.written(batch.kinds)
         return results
 
     def _rolled_back(self, cause: sqlite3.Error) -> Exception:

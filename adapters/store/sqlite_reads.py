@@ -5,7 +5,8 @@ They run where commits run, so each is bounded.
 
 import sqlite3
 
-from gateway.core.model import Entry, Later, OpResult, Settled
+from adapters.store.sqlite_kinds import find_kinds
+from gateway.core.model import Entry, Kinds, Later, OpResult, Settled
 
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
@@ -32,11 +33,13 @@ def entry_of(row: tuple[object, ...]) -> Entry:
     return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
-def look_up(connection: sqlite3.Connection, op: Later | Settled) -> OpResult:
+def look_up(connection: sqlite3.Connection, op: Later | Settled | Kinds) -> OpResult:
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
         values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
         return connection.execute(_LATER, values).fetchone() is not None
+    if type(op) is Kinds:
+        return find_kinds(connection, op)
     assert type(op) is Settled
     wanted = (_first_since(connection, op.since_ms), op.fixmedins_code, op.rows_max)
     return [entry_of(row) for row in connection.execute(_SETTLED, wanted)]

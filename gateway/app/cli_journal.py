@@ -18,7 +18,7 @@ from gateway.app.explain import explain
 from gateway.app.facts import read_files
 from gateway.app.journal_words import STATES
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
-from gateway.app.story import lines_of, more_of, plain, queue_row, story_of
+from gateway.app.story import comparison, comparison_line, lines_of, more_of, plain, queue_row, story_of
 from gateway.core.dates import SHANGHAI
 from gateway.core.model import DOUBT, Reopen
 from gateway.core.regions import build_region
@@ -103,6 +103,23 @@ def show_one(config: str, msgid: str, institution: str, as_json: bool) -> None:
         end(FAILED, f"日志中没有报文ID {msgid}", as_json=as_json)
     lines = [line for story in stories for line in lines_of(story)]
     show({"rows": stories, "count": len(stories)}, lines, as_json)
+
+
+@journal.command("recovered", help="由备份恢复后向平台核对了什么")
+@_CONFIG
+@_JSON
+def recovered(config: str, as_json: bool) -> None:
+    with _journal(config, as_json) as reader:
+        found = reader.compared()
+    rows = [comparison(one) for one in found]
+    lines = [comparison_line(row) for row in rows]
+    if rows:
+        lines.append(
+            "没有列出的经办机构和清算类别没有问过：备份前400天里没有在那里结算过；在那里新发生的交易须另行核对"
+        )
+    else:
+        lines.append("没有由备份恢复后的核对")
+    show({"rows": rows, "count": len(rows)}, lines, as_json)
 
 
 @journal.command("verify", help="重算日志链")

@@ -4,7 +4,7 @@ Built once as a plain object (`--json`) and told from that.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.store.journal_reader import JournalReader
@@ -12,7 +12,7 @@ from gateway.app.journal_words import QUEUE, STATES, reason_in_chinese
 from gateway.core.answers import STATE_CODE
 from gateway.core.dates import shanghai
 from gateway.core.errors import CODES
-from gateway.core.model import DOUBT, Entry, Saf
+from gateway.core.model import DOUBT, Compared, Entry, Saf
 from gateway.core.money import yuan
 
 _EVIDENCE = ("path", "system", "local_code", "national_code", "version", "day")
@@ -189,3 +189,26 @@ def _conclusion(story: dict[str, Any]) -> str:
 def _why_doubt(story: dict[str, Any]) -> str:
     first = next((event["reason"] for event in story["events"] if event["state"] == "IN_DOUBT"), "silent")
     return reason_in_chinese(first)
+
+
+def comparison(one: Compared) -> dict[str, Any]:
+    """Return what a recovery from a backup asked one platform about an institution."""
+    return {
+        "fixmedins_code": one.fixmedins_code,
+        "link": one.link,
+        "at": when(one.at_ms),
+        "days": [day.isoformat() for day in one.days],
+        "groups": [{"clr_optins": optins, "clr_type": clr_type} for optins, clr_type in one.groups],
+        "rows": one.theirs,
+        "without_msgid": one.unnamed,
+    }
+
+
+def comparison_line(row: Mapping[str, Any]) -> str:
+    """Tell it."""
+    groups = "、".join(f"{one['clr_optins']}/{one['clr_type']}" for one in row["groups"])
+    more = f"，其中没有报文ID的{row['without_msgid']}笔" if row["without_msgid"] else ""
+    return (
+        f"{row['at']}  {row['fixmedins_code']}  {row['link']}  {row['days'][0]}至{row['days'][1]}  "
+        f"问过（清算经办机构/清算类别）{groups}；平台单方有{row['rows']}笔{more}"
+    )

@@ -3,6 +3,7 @@
 States are those of the reversal specification §3; classes those of §2.
 """
 
+from datetime import date
 from typing import Literal
 
 import attrs
@@ -219,13 +220,54 @@ class Settled:
 
 
 @attrs.frozen
+class Kind:
+    """A kind of settlement an institution has had with a platform, and the group a daily statement lists it in.
+
+    clr_optins, clr_type: agency and kind of clearing. last_ms: when the newest was made, to a day.
+    """
+
+    infno: str
+    insuplc_admdvs: str
+    med_type: str
+    clr_optins: str
+    clr_type: str
+    last_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Kinds:
+    """Ask for the kinds of an institution's settlements with a platform since a time (ms); result a tuple of Kind."""
+
+    fixmedins_code: str
+    link: str
+    since_ms: int
+    rows_max: int
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """Keep what RECOVERY asked a platform about an institution and what that told; the newest of each stands.
+
+    groups: (agency, kind of clearing). theirs: rows only the agency has; unnamed: those of them without a msgid.
+    """
+
+    fixmedins_code: str
+    link: str
+    at_ms: int
+    days: tuple[date, date]
+    groups: tuple[tuple[str, str], ...]
+    theirs: int
+    unnamed: int
+
+
+@attrs.frozen
 class Reopen:
     """The platform was asked about everything since the backup this journal was restored from (RECOVERY is over)."""
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Reopen
-OpResult = AcceptResult | bool | list[Entry] | None
-READS: frozenset[type] = frozenset({Recall, Later, Settled})  # cost no durable write
+Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Kinds | Compared | Reopen
+OpResult = AcceptResult | bool | list[Entry] | tuple[Kind, ...] | None
+READS: frozenset[type] = frozenset({Recall, Later, Settled, Kinds})  # cost no durable write
 
 
 @attrs.frozen

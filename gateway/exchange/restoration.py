@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from gateway.core.jsontext import decode
-from gateway.core.model import MONEY, OPEN, Accept, Advance, Entry, NotAccepted, OpResult, Reopen, Unfinished
+from gateway.core.model import MONEY, OPEN, Accept, Advance, Compared, Entry, NotAccepted, OpResult, Reopen, Unfinished
 from gateway.core.statement import Differing
 from gateway.exchange.door import Institution, Link
 from gateway.exchange.recovery import Past, is_sending
@@ -80,7 +80,8 @@ class Restoration:
             if found is None:
                 self.office.clock.callLater(AGAIN_S, self._ask, code, link)
             else:
-                self._keep(code, link, [self._external(code, link, row) for row in found.theirs if row.msgid])
+                rows = [self._external(code, link, row) for row in found.theirs if row.msgid]
+                self._keep(code, link, rows, self._report(code, link, found))
 
         self.office.statements.ask(link, since, told)
 
@@ -100,17 +101,28 @@ class Restoration:
             medfee_fen=row.medfee_fen,
         )
 
-    def _keep(self, code: str, link: Link, rows: list[Entry]) -> None:
+    def _report(self, code: str, link: Link, found: Statement) -> Compared:
+        return Compared(
+            fixmedins_code=code,
+            link=link.name,
+            at_ms=int(found.began_s * 1000),
+            days=found.days,
+            groups=found.groups,
+            theirs=len(found.theirs),
+            unnamed=sum(not row.msgid for row in found.theirs),
+        )
+
+    def _keep(self, code: str, link: Link, rows: list[Entry], report: Compared) -> None:
         """Make them durable, one commit after another; one the journal has already stays as it is."""
         if not rows:
-            self._done(code, link)
+            self.office.queue.submit(report, lambda _: self._done(code, link))
             return
 
         def kept(found: OpResult | NotAccepted) -> None:
             if isinstance(found, NotAccepted):
-                self.office.clock.callLater(AGAIN_S, self._keep, code, link, rows)
+                self.office.clock.callLater(AGAIN_S, self._keep, code, link, rows, report)
             else:
-                self._keep(code, link, rows[1:])
+                self._keep(code, link, rows[1:], report)
 
         self.office.queue.submit(Accept(entry=rows[0], reason="restored"), kept)
 

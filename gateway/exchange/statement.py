@@ -15,7 +15,7 @@ import attrs
 from msgspec import Raw
 
 from gateway.core.dates import SHANGHAI, shanghai
-from gateway.core.model import Entry, NotAccepted, OpResult, Settled
+from gateway.core.model import Entry, Kind, Kinds, NotAccepted, OpResult, Settled
 from gateway.core.money import yuan
 from gateway.core.ports import Reply
 from gateway.core.statement import ROWS_MAX, Differing, Line, lines_of, read_result, upload_text
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from gateway.exchange.saf import StoreForward
 
 SPACING_S = 600.0
-GROUPS_MAX = 12
-BACK_DAYS = 7  # how far back settlements tell which agencies and kinds of clearing an institution has
+GROUPS_MAX = 64
+KINDS_MAX = 20_000
+GROUP_DAYS = 400  # how far back settlements tell which groups an institution has (reconciliation specification §3.1)
+KIND_DAYS = 7  # how long a kind of settlement is taken to stay in the group it was in
+MARGIN_DAYS = 1  # the platform's day of a settlement may be another than the one it was asked for
 
 
 class Parcel(Protocol):
@@ -42,12 +45,13 @@ class Parcel(Protocol):
 class Statement:
     """What one comparison showed. began_s: when its first question left; days: what it covers.
 
-    theirs: what only the agency has. kinds: (transaction, insured locality) whose group is known, so that a row of that
-    kind would have been among them.
+    groups: (agency, kind of clearing) that were asked. theirs: what only the agency has. kinds: (transaction, insured
+    locality) whose group is known, so that a row of that kind would have been among them.
     """
 
     began_s: float
     days: tuple[date, date]
+    groups: tuple[tuple[str, str], ...]
     theirs: tuple[Differing, ...]
     kinds: frozenset[tuple[str, str]]
 
@@ -120,16 +124,27 @@ class Statements:
                 for each, told in later:
                     self.ask(link, each, told)
 
-        def listed(found: OpResult | NotAccepted) -> None:
-            if isinstance(found, list) and len(found) < ROWS_MAX:
-                mine = [row for row in found if row.link == link.name]  # another platform's are none of its
-                _Comparison(self, link, original, days, now, over).start(mine)
-            else:
-                over(None)
+        code = original.fixmedins_code
 
-        since = datetime.combine(days[0] - timedelta(days=BACK_DAYS), time(), SHANGHAI)
-        op = Settled(fixmedins_code=original.fixmedins_code, since_ms=int(since.timestamp() * 1000), rows_max=ROWS_MAX)
-        self.office.queue.submit(op, listed)
+        def told(kinds: OpResult | NotAccepted) -> None:
+            if not isinstance(kinds, tuple) or len(kinds) >= KINDS_MAX:
+                over(None)
+                return
+            comparison = _Comparison(self, link, original, days, now, over, kinds)
+
+            def listed(found: OpResult | NotAccepted) -> None:
+                if isinstance(found, list) and len(found) < ROWS_MAX:
+                    # another platform's are none of its
+                    comparison.start([row for row in found if row.link == link.name])
+                else:
+                    over(None)
+
+            since_ms = _start_ms(days[0], MARGIN_DAYS)
+            self.office.queue.submit(Settled(fixmedins_code=code, since_ms=since_ms, rows_max=ROWS_MAX), listed)
+
+        since_ms = _start_ms(days[0], GROUP_DAYS)
+        asked = Kinds(fixmedins_code=code, link=link.name, since_ms=since_ms, rows_max=KINDS_MAX)
+        self.office.queue.submit(asked, told)
 
 
 @attrs.define(eq=False)
@@ -142,22 +157,31 @@ class _Comparison:
     days: tuple[date, date]
     began_s: float
     over: Told
+    seen: tuple[Kind, ...]
     lines: list[Line] = attrs.Factory(list)
-    groups: list[tuple[str, str]] = attrs.Factory(list)
-    kinds: frozenset[tuple[str, str]] = frozenset()
+    groups: list[tuple[str, str]] = attrs.Factory(list)  # those that are left
     theirs: list[Differing] = attrs.Factory(list)
 
     def start(self, rows: list[Entry]) -> None:
-        lines = lines_of(rows)
-        self.lines = [line for line in lines if self.days[0] <= line.day <= self.days[1]]
-        groups = sorted({line.group for line in lines})
-        listed = {line.setl_id for line in lines}
-        self.groups = groups
-        self.kinds = frozenset(kind_of(row) for row in rows if row.setl_id in listed)
-        if 0 < len(groups) <= GROUPS_MAX:
+        self.lines = [line for line in lines_of(rows) if self.days[0] <= line.day <= self.days[1]]
+        self.groups = sorted(self._groups())
+        if 0 < len(self.groups) <= GROUPS_MAX:
             self._upload()
         else:
             self.over(None)  # nothing says whom to ask, or too many: asking some would look like asking all
+
+    def _groups(self) -> set[tuple[str, str]]:
+        return {(kind.clr_optins, kind.clr_type) for kind in self.seen}
+
+    def _statement(self) -> Statement:
+        lately_ms = _start_ms(self.days[0], KIND_DAYS)
+        return Statement(
+            began_s=self.began_s,
+            days=self.days,
+            groups=tuple(sorted(self._groups())),
+            theirs=tuple(self.theirs),
+            kinds=frozenset((kind.infno[:4], kind.insuplc_admdvs) for kind in self.seen if kind.last_ms >= lately_ms),
+        )
 
     def _upload(self) -> None:
         optins, clr_type = self.groups[0]
@@ -213,10 +237,15 @@ class _Comparison:
         if self.groups:
             self._upload()
         else:
-            self.over(Statement(began_s=self.began_s, days=self.days, theirs=tuple(self.theirs), kinds=self.kinds))
+            self.over(self._statement())
 
     def _put(self, infno: str, message: dict[str, Any], told: Callable[[Reply | None], None]) -> None:
         put(self.room.office, self.link, self.original, infno, message, told)
+
+
+def _start_ms(day: date, days_before: int) -> int:
+    """Return when a day began in Shanghai, so many days before."""
+    return int(datetime.combine(day - timedelta(days=days_before), time(), SHANGHAI).timestamp() * 1000)
 
 
 def _amount(fen: int) -> Raw:

@@ -1,14 +1,19 @@
 """The store port's contract about daily statements, against every implementation (reversal specification §4.1, RV9)."""
 
+import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
-from journals import HOME, T0_MS, Book, open_sqlite
+from journals import HOME, SCRIPTS, T0_MS, Book, open_sqlite
 
+from adapters.store.journal_reader import reading
 from adapters.store.memory import MemoryJournal
-from gateway.core.model import Advance, Entry, Known, Recall, Settled, State
+from adapters.store.sqlite_journal import migrate
+from gateway.core.model import Advance, Compared, Entry, Kinds, Known, Recall, Settled, State, StoreBroken
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -61,3 +66,87 @@ def test_what_only_a_statement_knows_is_one_event_and_open_to_nobody(book: Book)
     assert (found.entry.state, found.answer) == ("EXTERNAL", None)
     assert book.journal.open_entries() == []
     assert [state for _, state, _ in book.events()] == ["EXTERNAL"]
+
+
+def settle(book: Book, msgid: str, group: tuple[str, str], **changes: Any) -> None:
+    entry = book.accept(msgid, **changes)
+    told = f'{{"clr_type":"{group[1]}","clr_optins":"{group[0]}","medfee_sumamt":1}}'
+    assert book.do(advance(entry, "SENT", "ACKED", setl_id=f"S{msgid}", settled=told)) is True
+
+
+def kinds(book: Book, since_ms: int = 0, rows_max: int = 100, link: str = "national") -> list[tuple[str, ...]]:
+    found = book.do(Kinds(fixmedins_code=HOME, link=link, since_ms=since_ms, rows_max=rows_max))
+    assert isinstance(found, tuple)
+    return [(one.infno, one.insuplc_admdvs, one.med_type, one.clr_optins, one.clr_type) for one in found]
+
+
+def test_the_kinds_of_settlements_are_told_once_with_the_group_they_were_listed_in(book: Book) -> None:
+    """Nothing of others, of another platform, of what failed, or of what names no group."""
+    day_ms = 86_400_000
+    for number in range(3):
+        settle(book, f"m{number}", ("510800", "11"), created_ms=T0_MS + number * day_ms)
+    settle(book, "m7", ("510800", "14"), med_type="14")
+    settle(book, "m8", ("330100", "11"), insuplc_admdvs="330100", link="province")
+    settle(book, "m9", ("510800", ""), infno="2304")
+    settle(book, "p1", ("510800", "41"), fixmedins_code="P1", infno="2102")
+    entry = book.accept("f1", infno="2102")
+    assert book.do(advance(entry, "SENT", "REJECTED", settled='{"clr_type":"41","clr_optins":"510800"}')) is True
+    assert sorted(kinds(book)) == [("2207", "", "", "510800", "11"), ("2207", "", "14", "510800", "14")]
+    assert kinds(book, since_ms=T0_MS + 2 * day_ms - 1) == [("2207", "", "", "510800", "11")]
+    assert kinds(book, link="province") == [("2207", "330100", "", "330100", "11")]
+    assert len(kinds(book, rows_max=1)) == 1
+
+
+def test_a_kind_is_written_down_again_when_its_commit_failed(tmp_path: Path) -> None:
+    """And what is known to be there is not written again the same day."""
+    journal = open_sqlite(tmp_path)
+    book = Book(journal)
+    first, second = book.accept("m1"), book.accept("m2")
+    told = '{"clr_type":"11","clr_optins":"510800"}'
+    journal.connection.execute("UPDATE chain_head SET owner = owner + 1")  # this commit will be refused
+    with pytest.raises(StoreBroken):
+        book.do(advance(first, "SENT", "ACKED", settled=told))
+    journal.connection.execute("UPDATE chain_head SET owner = owner - 1")
+    assert kinds(book) == []
+    assert book.do(advance(first, "SENT", "ACKED", settled=told)) is True
+    assert kinds(book) == [("2207", "", "", "510800", "11")]
+    seen: list[str] = []
+    journal.connection.set_trace_callback(seen.append)
+    assert book.do(advance(second, "SENT", "ACKED", settled=told)) is True
+    assert not [statement for statement in seen if "settled_kind" in statement]
+    journal.close()
+    journal = open_sqlite(tmp_path)
+    assert kinds(Book(journal)) == [("2207", "", "", "510800", "11")]
+    journal.close()
+
+
+def test_what_an_older_journal_settled_is_found_at_its_first_opening(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    migrate(connection, SCRIPTS[:3])
+    told = {1: '{"clr_type":"11","clr_optins":"510800"}', 2: "", 3: '{"clr_type":"11"}', 4: '{"clr_type":"11"'}
+    for number, settled in told.items():
+        connection.execute(
+            "INSERT INTO journal (id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, "
+            "soft_key, lane, psn_no, mdtrt_id, omsgid, insuplc_admdvs, med_type, created_ms, changed_ms) VALUES "
+            "(?, ?, ?, '2207', 'M', 'national', 'ACKED', x'', '', '', '', '1', 'V', '', '', '11', ?, ?)",
+            (number, HOME, f"m{number}", T0_MS, T0_MS),
+        )
+        connection.execute("INSERT INTO outcome VALUES (?, 'S', 'V', ?, 1, NULL)", (number, settled))
+    connection.close()
+    journal = open_sqlite(tmp_path)
+    assert kinds(Book(journal)) == [("2207", "", "11", "510800", "11")]
+    journal.close()
+
+
+def test_what_a_recovery_asked_is_kept_the_newest_of_each_platform(tmp_path: Path) -> None:
+    journal = open_sqlite(tmp_path)
+    book, day = Book(journal), date(2026, 3, 2)
+    one = Compared(
+        fixmedins_code=HOME, link="national", at_ms=T0_MS, days=(day, day), groups=(("510800", "11"),), theirs=2,
+        unnamed=1,
+    )  # fmt: skip
+    newer = attrs.evolve(one, at_ms=T0_MS + 1, groups=(), theirs=0, unnamed=0)
+    assert [book.do(op) for op in (one, newer, attrs.evolve(one, link="province"))] == [True] * 3
+    journal.close()
+    with reading(tmp_path / "journal.sqlite") as reader:
+        assert reader.compared() == [newer, attrs.evolve(one, link="province")]

@@ -1,8 +1,10 @@
 """RECOVERY: after a restored backup the platform is asked about everything since, before money is taken (§9)."""
 
+from datetime import timedelta
+
 import attrs
 import pytest
-from exchange_agency import OTHERS, Agency, differing, known_group
+from exchange_agency import GROUP, OTHERS, Agency, differing, known_group
 from exchange_messages import HOME, PERSON, pay, refund
 from exchange_rig import T0_S, Rig
 from exchange_undo import at_once, fall_into_doubt, reasons, row_on_queue, sent_of, undo
@@ -23,17 +25,18 @@ class Over:
     def __attrs_post_init__(self) -> None:
         room = self.rig.room
         here = {HOME: room.door.institutions[HOME]}
-        since_ms = int(T0_S * 1000)
+        since_ms = self.rig.store.journal.restored_ms
+        assert since_ms is not None
         self.asks = Restoration(room.office, here, since_ms, self.ended)
 
     def ended(self) -> None:
         self.times += 1
 
 
-def restored(rig: Rig, agency: Agency) -> Over:
+def restored(rig: Rig, agency: Agency, since_s: float = T0_S) -> Over:
     """Start on a backup, one day later."""
     rig.kill()
-    rig.store.journal.restored_ms = int(T0_S * 1000)
+    rig.store.journal.restored_ms = int(since_s * 1000)
     rig.clock.advance(DAY_S)
     rig.far.plays = agency
     rig.start()
@@ -58,6 +61,25 @@ def test_what_only_the_platform_knows_is_kept_and_never_sent_again() -> None:
     before = len(rig.far.sent)
     assert rig.ask(pay("x1")).said == (200, "GW-MANUAL", "MANUAL", "no")
     assert len(rig.far.sent) == before
+
+
+def test_every_group_the_journal_has_ever_seen_is_asked_and_that_is_kept() -> None:
+    """A kind of clearing that is rare was not seen in the last week; one of before 400 days is not asked."""
+    rig = at_once()
+    for days, clr_type in ((0, "97"), (100, "99"), (300, "14")):
+        rig.run(days * DAY_S)
+        rig.settle(pay(f"g{days}", f"B9{days}", psn_no=OTHERS, visit="V9"), **GROUP | {"clr_type": clr_type})
+    rig.run(20 * DAY_S)
+    known_group(rig)
+    over = restored(rig, Agency([differing("x1", "60.00")]), since_s=rig.clock.seconds())
+    rig.run(1)
+    assert over.times == 1
+    asked = [one.message["input"]["data"]["clr_type"] for one in sent_of(rig, "3202")]
+    assert asked == ["11", "14", "99"]
+    kept = rig.store.journal.compared[HOME, "national"]
+    assert kept.groups == (("510800", "11"), ("510800", "14"), ("510800", "99"))
+    assert (kept.theirs, kept.unnamed) == (3, 0)  # this agency says the same of every group
+    assert kept.days[1] - kept.days[0] == timedelta(days=1)
 
 
 @pytest.mark.parametrize("code", ["2207", "2102", ""])

@@ -52,6 +52,12 @@ DOUBTS = (
         tests=("tests/exchange/test_statement.py",),
     ),
     Mutation(
+        "a restored journal asks about last week's groups only", "gateway/exchange/statement.py",
+        "GROUP_DAYS = 400 ", "GROUP_DAYS = 7 ",
+        "what was settled since in a rarer kind of clearing is settled again",
+        tests=("tests/exchange/test_restoration.py",),
+    ),
+    Mutation(
         "an unknown original reversed though no statement shows it", "gateway/exchange/bypass.py",
         "        if len(rows) != 1 or rows[0].psn_no != original.psn_no or rows[0].refund:\n",
         "        if not found:\n",
