@@ -31,6 +31,8 @@ _REASONS: Mapping[str, str] = {
     "answered": "平台答复成功",
     "done": "处理完毕，答复已存",
     "delivered": "成功答复交给了机构",
+    "restored_external": "由备份恢复后与平台核对：平台有，日志没有",
+    "restored_unnamed": "由备份恢复后与平台核对：平台有，日志没有，平台也没有给出报文ID，编号是网关代拟的",
     "restored": "日志由备份恢复，其后的经过已丢失",
     "restarted": "网关重新启动时发现它没有做完",
     "refused": "平台业务上拒绝",

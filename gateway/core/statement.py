@@ -49,11 +49,6 @@ class Differing:
     fund_fen: int | None
     acct_fen: int | None
 
-    @property
-    def theirs(self) -> bool:
-        """Whether only the agency has it."""
-        return not self.setl_id and not self.mdtrt_id
-
 
 def lines_of(entries: Iterable[Entry]) -> list[Line]:
     """Return the statement's lines of settled rows: a refunded settlement is two of them, a reversed one none."""

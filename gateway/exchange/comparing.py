@@ -1,7 +1,8 @@
 """The last question before a person: the daily statement (Q5), about what nothing else could end.
 
 *Yes* is a row that only the agency has, with our msgid, the same person and total; *no* is no such row in a whole
-result that would have listed it. Source: reversal specification §4.1, §4.3.
+result that would have listed it, and in which every row of the agency's has a msgid. Source: reversal specification
+§4.1, §4.3.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def weigh(found: Statement | None, original: Entry) -> tuple[Finding, Mapping[st
     if found is None:
         return "unknown", None
     rows = found.of(original.msgid)
-    if not rows:
-        return ("nothing" if found.knows(original) else "unknown"), None
+    if not rows:  # one that has no name might be it
+        return ("nothing" if found.knows(original) and not found.unnamed else "unknown"), None
     if len(rows) > 1 or not _fits(rows[0], original):
         return "unknown", None
     return "found", _taken_back(rows[0], original)

@@ -2,12 +2,14 @@
 
 Nothing of what the journal holds open is believed: its end may have been reached, and told, after the backup. A person
 gets that. What the agency has and this journal has not becomes a row EXTERNAL, so that its msgid is never sent again.
+One without a msgid is kept under a number of ours and raises an alarm: no repeat of it can be recognised.
 Idempotent: a crash begins again. Source: reversal specification §9.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
@@ -20,6 +22,7 @@ from gateway.exchange.saf import StoreForward
 from gateway.exchange.statement import Statement
 
 AGAIN_S = 60.0
+STAND_IN = "~"  # how a number of ours begins, where a platform names no msgid
 
 
 def plan_restoration(entries: list[Entry], queued: list[Unfinished], now_s: float) -> list[Advance]:
@@ -80,16 +83,29 @@ class Restoration:
             if found is None:
                 self.office.clock.callLater(AGAIN_S, self._ask, code, link)
             else:
-                rows = [self._external(code, link, row) for row in found.theirs if row.msgid]
-                self._keep(code, link, rows, self._report(code, link, found))
+                if found.unnamed:
+                    self.office.watch.alarm("statement_unnamed", code, "")
+                rows = [self._external(code, link, row, row.msgid) for row in found.theirs if row.msgid]
+                stand_ins = [self._external(code, link, row, number) for number, row in self._numbered(link, found)]
+                ops = [Accept(entry=row, reason="restored_external") for row in rows]
+                ops += [Accept(entry=row, reason="restored_unnamed") for row in stand_ins]
+                self._keep(code, link, ops, self._report(code, link, found))
 
         self.office.statements.ask(link, since, told)
 
-    def _external(self, code: str, link: Link, row: Differing) -> Entry:
+    def _numbered(self, link: Link, found: Statement) -> Iterator[tuple[str, Differing]]:
+        """Yield rows without a msgid, each with a number of ours: the same one when a crash begins again (I15)."""
+        seen: Counter[Differing] = Counter()
+        for row in found.unnamed:
+            seen[row] += 1
+            facts = f"{self.since_ms}|{link.name}|{attrs.astuple(row)}|{seen[row]}"
+            yield STAND_IN + self.office.digest(facts.encode()).hex()[:24], row
+
+    def _external(self, code: str, link: Link, row: Differing, msgid: str) -> Entry:
         return Entry(
             id=self.office.new_id(),
             fixmedins_code=code,
-            msgid=row.msgid,
+            msgid=msgid,
             infno="",  # a statement does not name the transaction
             klass="M",
             link=link.name,
@@ -112,7 +128,7 @@ class Restoration:
             unnamed=sum(not row.msgid for row in found.theirs),
         )
 
-    def _keep(self, code: str, link: Link, rows: list[Entry], report: Compared) -> None:
+    def _keep(self, code: str, link: Link, rows: list[Accept], report: Compared) -> None:
         """Make them durable, one commit after another; one the journal has already stays as it is."""
         if not rows:
             self.office.queue.submit(report, lambda _: self._done(code, link))
@@ -124,7 +140,7 @@ class Restoration:
             else:
                 self._keep(code, link, rows[1:], report)
 
-        self.office.queue.submit(Accept(entry=rows[0], reason="restored"), kept)
+        self.office.queue.submit(rows[0], kept)
 
     def _done(self, code: str, link: Link) -> None:
         self._waiting.discard((code, link.name))

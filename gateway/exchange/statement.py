@@ -59,6 +59,11 @@ class Statement:
         """Return the agency's rows that carry a msgid."""
         return [row for row in self.theirs if row.msgid == msgid]
 
+    @property
+    def unnamed(self) -> list[Differing]:
+        """Return the agency's rows without a msgid: nobody can say what they are."""
+        return self.of("")
+
     def knows(self, original: Entry) -> bool:
         """Say whether this settlement would be listed if the agency had it."""
         day = shanghai(original.created_ms / 1000).date()
@@ -232,7 +237,7 @@ class _Comparison:
             self.over(None)
             return
         ours = {line.setl_id for line in self._ours()}
-        self.theirs += [row for row in found if row.theirs or (row.setl_id and row.setl_id not in ours)]
+        self.theirs += [row for row in found if row.setl_id not in ours]  # of the agency alone it is empty
         del self.groups[0]
         if self.groups:
             self._upload()

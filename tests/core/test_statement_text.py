@@ -69,8 +69,7 @@ def test_a_result_names_by_msgid_what_only_the_agency_has() -> None:
         psn_no="P1", mdtrt_id="", setl_id="", msgid="H202603020800000042", refund=False, medfee_fen=1000,
         fund_fen=500, acct_fen=500,
     )  # fmt: skip
-    assert first.theirs
-    assert (second.theirs, second.refund, second.medfee_fen, second.fund_fen) == (False, True, -1000, None)
+    assert (second.setl_id, second.refund, second.medfee_fen, second.fund_fen) == ("S9", True, -1000, None)
 
 
 def test_the_older_result_has_no_amounts() -> None:

@@ -82,6 +82,28 @@ def test_every_group_the_journal_has_ever_seen_is_asked_and_that_is_kept() -> No
     assert kept.days[1] - kept.days[0] == timedelta(days=1)
 
 
+def test_what_the_platform_gives_no_msgid_of_is_kept_too_once_and_raises_an_alarm() -> None:
+    rig = at_once()
+    known_group(rig)
+    nameless = differing("null", "60.00")
+    rows = [nameless, differing("x1", "1.00"), nameless, differing("null", "2.00", psn_no=OTHERS, known="S?")]
+    for _ in range(2):  # a crash before it was over begins again
+        over = restored(rig, Agency(rows))
+        rig.run(1)
+    assert over.times == 1
+    assert rig.watch.alarms == [("statement_unnamed", "")] * 2
+    kept = [row for row in rig.store.journal.rows.values() if row.state == "EXTERNAL"]
+    assert sorted((row.psn_no, row.medfee_fen) for row in kept) == [
+        (PERSON, 100), (PERSON, 6000), (PERSON, 6000), (OTHERS, 200),
+    ]  # fmt: skip
+    assert {row.msgid[0] for row in kept} == {"x", "~"}
+    assert all(len(row.msgid) <= 30 for row in kept)
+    report = rig.store.journal.compared[HOME, "national"]
+    assert (report.theirs, report.unnamed) == (4, 3)
+    told = [reason for number, _, _, reason in rig.store.journal.events if number in {row.id for row in kept}]
+    assert sorted(told) == ["restored_external"] + ["restored_unnamed"] * 3
+
+
 @pytest.mark.parametrize("code", ["2207", "2102", ""])
 def test_a_success_it_learnt_of_may_have_been_handed_over_so_nobody_reverses_it_by_message(code: str) -> None:
     """RV4; and a statement does not say which transaction it was, which 2601 must."""

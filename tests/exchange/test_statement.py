@@ -78,6 +78,15 @@ def test_what_cannot_be_read_whole_or_does_not_fit_says_nothing(agency: Agency) 
     assert not rig.room.office.live
 
 
+@pytest.mark.parametrize("person", [OTHERS, "null"])
+@pytest.mark.parametrize("known", ["null", "S?"])
+def test_a_row_of_the_agency_without_a_msgid_might_be_it(person: str, known: str) -> None:
+    rig = proving(at_once())
+    known_group(rig)
+    given_up(rig, Agency([differing("null", "77.00", psn_no=person, known=known)]))
+    assert rig.state("m1") == "MANUAL"
+
+
 def test_a_row_of_another_locality_might_be_listed_elsewhere() -> None:
     rig = proving(at_once())
     rig.settle(pay("m0", "B0", psn_no=OTHERS, visit="V0") | {"insuplc_admdvs": "110000"}, **GROUP)

@@ -47,9 +47,21 @@ DOUBTS = (
     ),
     Mutation(
         "a statement believed about a group nobody asked", "gateway/exchange/comparing.py",
-        '("nothing" if found.knows(original) else "unknown")', '"nothing"',
+        "found.knows(original) and not", "not",
         "a settlement of another agency is told as never booked, and paid again",
         tests=("tests/exchange/test_statement.py",),
+    ),
+    Mutation(
+        "a row without a msgid taken for nobody's", "gateway/exchange/comparing.py",
+        " and not found.unnamed else", " else",
+        "a settlement the agency has under no name is told as never booked, and paid again",
+        tests=("tests/exchange/test_statement.py",),
+    ),
+    Mutation(
+        "a row without a msgid dropped after a restored backup", "gateway/exchange/restoration.py",
+        "        for row in found.unnamed:\n", "        for row in found.of(\"?\"):\n",
+        "what the fund has paid since the backup is known to nobody",
+        tests=("tests/exchange/test_restoration.py",),
     ),
     Mutation(
         "a restored journal asks about last week's groups only", "gateway/exchange/statement.py",
