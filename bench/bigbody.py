@@ -156,7 +156,7 @@ def _desk(turns: Turns, wire: Wire) -> Any:
     store: Any = MemoryJournal()
     room = assemble_exchange(
         clock=turns, institutions={bodies.HOSPITAL: institution}, links={"national": link}, store=store, last_id=0,
-        runner=AtOnce(turns), watch=quiet, on_broken=_broken, dice=quiet,
+        runner=AtOnce(turns), watch=quiet, on_broken=_broken, dice=quiet, helper=quiet,
     )  # fmt: skip
     return room.desk
 

@@ -6,7 +6,7 @@ Nothing of it survives its end but what the disk holds; whatever its code still 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -64,6 +64,19 @@ class Counter:
             self.told(status, body)
 
 
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class Helper:
+    """The Helper port: what a thread would do, a moment later."""
+
+    clock: LifeClock
+
+    def run(self, call: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        self.clock.callLater(0.01, lambda: done(call()))
+
+
 @attrs.define(eq=False)
 class Life:
     """One process, from its start to its end."""
@@ -107,6 +120,7 @@ class Life:
             watch=city.watch,
             on_broken=lambda cause: self.end("broken disk"),
             dice=city.dice,
+            helper=Helper(self.clock),
         )
         found = recover(_Recovering(self), self.room.lanes, self.room.office, self.clock.seconds())
         city.note(f"life {self.number} starts, {len(found.ops)} recovered, {len(found.queued)} on the queue")

@@ -19,6 +19,7 @@ from gateway.core.model import (
     Later,
     Op,
     OpResult,
+    Page,
     Recall,
     Remember,
     Reopen,
@@ -132,14 +133,19 @@ class MemoryJournal:
         kinds = [Kind(*kind, ms) for kind, ms in sorted(found.items()) if ms >= op.since_ms]
         return tuple(kinds[: op.rows_max])
 
-    def _settled(self, op: Settled) -> list[Entry]:
-        found = [
-            attrs.evolve(row)
-            for row in self.rows.values()
-            if row.fixmedins_code == op.fixmedins_code and row.klass == "M" and row.created_ms >= op.since_ms
-            if row.state in ("ACKED", "CONFIRMED") and row.setl_id
-        ]
-        return sorted(found, key=lambda row: -row.id)[: op.rows_max]
+    def _settled(self, op: Settled) -> Page:
+        rows: list[Entry] = []
+        passed = 0
+        for number, row in sorted(self.rows.items(), reverse=True):
+            if row.created_ms < op.since_ms or (op.before is not None and number >= op.before):
+                continue
+            if len(rows) == op.rows_max or passed == op.ids_max:
+                return Page(tuple(rows), number + 1)
+            passed += 1
+            whose = row.fixmedins_code, row.link, row.klass
+            if whose == (op.fixmedins_code, op.link, "M") and row.state in ("ACKED", "CONFIRMED") and row.setl_id:
+                rows.append(attrs.evolve(row))
+        return Page(tuple(rows), 0)
 
     def _recall(self, fixmedins_code: str, msgid: str) -> Known | None:
         number = self.by_msgid.get((fixmedins_code, msgid))

@@ -6,7 +6,7 @@ They run where commits run, so each is bounded.
 import sqlite3
 
 from adapters.store.sqlite_kinds import find_kinds
-from gateway.core.model import Entry, Kinds, Later, OpResult, Settled
+from gateway.core.model import Entry, Kinds, Later, OpResult, Page, Settled
 
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
@@ -19,8 +19,8 @@ _LATER = (
 )
 # The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
 _SETTLED = (
-    f"{SELECT} WHERE id >= ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
-    "AND setl_id <> '' ORDER BY id DESC LIMIT ?"
+    f"{SELECT} WHERE id >= ? AND id < ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
+    "AND +link = ? AND setl_id <> '' ORDER BY id DESC LIMIT ?"
 )
 _CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 
@@ -41,8 +41,19 @@ def look_up(connection: sqlite3.Connection, op: Later | Settled | Kinds) -> OpRe
     if type(op) is Kinds:
         return find_kinds(connection, op)
     assert type(op) is Settled
-    wanted = (_first_since(connection, op.since_ms), op.fixmedins_code, op.rows_max)
-    return [entry_of(row) for row in connection.execute(_SETTLED, wanted)]
+    return _settled(connection, op)
+
+
+def _settled(connection: sqlite3.Connection, op: Settled) -> Page:
+    last = connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
+    before = last + 1 if op.before is None else op.before
+    first = _first_since(connection, op.since_ms)
+    lowest = max(first, before - op.ids_max)
+    wanted = (lowest, before, op.fixmedins_code, op.link, op.rows_max)
+    rows = tuple(entry_of(row) for row in connection.execute(_SETTLED, wanted))
+    if len(rows) == op.rows_max:
+        lowest = rows[-1].id
+    return Page(rows, lowest if lowest > first else 0)
 
 
 def _first_since(connection: sqlite3.Connection, since_ms: int) -> int:

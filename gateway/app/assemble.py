@@ -17,7 +17,7 @@ from gateway.core.backward import Backward, compile_backward
 from gateway.core.catalogue import Files, Region
 from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
 from gateway.core.plan import Plan, compile_plan
-from gateway.core.ports import Catalogue, Clock, Dice, Exchange, Runner, Store, Watch
+from gateway.core.ports import Catalogue, Clock, Dice, Exchange, Helper, Runner, Store, Watch
 from gateway.core.regions import build_region
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
@@ -160,10 +160,11 @@ def assemble_exchange(
     watch: Watch,
     on_broken: Callable[[Exception], None],
     dice: Dice,
+    helper: Helper,
     catalogue: Catalogue | None = None,
     linger_s: float = 0.0,
 ) -> Room:
-    """Put the exchange together."""
+    """Put the exchange together. runner: where the journal works; helper: where files of statements are made."""
     lanes, visits = Lanes(), Visits()
     counter = last_id
 
@@ -175,7 +176,7 @@ def assemble_exchange(
     queue = JournalQueue(clock, store, runner, watch, on_broken, lambda: clerk.stalled(), linger_s)
     office = StoreForward(
         clock=clock, queue=queue, lanes=lanes, links=links, watch=watch, digest=sm3, dice=dice, new_id=new_id,
-        names={code: one.name for code, one in institutions.items()}, parcel=parcel,
+        names={code: one.name for code, one in institutions.items()}, parcel=parcel, helper=helper,
         snapshot=lambda code: door.institutions[code].snapshot if code in door.institutions else None,
         visit_code=visits.code,
     )  # fmt: skip

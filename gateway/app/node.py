@@ -127,6 +127,7 @@ class Node:
         scripts = list(schemas.read("migrations/journal", ".sql"))
         self.store = SqliteJournal.open(config.journal, vault, scripts)
         self._writer = WriterThread(self.reactor.callFromThread)
+        self._helper = WriterThread(self.reactor.callFromThread, "helper")
         links = {name: self._link(name, regions[name]) for name in config.platform}
         self.links = links
         watch = Watcher(self.metrics, log)
@@ -144,6 +145,7 @@ class Node:
             watch=watch,
             on_broken=self._broken,
             dice=self.dice,
+            helper=self._helper,
             catalogue=codes.catalogue(),
             linger_s=LINGER_S,
         )
@@ -324,7 +326,6 @@ class Node:
     # --- while it runs ---
 
     def _keep_log_short(self) -> None:
-        self._helper = WriterThread(self.reactor.callFromThread, "checkpoint")
         checkpoints = Checkpoints(
             path=self.config.journal,
             truncate=self.store.truncate_log,

@@ -212,11 +212,25 @@ class Later:
 
 @attrs.frozen(kw_only=True)
 class Settled:
-    """Ask for an institution's settlements and refunds since a time (ms), newest first; result a list of rows."""
+    """Ask for an institution's settlements and refunds with a platform since a time (ms); result a Page, newest first.
+
+    before: the id the page begins below, None = the newest. ids_max: how many rows of the whole journal it may pass.
+    """
 
     fixmedins_code: str
+    link: str
     since_ms: int
+    before: int | None
     rows_max: int
+    ids_max: int
+
+
+@attrs.frozen
+class Page:
+    """Some rows, newest first. before: where the next page begins, 0 when this was the last."""
+
+    rows: tuple[Entry, ...]
+    before: int
 
 
 @attrs.frozen
@@ -266,7 +280,7 @@ class Reopen:
 
 
 Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Kinds | Compared | Reopen
-OpResult = AcceptResult | bool | list[Entry] | tuple[Kind, ...] | None
+OpResult = AcceptResult | bool | Page | tuple[Kind, ...] | None
 READS: frozenset[type] = frozenset({Recall, Later, Settled, Kinds})  # cost no durable write
 
 

@@ -1,11 +1,13 @@
 """Ports: what the rooms need of the outside. Narrow protocols; implementations live in adapters and monitoring."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from gateway.core.model import Op, OpResult, Source
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -75,6 +77,12 @@ class Runner(Protocol):
         done: Callable[[list[OpResult]], None],
         failed: Callable[[Exception], None],
     ) -> None: ...
+
+
+class Helper(Protocol):
+    """Runs pure work that takes long off the reactor, one call at a time; its end is told on the reactor's thread."""
+
+    def run(self, call: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None: ...
 
 
 @attrs.frozen
@@ -150,6 +158,7 @@ __all__ = [
     "Dice",
     "Exchange",
     "Found",
+    "Helper",
     "Incoming",
     "Listener",
     "PlatformCodec",

@@ -3,8 +3,9 @@
 Columns and their order: reconciliation specification §3.2 (tables 200 and 201). A result is used whole or not at all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from heapq import merge
 from typing import Any
 
 import attrs
@@ -15,7 +16,8 @@ from gateway.core.jsontext import decode
 from gateway.core.model import Entry
 from gateway.core.money import fen_of, yuan
 
-ROWS_MAX = 20_000
+FILE_ROWS_MAX = 50_000  # of one file, ours or theirs: the day of a large hospital in one group
+_SLICE = 1_000
 _RESULT = 10
 _RESULT_OLD = 7  # before 2021: without the three amounts
 
@@ -50,12 +52,29 @@ class Differing:
     acct_fen: int | None
 
 
-def lines_of(entries: Iterable[Entry]) -> list[Line]:
-    """Return the statement's lines of settled rows: a refunded settlement is two of them, a reversed one none."""
+def lines_of(entries: Iterable[Entry], refunded: set[str]) -> list[Line]:
+    """Return the statement's lines of settled rows: a refunded settlement is two of them, a reversed one none.
+
+    Newest first, a page at a time. refunded: the setl_ids whose refund was among them so far; those of this page are
+    added.
+    """
     rows = [entry for entry in entries if entry.setl_id and entry.settled]
-    refunded = {undone_setl_id(entry.business_key) for entry in rows}
+    refunded.update(undone_setl_id(entry.business_key) for entry in rows)
     found = (_line(entry) for entry in rows if not entry.cancelled or entry.setl_id in refunded)
-    return sorted((line for line in found if line is not None), key=lambda line: (line.setl_id, line.refund))
+    return [line for line in found if line is not None]
+
+
+def in_order(lines: Sequence[Line]) -> list[Line]:
+    """Return lines as a file lists them: by setl_id, the settlement before its refund.
+
+    In slices: one big sort would keep every other thread waiting until it is over.
+    """
+    slices = [sorted(lines[at : at + _SLICE], key=_place) for at in range(0, len(lines), _SLICE)]
+    return list(merge(*slices, key=_place))
+
+
+def _place(line: Line) -> tuple[str, bool]:
+    return line.setl_id, line.refund
 
 
 def _line(entry: Entry) -> Line | None:
@@ -109,7 +128,7 @@ def read_result(text: str) -> list[Differing] | None:
         if not line.strip("\r"):
             continue
         row = _read_row(line.rstrip("\r").split("\t"))
-        if row is None or len(found) >= ROWS_MAX:
+        if row is None or len(found) >= FILE_ROWS_MAX:
             return None
         found.append(row)
     return found

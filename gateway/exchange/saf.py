@@ -15,7 +15,7 @@ from gateway.core.dates import SHANGHAI, shanghai
 from gateway.core.facts import Digest
 from gateway.core.jsontext import encode
 from gateway.core.model import Entry, Remember, Unfinished
-from gateway.core.ports import Clock, Dice, Watch
+from gateway.core.ports import Clock, Dice, Helper, Watch
 from gateway.exchange.door import Link
 from gateway.exchange.lanes import Lanes
 from gateway.exchange.queue import JournalQueue
@@ -51,6 +51,7 @@ class StoreForward:
     new_id: Callable[[], int]
     names: Mapping[str, str]
     parcel: Parcel
+    helper: Helper
     snapshot: Callable[[str], Snapshot | None]
     visit_code: Callable[[str, str, str, str], str]
     heads: dict[str, dict[str, str]] = attrs.Factory(dict)

@@ -13,7 +13,7 @@ from journals import HOME, SCRIPTS, T0_MS, Book, open_sqlite
 from adapters.store.journal_reader import reading
 from adapters.store.memory import MemoryJournal
 from adapters.store.sqlite_journal import migrate
-from gateway.core.model import Advance, Compared, Entry, Kinds, Known, Recall, Settled, State, StoreBroken
+from gateway.core.model import Advance, Compared, Entry, Kinds, Known, Page, Recall, Settled, State, StoreBroken
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -43,20 +43,36 @@ def test_settled_rows_of_an_institution_are_found_newest_first_since_a_time(book
     refused = book.accept("f1", created_ms=T0_MS + 20_000)
     assert book.do(advance(refused, "SENT", "REJECTED", setl_id="SF")) is True
 
-    def since(ms: int, rows_max: int = 100) -> list[str]:
-        found = book.do(Settled(fixmedins_code=HOME, since_ms=ms, rows_max=rows_max))
-        assert isinstance(found, list)
-        return [row.msgid for row in found]
+    away = book.accept("a1", link="province", created_ms=T0_MS + 20_000)
+    assert book.do(advance(away, "SENT", "ACKED", setl_id="SA")) is True
 
-    assert since(0) == [f"m{number}" for number in (11, 10, 9, 8, 6, 5, 4, 3, 2, 1, 0)]
-    assert since(T0_MS + 4_001) == [f"m{number}" for number in (11, 10, 9, 8, 6, 5)]
-    assert since(T0_MS + 5_000) == [f"m{number}" for number in (11, 10, 9, 8, 6, 5)]
-    assert since(T0_MS + 10**9) == []
-    assert since(0, rows_max=2) == ["m11", "m10"]
+    def since(ms: int, rows_max: int = 100, ids_max: int = 100) -> list[list[str]]:
+        """The pages, as the numbers of their messages."""
+        pages: list[list[str]] = []
+        before: int | None = None
+        while before != 0:
+            op = Settled(
+                fixmedins_code=HOME, link="national", since_ms=ms, before=before, rows_max=rows_max, ids_max=ids_max
+            )
+            found = book.do(op)
+            assert isinstance(found, Page)
+            pages.append([row.msgid[1:] for row in found.rows])
+            before = found.before
+        return pages
+
+    assert since(0) == [["11", "10", "9", "8", "6", "5", "4", "3", "2", "1", "0"]]
+    assert since(T0_MS + 4_001) == since(T0_MS + 5_000) == [["11", "10", "9", "8", "6", "5"]]
+    assert since(T0_MS + 10**9) == [[]]
+    assert [row for page in since(T0_MS + 4_001, rows_max=2) for row in page] == ["11", "10", "9", "8", "6", "5"]
+    assert since(T0_MS + 4_001, rows_max=4)[0] == ["11", "10", "9", "8"]
+    few = since(T0_MS + 4_001, ids_max=3)  # of everybody's rows
+    assert [len(page) for page in few] == [0, 2, 2, 2]
+    assert [row for page in few for row in page] == ["11", "10", "9", "8", "6", "5"]
 
 
 def test_nothing_is_settled_in_an_empty_journal(book: Book) -> None:
-    assert book.do(Settled(fixmedins_code=HOME, since_ms=0, rows_max=5)) == []
+    op = Settled(fixmedins_code=HOME, link="national", since_ms=0, before=None, rows_max=5, ids_max=5)
+    assert book.do(op) == Page((), 0)
 
 
 def test_what_only_a_statement_knows_is_one_event_and_open_to_nobody(book: Book) -> None:

@@ -5,7 +5,7 @@ full or broken, a scripted platform, and one log of what happened in which order
 import gc
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from exchange_messages import HOME, OTHER, SHOP, VISIT, Json
@@ -25,6 +25,7 @@ T0_S = 1_772_409_600.0  # 2026-03-02 08:00 in Shanghai
 ADDRESS = {HOME: "10.1.0.1", SHOP: "10.2.0.1", OTHER: "10.3.0.1"}
 TICK_S = 0.001  # one commit of the disk
 TRIP_S = 0.05  # to the platform and back, when it plays by itself
+T = TypeVar("T")
 
 facts()
 gc.freeze()  # plans and mapping tables are nobody's garbage; every test collects
@@ -175,6 +176,23 @@ class Disk:
 
 
 @attrs.define(eq=False, repr=False)
+class Helper:
+    """The Helper port: what its thread does is done a moment later."""
+
+    clock: Clock
+    broken: bool = False
+
+    def run(self, call: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
+        def work() -> None:
+            if self.broken:
+                failed(MemoryError())
+            else:
+                done(call())
+
+        self.clock.callLater(TICK_S, work)
+
+
+@attrs.define(eq=False, repr=False)
 class Recorded:
     """The store: the memory journal, with a log line for everything that became durable."""
 
@@ -311,6 +329,7 @@ class Rig:
             watch=self.watch,
             on_broken=self.broke.append,
             dice=self.dice,
+            helper=Helper(self.clock),
         )
 
     def kill(self) -> None:

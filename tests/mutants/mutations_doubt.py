@@ -52,6 +52,19 @@ DOUBTS = (
         tests=("tests/exchange/test_statement.py",),
     ),
     Mutation(
+        "half of a statement that cannot be read taken for agreement", "gateway/exchange/comparison.py",
+        "        if found is None and part.first == part.last:\n            self.told(None)\n            return\n",
+        "        if found is None and part.first == part.last:\n            found = []\n",
+        "a settlement on a page nobody read is told as never booked",
+        tests=("tests/exchange/test_statement.py",),
+    ),
+    Mutation(
+        "only the newest page of our settlements uploaded", "gateway/exchange/comparison.py",
+        "        elif found.before:\n", "        elif found.before and not self._ours:\n",
+        "the agency lists what we have too, and a restored journal takes it for another's",
+        tests=("tests/exchange/test_comparison.py",),
+    ),
+    Mutation(
         "a row without a msgid taken for nobody's", "gateway/exchange/comparing.py",
         " and not found.unnamed else", " else",
         "a settlement the agency has under no name is told as never booked, and paid again",
@@ -64,7 +77,7 @@ DOUBTS = (
         tests=("tests/exchange/test_restoration.py",),
     ),
     Mutation(
-        "a restored journal asks about last week's groups only", "gateway/exchange/statement.py",
+        "a restored journal asks about last week's groups only", "gateway/exchange/comparison.py",
         "GROUP_DAYS = 400 ", "GROUP_DAYS = 7 ",
         "what was settled since in a rarer kind of clearing is settled again",
         tests=("tests/exchange/test_restoration.py",),
