@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from gateway.core.dates import shanghai
-from gateway.core.model import Entry
+from gateway.core.model import Entry, Kind
 from gateway.core.statement import Differing
 from gateway.exchange.comparison import Comparison, start_ms
 from gateway.exchange.door import Link
@@ -41,14 +41,14 @@ class Statement:
     """What one comparison showed. began_s: when its first question left; days: what it covers.
 
     groups: (agency, kind of clearing) that were asked. theirs: what only the agency has. kinds: (transaction, insured
-    locality) whose group is known, so that a row of that kind would have been among them.
+    locality, kind of treatment) whose group is known, so that a row of that kind would have been among them.
     """
 
     began_s: float
     days: tuple[date, date]
     groups: tuple[tuple[str, str], ...]
     theirs: tuple[Differing, ...]
-    kinds: frozenset[tuple[str, str]]
+    kinds: frozenset[tuple[str, str, str]]
 
     def of(self, msgid: str) -> list[Differing]:
         """Return the agency's rows that carry a msgid."""
@@ -68,8 +68,13 @@ class Statement:
 Told = Callable[[Statement | None], None]
 
 
-def kind_of(entry: Entry) -> tuple[str, str]:
-    return entry.infno[:4], entry.insuplc_admdvs
+def kind_of(one: Entry | Kind) -> tuple[str, str, str]:
+    """Return what decides the kind of clearing, as far as the journal knows it.
+
+    One transaction has several: 2207 of an outpatient, an emergency, a chronic disease. A message that names no kind of
+    treatment (2304 never does) is like others that name none. The kind of insurance stands in no row before the answer.
+    """
+    return one.infno[:4], one.insuplc_admdvs, one.med_type
 
 
 @attrs.define(eq=False)
@@ -145,5 +150,5 @@ def _statement(made: Comparison, theirs: list[Differing]) -> Statement:
         days=made.days,
         groups=tuple(made.groups),
         theirs=tuple(theirs),
-        kinds=frozenset((kind.infno[:4], kind.insuplc_admdvs) for kind in made.kinds if kind.last_ms >= lately_ms),
+        kinds=frozenset(kind_of(kind) for kind in made.kinds if kind.last_ms >= lately_ms),
     )

@@ -94,6 +94,27 @@ def test_a_row_of_another_locality_might_be_listed_elsewhere() -> None:
     assert rig.state("m1") == "MANUAL"
 
 
+@pytest.mark.parametrize(("seen", "state"), [("11", "REVERSED"), ("14", "MANUAL"), ("", "MANUAL")])
+def test_a_row_of_another_kind_of_treatment_might_be_listed_elsewhere(seen: str, state: str) -> None:
+    """2207 of an outpatient (11) and of a chronic disease (14) are cleared apart."""
+    rig = proving(at_once())
+    known = pay("m0", "B0", psn_no=OTHERS, visit="V0")
+    known["input"]["data"]["med_type"] = seen or "11"
+    rig.settle(known, **GROUP)
+    rig.row("m0").med_type = seen
+    given_up(rig, Agency())
+    assert rig.state("m1") == state
+
+
+def test_a_kind_of_treatment_that_was_not_seen_for_a_week_may_be_listed_elsewhere_by_now() -> None:
+    rig = proving(at_once())
+    known_group(rig)
+    rig.run(9 * 24 * HOUR_S)
+    given_up(rig, Agency())
+    assert len(sent_of(rig, "3202")) == 1
+    assert rig.state("m1") == "MANUAL"
+
+
 def test_a_region_whose_statements_do_not_prove_it_leaves_it_to_a_person() -> None:
     rig = at_once()  # as delivered: a group of settlements nobody asked about may hold it
     known_group(rig)

@@ -52,6 +52,13 @@ DOUBTS = (
         tests=("tests/exchange/test_statement.py",),
     ),
     Mutation(
+        "a group taken to be one for all of a transaction's treatments", "gateway/exchange/statement.py",
+        "    return one.infno[:4], one.insuplc_admdvs, one.med_type\n",
+        "    return one.infno[:4], one.insuplc_admdvs, \"\"\n",
+        "a chronic disease's settlement is told as never booked because an outpatient's would have been listed",
+        tests=("tests/exchange/test_statement.py",),
+    ),
+    Mutation(
         "half of a statement that cannot be read taken for agreement", "gateway/exchange/comparison.py",
         "        if found is None and part.first == part.last:\n            self.told(None)\n            return\n",
         "        if found is None and part.first == part.last:\n            found = []\n",
