@@ -5,6 +5,7 @@ import attrs
 from gateway.core.jsontext import decode
 from gateway.core.model import (
     FAILED,
+    NUMBERED_MAX,
     Accept,
     Accepted,
     AcceptResult,
@@ -17,6 +18,7 @@ from gateway.core.model import (
     Kinds,
     Known,
     Later,
+    Numbered,
     Op,
     OpResult,
     Page,
@@ -104,7 +106,7 @@ class MemoryJournal:
             self.restored_ms = None
         return True
 
-    def _read(self, op: Recall | Later | Settled | Kinds) -> OpResult:
+    def _read(self, op: Recall | Later | Settled | Numbered | Kinds) -> OpResult:
         if isinstance(op, Later):
             whose = (op.entry.fixmedins_code, op.entry.psn_no)
             return any(
@@ -114,6 +116,10 @@ class MemoryJournal:
             )
         if isinstance(op, Recall):
             return self._recall(op.fixmedins_code, op.msgid)
+        if isinstance(op, Numbered):
+            own = [row for row in self.rows.values() if (row.fixmedins_code, row.klass) == (op.fixmedins_code, "M")]
+            found = [attrs.evolve(row) for row in own if row.setl_id == op.setl_id]
+            return Page(tuple(sorted(found, key=lambda row: -row.id)[:NUMBERED_MAX]), 0)
         return self._settled(op) if isinstance(op, Settled) else self._kinds(op)
 
     def _kinds(self, op: Kinds) -> tuple[Kind, ...]:
@@ -205,8 +211,12 @@ class MemoryJournal:
             self.answers[row.id] = op.answer
         if op.cancels:
             for other in self.rows.values():
-                same = other.fixmedins_code == row.fixmedins_code and other.setl_id == op.cancels
-                if same and other.klass in ("M", "A") and other.id != row.id:
+                where = other.fixmedins_code, other.link, other.setl_id
+                if (
+                    where == (row.fixmedins_code, row.link, op.cancels)
+                    and other.klass in ("M", "A")
+                    and other.id != row.id
+                ):
                     other.cancelled = True
         return True
 

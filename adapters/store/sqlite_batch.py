@@ -30,6 +30,7 @@ from gateway.core.model import (
     Kinds,
     Known,
     Later,
+    Numbered,
     Op,
     OpResult,
     Recall,
@@ -59,7 +60,7 @@ _UPSERT = (
 HEAD = "UPDATE chain_head SET number = ?, chain = ? WHERE owner = ?"
 _CANCEL = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
-    "setl_id <> '') AND fixmedins_code = ? AND klass IN ('M', 'A') AND id <> ?"
+    "setl_id <> '') AND fixmedins_code = ? AND link = ? AND klass IN ('M', 'A') AND id <> ?"
 )
 # By the range of its business key, so that the index of live keys finds it.
 _CANCEL_ADMISSION = (
@@ -172,7 +173,7 @@ class Batch:
         for index, op in pairs:
             if type(op) is Advance and (op.cancels or op.undoes) and results[index]:
                 if op.cancels:
-                    self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.id))
+                    self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.link, op.entry.id))
                 if op.undoes:
                     self.connection.execute(_CANCEL_ONE, (op.undoes,))
             elif type(op) is Keep and op.cancels:
@@ -194,7 +195,7 @@ class Batch:
     def _read(self, op: Op) -> OpResult:
         if type(op) is Recall:
             return self.recall(op.fixmedins_code, op.msgid)
-        assert isinstance(op, Later | Settled | Kinds)
+        assert isinstance(op, Later | Settled | Numbered | Kinds)
         return look_up(self.connection, op)
 
     # --- new rows ---

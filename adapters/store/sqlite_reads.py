@@ -6,7 +6,7 @@ They run where commits run, so each is bounded.
 import sqlite3
 
 from adapters.store.sqlite_kinds import find_kinds
-from gateway.core.model import Entry, Kinds, Later, OpResult, Page, Settled
+from gateway.core.model import NUMBERED_MAX, Entry, Kinds, Later, Numbered, OpResult, Page, Settled
 
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
@@ -22,6 +22,11 @@ _SETTLED = (
     f"{SELECT} WHERE id >= ? AND id < ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
     "AND +link = ? AND setl_id <> '' ORDER BY id DESC LIMIT ?"
 )
+# Two steps, each by its index; the plus keeps the planner from an institution's whole history.
+_NUMBERED = (  # names are this module's own, values are parameters
+    f"{SELECT} WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND setl_id <> '') "  # noqa: S608
+    f"AND +fixmedins_code = ? AND klass = 'M' ORDER BY id DESC LIMIT {NUMBERED_MAX}"
+)
 _CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 
 
@@ -33,13 +38,15 @@ def entry_of(row: tuple[object, ...]) -> Entry:
     return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
-def look_up(connection: sqlite3.Connection, op: Later | Settled | Kinds) -> OpResult:
+def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Kinds) -> OpResult:
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
         values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
         return connection.execute(_LATER, values).fetchone() is not None
     if type(op) is Kinds:
         return find_kinds(connection, op)
+    if type(op) is Numbered:
+        return Page(tuple(entry_of(row) for row in connection.execute(_NUMBERED, (op.setl_id, op.fixmedins_code))), 0)
     assert type(op) is Settled
     return _settled(connection, op)
 

@@ -24,7 +24,7 @@ VOUCHERS = frozenset(
         "password", "token",
     }
 )  # fmt: skip
-_CANCELS = frozenset({"2103", "2208", "2305"})
+CANCELS = frozenset({"2103", "2208", "2305"})
 _HOLDERS = frozenset({dict, list})
 _SERIAL = frozenset({"feedetl_sn"})
 _OWN = ("psn_no", "mdtrt_id", "setl_id", "omsgid", "medfee_sumamt")
@@ -174,7 +174,7 @@ def _keys(
     if infno == "2304":
         rest = f"{_text(head, 'mdtrt_id')}|{_text(head, 'mid_setl_flag')}|{_text(head, 'invono')}"
         return f"2304|{institution}|{rest}|{psn_no}", ""
-    if infno in _CANCELS:
+    if infno in CANCELS:
         return f"undo|{institution}|{_text(head, 'setl_id')}", ""
     if infno == "2401":
         return f"2401|{institution}|{psn_no}|{_text(head, 'ipt_no')}", ""

@@ -225,6 +225,17 @@ class Settled:
     ids_max: int
 
 
+@attrs.frozen(kw_only=True)
+class Numbered:
+    """Ask for an institution's settlements with a setl_id, of every platform; result a Page, at most NUMBERED_MAX."""
+
+    fixmedins_code: str
+    setl_id: str
+
+
+NUMBERED_MAX = 10
+
+
 @attrs.frozen
 class Page:
     """Some rows, newest first. before: where the next page begins, 0 when this was the last."""
@@ -279,9 +290,9 @@ class Reopen:
     """The platform was asked about everything since the backup this journal was restored from (RECOVERY is over)."""
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Kinds | Compared | Reopen
+Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Numbered | Kinds | Compared | Reopen
 OpResult = AcceptResult | bool | Page | tuple[Kind, ...] | None
-READS: frozenset[type] = frozenset({Recall, Later, Settled, Kinds})  # cost no durable write
+READS: frozenset[type] = frozenset({Recall, Later, Settled, Numbered, Kinds})  # cost no durable write
 
 
 @attrs.frozen

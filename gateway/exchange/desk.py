@@ -6,6 +6,7 @@ Rules: contract §4; contract-annex X4-X23; security T3-T5, T9, T19.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal
 
 import attrs
@@ -24,6 +25,7 @@ from gateway.core.translation import Work
 from gateway.exchange.bigbody import BIG_BYTES, BigBody, Hasher, shallow
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.door import Door
+from gateway.exchange.following import follow, names_none
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
 from gateway.exchange.lookups import Lookups
@@ -145,8 +147,18 @@ class Desk:
             job.turn_away("GW-SIZE", "invalid", limit, [Complaint("input", "size", limit)])
         elif route != "call" and job.infno != _WANTED[route]:
             job.refuse("GW-INFNO", "invalid", detail=f"此地址只接受{_WANTED[route]}")
+        elif names_none(job):
+            follow(job, self.queue, self.clerk.office.links, partial(self._safely, job, self._followed, job))
         else:
             self._check(job, tree)
+
+    def _followed(self, job: Job, fault: NotAccepted | None) -> None:
+        if fault is not None:
+            job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+        elif job.infno not in job.link.plans:
+            self._unknown(job)
+        else:
+            self._check(job, job.tree)
 
     def _unknown(self, job: Job) -> None:
         raw = job.incoming.body
@@ -233,6 +245,9 @@ class Desk:
             self.watch.translation_miss(system)
         job.tree, job.evidence, job.day = tree, tuple(work.evidence), work.day
         self.visits.remember(job)
+        if job.insured_at:
+            tree["insuplc_admdvs"] = job.insured_at
+            work.changed = True
         job.body = encode(tree) if work.changed else job.incoming.body
         klass = job.klass
         job.dispatched = True

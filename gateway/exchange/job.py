@@ -17,7 +17,10 @@ JSON = b"application/json; charset=utf-8"
 
 @attrs.define(eq=False, kw_only=True, slots=True)
 class Job:
-    """One request on its way. dispatched: it left the desk, so that nobody can say any more that nothing happened."""
+    """One request on its way. dispatched: it left the desk, so that nobody can say any more that nothing happened.
+
+    insured_at: the insured locality the journal gives to a message that names none.
+    """
 
     incoming: Incoming
     institution: Institution
@@ -36,6 +39,7 @@ class Job:
     digest: bytes = b""
     evidence: tuple[tuple[str, str, str, str, str, str], ...] = ()
     day: str = ""
+    insured_at: str = ""
     dispatched: bool = False
     _answered: bool = False
 

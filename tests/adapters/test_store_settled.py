@@ -13,7 +13,19 @@ from journals import HOME, SCRIPTS, T0_MS, Book, open_sqlite
 from adapters.store.journal_reader import reading
 from adapters.store.memory import MemoryJournal
 from adapters.store.sqlite_journal import migrate
-from gateway.core.model import Advance, Compared, Entry, Kinds, Known, Page, Recall, Settled, State, StoreBroken
+from gateway.core.model import (
+    Advance,
+    Compared,
+    Entry,
+    Kinds,
+    Known,
+    Numbered,
+    Page,
+    Recall,
+    Settled,
+    State,
+    StoreBroken,
+)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -68,6 +80,23 @@ def test_settled_rows_of_an_institution_are_found_newest_first_since_a_time(book
     few = since(T0_MS + 4_001, ids_max=3)  # of everybody's rows
     assert [len(page) for page in few] == [0, 2, 2, 2]
     assert [row for page in few for row in page] == ["11", "10", "9", "8", "6", "5"]
+
+
+def test_a_settlement_is_found_by_its_number_and_cancelled_on_its_own_platform(book: Book) -> None:
+    for msgid, link, code in (("m1", "national", HOME), ("m2", "province", HOME), ("m3", "national", "P1")):
+        entry = book.accept(msgid, link=link, fixmedins_code=code)
+        assert book.do(advance(entry, "SENT", "ACKED", setl_id="S1")) is True
+
+    def numbered(setl_id: str) -> list[tuple[str, bool]]:
+        found = book.do(Numbered(fixmedins_code=HOME, setl_id=setl_id))
+        assert isinstance(found, Page)
+        return [(row.msgid, row.cancelled) for row in found.rows]
+
+    assert numbered("S1") == [("m2", False), ("m1", False)]
+    assert numbered("S2") == numbered("") == []
+    refund = book.accept("c1", infno="2208", link="province")
+    assert book.do(advance(refund, "SENT", "ACKED", cancels="S1")) is True
+    assert numbered("S1") == [("m2", True), ("m1", False)]
 
 
 def test_nothing_is_settled_in_an_empty_journal(book: Book) -> None:

@@ -2,12 +2,14 @@
 answers show the national ones; a person insured elsewhere goes to the province in national codes all the same.
 """
 
+import json
 from functools import cache
 from typing import Any
 
 import attrs
 import pytest
-from exchange_messages import SHOP, Json, charge, pay, register, sale, who
+from exchange_agency import OTHERS
+from exchange_messages import PERSON, SHOP, Json, charge, pay, refund, register, sale, who
 from exchange_rig import Far, Rig
 from exchange_undo import says, undo
 
@@ -157,4 +159,89 @@ def test_an_institutions_own_reversal_follows_its_original(city: City) -> None:
     assert city.province.last.message["msgid"] == "r1"
     assert city.row("r1").link == "province"
     assert city.row("m1").cancelled
+    assert city.far.sent == []
+
+
+def cancelling(msgid: str, setl_id: str, psn_no: str = PERSON, infno: str = "2208") -> Json:
+    """2103, 2208 or 2305, which name a settlement and its person alike; it does not say where that is insured."""
+    return refund(msgid, setl_id, psn_no) | {"infno": infno, "insuplc_admdvs": ""}
+
+
+@pytest.mark.parametrize("infno", ["2103", "2208", "2305"])
+def test_a_cancellation_without_a_locality_goes_where_its_settlement_went(city: City, infno: str) -> None:
+    city.ask(pay("m1") | AWAY)
+    city.province.last.settled(setl_id="S-1")
+    city.run()
+    caller = city.ask(cancelling("c1", "S-1", infno=infno))
+    assert city.far.sent == []
+    assert city.province.last.message["insuplc_admdvs"] == "330100"  # which the platform beyond wants
+    city.province.last.settled(setl_id="S-2", medfee_sumamt=-100, psn_part_amt=-100, psn_cash_pay=-100)
+    city.run()
+    assert (caller.answer["infcode"], "gw_codes" in caller.answer) == (0, False)
+    assert (city.row("c1").link, city.row("c1").insuplc_admdvs) == ("province", "330100")
+    assert city.row("m1").cancelled
+    again = city.ask(cancelling("c1", "S-1", infno=infno))
+    assert again.raw == caller.raw
+
+
+def test_one_that_names_a_locality_or_a_settlement_of_here_or_of_nobody_stays(city: City) -> None:
+    city.ask(pay("m1") | AWAY)
+    city.province.last.settled(setl_id="S-1")
+    city.run()
+    city.ask(pay("m2", "B2", psn_no=OTHERS))
+    city.far.last.settled(setl_id="S-2")
+    city.run()
+    for message in (
+        refund("c1", "S-1") | {"insuplc_admdvs": "510800"},
+        cancelling("c2", "S-2", OTHERS),
+        cancelling("c3", "S-9"),
+        cancelling("c4", "S-1", "51080000000000000077"),  # another person's
+    ):
+        before = len(city.far.sent)
+        city.ask(message)
+        assert len(city.far.sent) == before + 1, message["msgid"]
+        assert city.far.last.body == json.dumps(message, ensure_ascii=False).encode()
+        city.far.last.reply(-1, "不能撤销")
+        city.run()
+    assert len(city.province.sent) == 1
+
+
+def test_two_platforms_may_give_the_same_number_and_only_one_settlement_is_cancelled(city: City) -> None:
+    city.ask(pay("m1") | AWAY)
+    city.province.last.settled(setl_id="S-1")
+    city.run()
+    city.ask(pay("m2", "B2", psn_no=OTHERS))
+    city.far.last.settled(setl_id="S-1")
+    city.run()
+    city.ask(cancelling("c1", "S-1", OTHERS))
+    city.far.last.settled(setl_id="S-1", medfee_sumamt=-100, psn_part_amt=-100, psn_cash_pay=-100)
+    city.run()
+    assert (city.row("m1").cancelled, city.row("m2").cancelled) == (False, True)
+
+
+def test_one_whose_settlement_cannot_be_looked_up_is_not_accepted(city: City) -> None:
+    city.disk.broken = True
+    city.ask(pay("m1"))
+    assert city.broke  # the process is at its end
+    assert city.ask(cancelling("c1", "S-1")).said[:2] == (503, "GW-NOT-ACCEPTED")
+    assert city.province.sent == city.far.sent == []
+
+
+def test_one_without_a_number_hears_what_is_wrong(city: City) -> None:
+    message = cancelling("c1", "")
+    assert city.ask(message).said[1] == "GW-INVALID"
+    assert city.ask(message | {"input": []}).said[1] == "GW-INVALID"
+
+
+def test_the_doubt_of_a_cancellation_that_followed_is_asked_about_beyond(city: City) -> None:
+    city.links["province"].resolve = "Q4"
+    city.ask(pay("m1") | AWAY)
+    city.province.last.settled(setl_id="S-1")
+    city.run()
+    city.ask(cancelling("c1", "S-1"))
+    city.province.last.listener.lost("connection lost")
+    city.run(10)
+    asked = [one.message for one in city.province.sent if one.message["infno"] == "5203"]
+    assert asked
+    assert {one["insuplc_admdvs"] for one in asked} == {"330100"}
     assert city.far.sent == []

@@ -52,6 +52,25 @@ DOUBTS = (
         tests=("tests/exchange/test_statement.py",),
     ),
     Mutation(
+        "a cancellation marks a settlement of another platform", MEMORY,
+        "                where = other.fixmedins_code, other.link, other.setl_id\n",
+        "                where = other.fixmedins_code, row.link, other.setl_id\n",
+        "what another platform settled under that number may be settled again",
+        tests=("tests/exchange/test_local_regime.py",),
+    ),
+    Mutation(
+        "a cancellation without a locality stays in the city", "gateway/exchange/following.py",
+        "        if rows and {row.link", "        if not rows and {row.link",
+        "what is told as refused by the city was settled beyond, and stays there",
+        tests=("tests/exchange/test_local_regime.py",),
+    ),
+    Mutation(
+        "a cancellation follows another person's settlement", "gateway/exchange/following.py",
+        "found.rows if row.psn_no == psn_no]", "found.rows if psn_no]",
+        "a cancellation reaches a platform that knows neither person nor number",
+        tests=("tests/exchange/test_local_regime.py",),
+    ),
+    Mutation(
         "a group taken to be one for all of a transaction's treatments", "gateway/exchange/statement.py",
         "    return one.infno[:4], one.insuplc_admdvs, one.med_type\n",
         "    return one.infno[:4], one.insuplc_admdvs, \"\"\n",
