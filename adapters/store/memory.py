@@ -109,9 +109,13 @@ class MemoryJournal:
     def _read(self, op: Recall | Later | Settled | Numbered | Kinds) -> OpResult:
         if isinstance(op, Later):
             whose = (op.entry.fixmedins_code, op.entry.psn_no)
+            if op.since_ms is None:
+                later = [row for row in self.rows.values() if row.id > op.entry.id]
+            else:
+                later = [row for row in self.rows.values() if row.created_ms >= op.since_ms and row.id != op.entry.id]
             return any(
-                other.id > op.entry.id and (other.fixmedins_code, other.psn_no) == whose and other.klass in ("M", "A")
-                for other in self.rows.values()
+                (other.fixmedins_code, other.psn_no) == whose and other.klass in ("M", "A")
+                for other in later
                 if self._live(other)
             )
         if isinstance(op, Recall):

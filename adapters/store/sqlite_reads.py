@@ -13,11 +13,11 @@ COLUMNS = (
     "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, delivered, cancelled, settled"
 )
 SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
-_LATER = (
-    "SELECT 1 FROM journal WHERE id > ? AND fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') AND live = 1 "
-    "AND cancelled = 0 LIMIT 1"
-)
 # The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
+_LATER = (
+    "SELECT 1 FROM journal WHERE id >= ? AND id <> ? AND +fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') "
+    "AND live = 1 AND cancelled = 0 LIMIT 1"
+)
 _SETTLED = (
     f"{SELECT} WHERE id >= ? AND id < ? AND +fixmedins_code = ? AND klass = 'M' AND state IN ('ACKED', 'CONFIRMED') "
     "AND +link = ? AND setl_id <> '' ORDER BY id DESC LIMIT ?"
@@ -41,7 +41,8 @@ def entry_of(row: tuple[object, ...]) -> Entry:
 def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Kinds) -> OpResult:
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
-        values = (op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+        first = op.entry.id if op.since_ms is None else _first_since(connection, op.since_ms)
+        values = (first, op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
         return connection.execute(_LATER, values).fetchone() is not None
     if type(op) is Kinds:
         return find_kinds(connection, op)

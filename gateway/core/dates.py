@@ -1,6 +1,6 @@
 """Dates and times of messages as text, and stamps from clock seconds. The zone is Asia/Shanghai, always UTC+8."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -106,3 +106,8 @@ _MOMENTS: dict[tuple[str, str], Moments] = {}
 def moments(kind: str, form: str) -> Moments:
     """Return the memory of one form; all plans share it."""
     return _MOMENTS.setdefault((kind, form), Moments(kind, form))
+
+
+def day_start_ms(day: date, days_before: int = 0) -> int:
+    """Return when a day began in Shanghai (or one so many days before), in milliseconds since the epoch."""
+    return int(datetime.combine(day - timedelta(days=days_before), time(), SHANGHAI).timestamp() * 1000)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from msgspec import Raw
 
-from gateway.core.dates import SHANGHAI
+from gateway.core.dates import day_start_ms
 from gateway.core.jsontext import encode
 from gateway.core.model import Entry, Kind, Kinds, NotAccepted, OpResult, Page, Settled
 from gateway.core.money import yuan
@@ -87,7 +87,7 @@ class Comparison:
     # --- what the journal knows ---
 
     def start(self) -> None:
-        since_ms = start_ms(self.days[0], GROUP_DAYS)
+        since_ms = day_start_ms(self.days[0], GROUP_DAYS)
         code = self.original.fixmedins_code
         op = Kinds(fixmedins_code=code, link=self.link.name, since_ms=since_ms, rows_max=KINDS_MAX)
         self.room.office.queue.submit(op, self._found_kinds)
@@ -111,7 +111,7 @@ class Comparison:
         op = Settled(
             fixmedins_code=self.original.fixmedins_code,
             link=self.link.name,
-            since_ms=start_ms(self.days[0], MARGIN_DAYS),
+            since_ms=day_start_ms(self.days[0], MARGIN_DAYS),
             before=before,
             rows_max=PAGE_ROWS,
             ids_max=PAGE_IDS,
@@ -255,11 +255,6 @@ def make_file(ours: list[Line], packed: bytes, base64_in: bool) -> File:
         cash_fen=sum(line.cash_fen for line in ours),
         refunds=any(line.refund for line in ours),
     )
-
-
-def start_ms(day: date, days_before: int) -> int:
-    """Return when a day began in Shanghai, so many days before."""
-    return int(datetime.combine(day - timedelta(days=days_before), time(), SHANGHAI).timestamp() * 1000)
 
 
 def _amount(fen: int) -> Raw:

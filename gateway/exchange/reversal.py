@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from gateway.core.answers import made
-from gateway.core.dates import shanghai
+from gateway.core.dates import day_start_ms, shanghai
 from gateway.core.facts import Facts, facts_of
 from gateway.core.jsontext import encode
 from gateway.core.model import DOUBT, FAILED, Entry, Keep, Known, Later, NotAccepted, OpResult, Recall, State
@@ -171,9 +171,7 @@ class Request:
     def _known_success(self, original: Entry) -> None:
         """RV6: not in general; where it is allowed, the same day, and while nothing was built on it."""
         job, now = self.first, self.room.clerk.clock.seconds()
-        plan = job.link.plans.get(original.infno)
-        undo = plan.transaction.undone_by if plan is not None else ""
-        instead = f"，请使用{undo}撤销" if undo else ""
+        instead = self._instead(original)
         if original.cancelled:
             self._refuse("原交易已撤销", original)
         elif original.delivered and not job.institution.his_may_reverse_acked:
@@ -182,17 +180,37 @@ class Request:
             self._refuse(f"本地区交易{original.infno}不支持冲正{instead}", original)
         elif shanghai(original.created_ms / 1000).date() != shanghai(now).date():
             self._refuse(f"原交易不是当日交易，不能冲正{instead}", original)  # RV10 too: earlier days may be frozen
+        elif original.state != "EXTERNAL":
+            self._unless_later(original, None)
+        elif job.institution.reverse_unknown:
+            Bypass(self, original).look()  # what came after it may have gone past the gateway too
         else:
+            self.unknown()
 
-            def told(later: OpResult | NotAccepted) -> None:
-                if self.over:
-                    return
-                if later is False:
-                    self._forward(original)
-                else:
-                    self._refuse(f"原交易之后已有该参保人的其他交易，不能冲正{instead}", original)
+    def alone(self, original: Entry) -> None:
+        """A statement shows nothing else of the person; but nobody saw when it was made, only that it was today."""
+        today = shanghai(self.room.clerk.clock.seconds()).date()
+        self._unless_later(original, day_start_ms(today))
 
-            self.room.clerk.queue.submit(Later(entry=original), told)
+    def _unless_later(self, original: Entry, since_ms: int | None) -> None:
+        def told(later: OpResult | NotAccepted) -> None:
+            if self.over:
+                return
+            if later is False:
+                self._forward(original)
+            else:
+                self.later_exists(original)
+
+        self.room.clerk.queue.submit(Later(entry=original, since_ms=since_ms), told)
+
+    def later_exists(self, original: Entry) -> None:
+        """Something may have been built on it (RV6)."""
+        self._refuse(f"原交易之后已有该参保人的其他交易，不能冲正{self._instead(original)}", original)
+
+    def _instead(self, original: Entry) -> str:
+        plan = self.first.link.plans.get(original.infno)
+        undo = plan.transaction.undone_by if plan is not None else ""
+        return f"，请使用{undo}撤销" if undo else ""
 
     def _forward(self, original: Entry) -> None:
         """Send the institution's own message; as everything of a reversal its area is the journal's (RV1)."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from gateway.core.dates import shanghai
+from gateway.core.dates import day_start_ms, shanghai
 from gateway.core.model import Entry, Kind
 from gateway.core.statement import Differing
-from gateway.exchange.comparison import Comparison, start_ms
+from gateway.exchange.comparison import Comparison
 from gateway.exchange.door import Link
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Statements:
 
 
 def _statement(made: Comparison, theirs: list[Differing]) -> Statement:
-    lately_ms = start_ms(made.days[0], KIND_DAYS)
+    lately_ms = day_start_ms(made.days[0], KIND_DAYS)
     return Statement(
         began_s=made.began_s,
         days=made.days,

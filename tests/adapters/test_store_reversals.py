@@ -296,6 +296,16 @@ def test_neither_other_persons_nor_reversals_nor_cancelled_settlements_count(boo
     assert book.do(Later(entry=first)) is False
 
 
+def test_of_one_recorded_after_the_fact_every_record_since_a_time_counts(book: Book) -> None:
+    book.accept("m0", psn_no="1", created_ms=T0_MS - 1)
+    book.accept("m1", psn_no="2", created_ms=T0_MS)
+    entry = book.accept("x1", "EXTERNAL", psn_no="1", created_ms=T0_MS + 5)
+    assert book.do(Later(entry=entry, since_ms=T0_MS)) is False
+    assert book.do(Later(entry=entry, since_ms=T0_MS - 1)) is True
+    book.accept("m2", psn_no="1", created_ms=T0_MS + 6)
+    assert book.do(Later(entry=entry, since_ms=T0_MS)) is True
+
+
 def test_a_later_record_is_seen_by_a_question_in_the_same_batch(book: Book) -> None:
     first = book.accept("m1", psn_no="1")
     second = book.entry("m2", psn_no="1")

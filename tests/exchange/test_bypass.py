@@ -94,10 +94,11 @@ def test_without_the_setting_nobody_is_asked(rig: Rig) -> None:
 
 def test_who_asks_within_ten_minutes_is_answered_from_the_same_statement() -> None:
     rig = bypassed()
-    rig.far.plays = Willing([*SHOWN, differing("x2", "1.00", psn_no=OTHERS)])
+    third_person = "51080000000000000033"
+    rig.far.plays = Willing([*SHOWN, differing("x2", "1.00", psn_no=third_person)])
     rig.post(undo("r1", omsgid="x1"))
     rig.run(1)
-    second, third = rig.post(undo("r2", omsgid="x2", psn_no=OTHERS)), rig.post(undo("r3", omsgid="x3"))
+    second, third = rig.post(undo("r2", omsgid="x2", psn_no=third_person)), rig.post(undo("r3", omsgid="x3"))
     rig.run(1)
     assert second.answer["infcode"] == 0
     assert refused(third)
@@ -146,11 +147,10 @@ def test_a_restart_between_the_two_records_loses_nothing() -> None:
         rig.run(0.0005)
     rig.restart()
     assert sent_of(rig, "2601") == []
-    rig.far.plays = Willing()
     again = rig.post(undo("r1", omsgid="x1"))
     rig.run(1)
     assert again.answer["infcode"] == 0
-    assert len(sent_of(rig, "3202")) == 1
+    assert len(sent_of(rig, "3202")) == 2  # something may have come after it since
 
 
 def test_the_settlement_itself_is_never_sent_under_that_number() -> None:
@@ -178,3 +178,69 @@ def test_a_disk_that_is_full_is_said_so() -> None:
     rig.run(1)
     assert caller.said[:2] == (503, "GW-NOT-ACCEPTED")
     assert sent_of(rig, "2601") == []
+
+
+# --- what came after it (RV6) -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        differing("x2", "1.00"),
+        differing("x2", "-60.00", refd="1"),  # its refund, which went past the gateway as well
+        differing("null", "1.00"),
+        differing("null", "1.00", psn_no="null"),
+        differing("x2", "1.00", known="S?"),
+    ],
+)
+def test_another_row_of_the_person_may_be_later(row: str) -> None:
+    rig = bypassed()
+    rig.far.plays = Willing([*SHOWN, row])
+    caller = rig.post(undo("r1", omsgid="x1"))
+    rig.run(1)
+    assert refused(caller)
+    assert "其他交易" in caller.answer["err_msg"]
+    assert (sent_of(rig, "2601"), rig.state("x1")) == ([], "EXTERNAL")
+
+
+@pytest.mark.parametrize(("days", "allowed"), [(0, False), (1, True)])
+def test_what_the_journal_has_of_the_person_and_day_may_be_later(days: int, allowed: bool) -> None:
+    """The record of the original is younger than both."""
+    rig = bypassed()
+    rig.settle(pay("m5", "B5"))
+    rig.run(days * 86400.0)
+    rig.far.plays = Willing(SHOWN)
+    caller = rig.post(undo("r1", omsgid="x1"))
+    rig.run(1)
+    assert refused(caller) is not allowed
+    assert len(sent_of(rig, "2601")) == allowed
+
+
+def test_what_came_past_the_gateway_since_is_looked_for_each_time() -> None:
+    rig = bypassed()
+    rig.far.plays = agency = Willing(SHOWN, says=((-1, "存在后续业务，不能冲正"),))
+    rig.post(undo("r1", omsgid="x1"))
+    rig.run(1)
+    assert (len(sent_of(rig, "2601")), rig.row("x1").cancelled) == (1, False)
+    rig.run(700)
+    agency.rows = [*SHOWN, differing("x2", "1.00")]
+    second = rig.post(undo("r2", omsgid="x1"))
+    rig.run(1)
+    assert refused(second)
+    rig.run(700)
+    agency.rows = []  # and whether it is still there
+    third = rig.post(undo("r3", omsgid="x1"))
+    rig.run(1)
+    assert refused(third)
+    assert (len(sent_of(rig, "2601")), len(sent_of(rig, "3202"))) == (1, 3)
+
+
+def test_one_that_is_known_is_not_reversed_once_the_setting_is_off() -> None:
+    rig = bypassed()
+    rig.far.plays = Willing(SHOWN, says=((-1, "存在后续业务，不能冲正"),))
+    rig.post(undo("r1", omsgid="x1"))
+    rig.run(1)
+    for one in rig.room.door.institutions.values():
+        one.reverse_unknown = False
+    assert refused(rig.ask(undo("r2", omsgid="x1")))
+    assert len(sent_of(rig, "2601")) == 1

@@ -52,6 +52,18 @@ DOUBTS = (
         tests=("tests/exchange/test_statement.py",),
     ),
     Mutation(
+        "an original nobody saw being made has nothing after it", "gateway/exchange/bypass.py",
+        "    return row != original and row.psn_no in (\"\", original.psn_no)\n", "    return False\n",
+        "what a later settlement counted on is taken back",
+        tests=("tests/exchange/test_bypass.py",),
+    ),
+    Mutation(
+        "only younger records of the journal are later than one it never saw", REVERSAL,
+        "        self._unless_later(original, day_start_ms(today))\n", "        self._unless_later(original, None)\n",
+        "what a later settlement counted on is taken back",
+        tests=("tests/exchange/test_bypass.py",),
+    ),
+    Mutation(
         "a cancellation marks a settlement of another platform", MEMORY,
         "                where = other.fixmedins_code, other.link, other.setl_id\n",
         "                where = other.fixmedins_code, row.link, other.setl_id\n",
