@@ -1,5 +1,6 @@
 """python -m simulators city | city-long: one seed with its trace, or very many on all cores (resumable)."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ from simulators.weather import WEATHERS
 
 STORMS = tuple(name for name in WEATHERS if name != "calm")
 CHUNK = 50
+GC_OBJECTS = 50_000
 Broken = list[tuple[str, int, list[str]]]
 
 
@@ -112,6 +114,8 @@ def city_long(seeds: int, path: Path, jobs: int) -> None:
     log = Log(path).load()
     todo = list(missing(log, seeds))
     facts()  # read once, shared by the children
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)  # nearly everything of a day dies by itself: as in a node
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not sys.stdout.isatty()) as progress, multiprocessing.Pool(jobs) as pool:
         task = progress.add_task("种子", total=seeds, completed=seeds - len(todo) * CHUNK)

@@ -1,6 +1,7 @@
 """Date texts of the interface, computed from clock seconds; the country has one time zone."""
 
 import datetime as dt
+from functools import lru_cache
 
 ZONE = dt.timezone(dt.timedelta(hours=8))
 
@@ -9,19 +10,24 @@ def moment(epoch_s: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(epoch_s, ZONE)
 
 
+@lru_cache(maxsize=1024)
+def _told(epoch_s: int, form: str) -> str:
+    return moment(epoch_s).strftime(form)
+
+
 def stamp(epoch_s: float) -> str:
     """yyyy-MM-dd HH:mm:ss"""
-    return moment(epoch_s).strftime("%Y-%m-%d %H:%M:%S")
+    return _told(int(epoch_s), "%Y-%m-%d %H:%M:%S")
 
 
 def day(epoch_s: float) -> str:
     """yyyy-MM-dd"""
-    return moment(epoch_s).strftime("%Y-%m-%d")
+    return _told(int(epoch_s), "%Y-%m-%d")
 
 
 def dense(epoch_s: float) -> str:
     """yyyyMMddHHmmss"""
-    return moment(epoch_s).strftime("%Y%m%d%H%M%S")
+    return _told(int(epoch_s), "%Y%m%d%H%M%S")
 
 
 def dense_ms(epoch_s: float) -> str:
