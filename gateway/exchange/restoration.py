@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
 
 import attrs
 
@@ -22,6 +24,7 @@ from gateway.exchange.saf import StoreForward
 from gateway.exchange.statement import Statement
 
 AGAIN_S = 60.0
+KEPT_AT_ONCE = 256  # a large hospital has tens of thousands since yesterday
 STAND_IN = "~"  # how a number of ours begins, where a platform names no msgid
 
 
@@ -85,13 +88,16 @@ class Restoration:
             else:
                 if found.unnamed:
                     self.office.watch.alarm("statement_unnamed", code, "")
-                rows = [self._external(code, link, row, row.msgid) for row in found.theirs if row.msgid]
-                stand_ins = [self._external(code, link, row, number) for number, row in self._numbered(link, found)]
-                ops = [Accept(entry=row, reason="restored_external") for row in rows]
-                ops += [Accept(entry=row, reason="restored_unnamed") for row in stand_ins]
-                self._keep(code, link, ops, self._report(code, link, found))
+                self._keep(code, link, self._rows(code, link, found), self._report(code, link, found))
 
         self.office.statements.ask(link, since, told)
+
+    def _rows(self, code: str, link: Link, found: Statement) -> Iterator[Accept]:
+        for row in found.theirs:
+            if row.msgid:
+                yield Accept(entry=self._external(code, link, row, row.msgid), reason="restored_external")
+        for number, row in self._numbered(link, found):
+            yield Accept(entry=self._external(code, link, row, number), reason="restored_unnamed")
 
     def _numbered(self, link: Link, found: Statement) -> Iterator[tuple[str, Differing]]:
         """Yield rows without a msgid, each with a number of ours: the same one when a crash begins again (I15)."""
@@ -128,19 +134,29 @@ class Restoration:
             unnamed=sum(not row.msgid for row in found.theirs),
         )
 
-    def _keep(self, code: str, link: Link, rows: list[Accept], report: Compared) -> None:
-        """Make them durable, one commit after another; one the journal has already stays as it is."""
-        if not rows:
+    def _keep(self, code: str, link: Link, left: Iterator[Accept], report: Compared) -> None:
+        """Make them durable, some at a time; one the journal has already stays as it is."""
+        some = list(islice(left, KEPT_AT_ONCE))
+        if some:
+            self._keep_these(some, lambda: self._keep(code, link, left, report))
+        else:
             self.office.queue.submit(report, lambda _: self._done(code, link))
-            return
 
-        def kept(found: OpResult | NotAccepted) -> None:
+    def _keep_these(self, ops: list[Accept], then: Callable[[], None]) -> None:
+        waiting, again = len(ops), list[Accept]()
+
+        def kept(op: Accept, found: OpResult | NotAccepted) -> None:
+            nonlocal waiting
+            waiting -= 1
             if isinstance(found, NotAccepted):
-                self.office.clock.callLater(AGAIN_S, self._keep, code, link, rows, report)
-            else:
-                self._keep(code, link, rows[1:], report)
+                again.append(op)
+            if not waiting and again:
+                self.office.clock.callLater(AGAIN_S, self._keep_these, again, then)
+            elif not waiting:
+                then()
 
-        self.office.queue.submit(rows[0], kept)
+        for op in ops:
+            self.office.queue.submit(op, partial(kept, op))
 
     def _done(self, code: str, link: Link) -> None:
         self._waiting.discard((code, link.name))

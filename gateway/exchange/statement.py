@@ -131,7 +131,7 @@ class Statements:
             one.running, one.last = False, shown or one.last
             self._running -= 1
             if self._line:
-                self._begin(*self._line.popleft())
+                self.office.clock.callLater(0, self._begin, *self._line.popleft())
             for _, told in waiting:
                 told(shown)
             if one.waiting and not one.running:

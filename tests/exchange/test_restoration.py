@@ -156,7 +156,8 @@ def test_an_institution_nobody_can_ask_about_waits_for_a_person() -> None:
     assert (over.times, over.asks.left) == (0, {HOME})
 
 
-def test_a_crash_meanwhile_gives_the_same_result() -> None:
+def test_a_crash_meanwhile_gives_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.exchange.restoration.KEPT_AT_ONCE", 1)
     rig = at_once()
     known_group(rig)
     agency = Agency([differing("x1", "60.00"), differing("x2", "1.00", psn_no=OTHERS)])
@@ -168,6 +169,18 @@ def test_a_crash_meanwhile_gives_the_same_result() -> None:
     rig.run(1)
     assert (over.times, rig.state("x1"), rig.state("x2")) == (1, "EXTERNAL", "EXTERNAL")
     assert len(rig.store.journal.by_msgid) == len(rig.store.journal.rows)
+
+
+def test_many_rows_are_kept_together_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.exchange.restoration.KEPT_AT_ONCE", 100)
+    rig = at_once()
+    known_group(rig)
+    over = restored(rig, Agency([differing(f"x{number}", "1.00") for number in range(950)]))
+    rig.disk.batches.clear()
+    rig.run(1)
+    assert over.times == 1
+    assert sum(row.state == "EXTERNAL" for row in rig.store.journal.rows.values()) == 950
+    assert len(rig.disk.batches) < 50
 
 
 def test_a_full_disk_is_waited_for() -> None:
