@@ -58,14 +58,15 @@ _UPSERT = (
     "delivered = max(delivered, excluded.delivered), sealed = coalesce(excluded.sealed, sealed)"
 )
 HEAD = "UPDATE chain_head SET number = ?, chain = ? WHERE owner = ?"
+# The plus keeps the planner from an institution's whole history.
 _CANCEL = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
-    "setl_id <> '') AND fixmedins_code = ? AND link = ? AND klass IN ('M', 'A') AND id <> ?"
+    "setl_id <> '') AND +fixmedins_code = ? AND link = ? AND klass IN ('M', 'A') AND id <> ?"
 )
 # By the range of its business key, so that the index of live keys finds it.
 _CANCEL_ADMISSION = (
-    "UPDATE journal SET cancelled = 1, live = 0 WHERE business_key > ? AND business_key < ? AND business_key <> '' "
-    "AND live = 1 AND id IN (SELECT id FROM journal_row WHERE business_key > ? AND business_key < ? AND mdtrt_id = ?)"
+    "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT id FROM journal_row WHERE business_key > ? AND "
+    "business_key < ? AND business_key <> '' AND live = 1 AND mdtrt_id = ?)"
 )
 _CANCEL_ONE = "UPDATE journal SET cancelled = 1, live = 0 WHERE id = ?"
 _SAF_COLUMNS = "id, original_id, state, opened_ms, sent_ms, attempt, refusals, next_ms"
@@ -178,8 +179,7 @@ class Batch:
                     self.connection.execute(_CANCEL_ONE, (op.undoes,))
             elif type(op) is Keep and op.cancels:
                 prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
-                last = prefix + "\U0010ffff"
-                self.connection.execute(_CANCEL_ADMISSION, (prefix, last, prefix, last, op.cancels))
+                self.connection.execute(_CANCEL_ADMISSION, (prefix, prefix + "\U0010ffff", op.cancels))
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True

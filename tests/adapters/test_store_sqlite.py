@@ -313,28 +313,6 @@ def test_the_log_is_moved_into_the_file_by_another_connection_while_the_owner_wr
     book.journal.close()  # type: ignore[union-attr]  # it is the SQLite one
 
 
-def test_every_look_up_of_the_hot_path_uses_an_index(book: Book) -> None:
-    """A scan of 400 days of rows on the writer thread would stop every settlement of the node."""
-    connection = sqlite_of(book)
-    seen: list[str] = []
-    connection.set_trace_callback(seen.append)
-    paid = book.accept("m1", infno="2102", business_key="k", soft_key="s")
-    book.advance(paid, "SENT", "ACKED", setl_id="S1", answer=b"x")
-    refund = book.accept("m2", infno="2103", business_key="u")
-    book.advance(refund, "SENT", "ACKED", cancels="S1", answer=b"x")
-    book.do(Recall(HOME, "m1"))
-    book.journal.open_entries()
-    connection.set_trace_callback(None)
-    plans = [
-        (statement, detail)
-        for statement in seen
-        if statement.startswith(("SELECT", "UPDATE journal"))
-        for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
-    ]
-    assert len(plans) >= 5
-    assert not [plan for plan in plans if plan[1].startswith("SCAN")]
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
