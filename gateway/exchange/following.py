@@ -19,7 +19,12 @@ Then = Callable[..., None]
 
 def names_none(job: Job) -> bool:
     """Say whether the journal must be asked where a message goes."""
-    return job.institution.remote is not None and job.infno[:4] in CANCELS and not job.tree.get("insuplc_admdvs")
+    return (
+        job.local
+        and job.institution.remote is not None
+        and job.infno[:4] in CANCELS
+        and not job.tree.get("insuplc_admdvs")
+    )
 
 
 def follow(job: Job, queue: JournalQueue, links: Mapping[str, Link], then: Then) -> None:

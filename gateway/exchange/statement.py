@@ -124,7 +124,8 @@ class Statements:
         one.began_s = now = self.office.clock.seconds()
         waiting, one.waiting = one.waiting, []
         original = waiting[0][0]
-        days = (min(shanghai(each.created_ms / 1000).date() for each, _ in waiting), shanghai(now).date())
+        today = shanghai(now).date()  # a clock that was set back must not make it no day at all
+        days = (min(today, *(shanghai(each.created_ms / 1000).date() for each, _ in waiting)), today)
 
         def over(theirs: list[Differing] | None) -> None:
             shown = None if theirs is None else _statement(comparison, theirs)

@@ -171,6 +171,16 @@ def test_a_crash_meanwhile_gives_the_same_result(monkeypatch: pytest.MonkeyPatch
     assert len(rig.store.journal.by_msgid) == len(rig.store.journal.rows)
 
 
+def test_a_clock_that_was_set_back_does_not_make_it_ask_about_no_day() -> None:
+    rig = at_once()
+    known_group(rig)
+    over = restored(rig, Agency([differing("x1", "60.00")]), since_s=T0_S + 3 * DAY_S)
+    rig.run(1)
+    (asked,) = sent_of(rig, "3202")
+    assert asked.message["input"]["data"]["stmt_begndate"] == "2026-03-03"
+    assert (over.times, rig.state("x1")) == (1, "EXTERNAL")
+
+
 def test_many_rows_are_kept_together_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.exchange.restoration.KEPT_AT_ONCE", 100)
     rig = at_once()
