@@ -9,6 +9,7 @@ from gateway.core.model import (
     Accept,
     Accepted,
     AcceptResult,
+    Admitted,
     Advance,
     Compared,
     Duplicate,
@@ -107,7 +108,7 @@ class MemoryJournal:
             self.restored_ms = None
         return True
 
-    def _read(self, op: Recall | Later | Settled | Numbered | Kinds) -> OpResult:
+    def _read(self, op: Recall | Later | Settled | Numbered | Admitted | Kinds) -> OpResult:
         if isinstance(op, Later):
             whose = (op.entry.fixmedins_code, op.entry.psn_no)
             if op.since_ms is None:
@@ -125,7 +126,18 @@ class MemoryJournal:
             own = [row for row in self.rows.values() if (row.fixmedins_code, row.klass) == (op.fixmedins_code, "M")]
             found = [_copied(row) for row in own if row.setl_id == op.setl_id]
             return Page(tuple(sorted(found, key=lambda row: -row.id)[:NUMBERED_MAX]), 0)
+        if isinstance(op, Admitted):
+            return Page(tuple(self._admission(op.fixmedins_code, op.psn_no, op.mdtrt_id)[:1]), 0)
         return self._settled(op) if isinstance(op, Settled) else self._kinds(op)
+
+    def _admission(self, fixmedins_code: str, psn_no: str, mdtrt_id: str) -> list[Entry]:
+        prefix = f"2401|{fixmedins_code}|{psn_no}|"
+        return [
+            _copied(row)
+            for row in self.rows.values()
+            if row.business_key.startswith(prefix) and row.mdtrt_id == mdtrt_id != "" and self._live(row)
+            if row.state in ("ACKED", "CONFIRMED")
+        ]
 
     def _kinds(self, op: Kinds) -> tuple[Kind, ...]:
         found: dict[tuple[str, str, str, str, str], int] = {}
@@ -139,7 +151,9 @@ class MemoryJournal:
                 and optins
                 and clr_type
             ):
-                kind = (row.infno, row.insuplc_admdvs, row.med_type, optins, clr_type)
+                admitted = [] if row.med_type else self._admission(row.fixmedins_code, row.psn_no, row.mdtrt_id)
+                med_type = admitted[0].med_type if admitted else row.med_type
+                kind = (row.infno, row.insuplc_admdvs, med_type, optins, clr_type)
                 found[kind] = max(found.get(kind, 0), row.created_ms)
         kinds = [Kind(*kind, ms) for kind, ms in sorted(found.items()) if ms >= op.since_ms]
         return tuple(kinds[: op.rows_max])

@@ -15,13 +15,14 @@ import attrs
 from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
 from adapters.store.sqlite_kinds import Row, SeenKinds, write_kinds
-from adapters.store.sqlite_reads import COLUMNS, SELECT, entry_of, look_up
+from adapters.store.sqlite_reads import COLUMNS, SELECT, admission, entry_of, look_up
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
     READS,
     Accept,
     Accepted,
+    Admitted,
     Advance,
     Compared,
     Duplicate,
@@ -195,7 +196,7 @@ class Batch:
     def _read(self, op: Op) -> OpResult:
         if type(op) is Recall:
             return self.recall(op.fixmedins_code, op.msgid)
-        assert isinstance(op, Later | Settled | Numbered | Kinds)
+        assert isinstance(op, Later | Settled | Numbered | Admitted | Kinds)
         return look_up(self.connection, op)
 
     # --- new rows ---
@@ -287,9 +288,14 @@ class Batch:
                     sealed = None if op.answer is None else self._sealed(op.entry, op.answer)
                     row = (op.entry.id, op.setl_id, op.mdtrt_id, op.settled, int(op.delivered), sealed)
                     self._outcomes.append(row)
-        if fresh := self.seen.fresh(settled):
+        if fresh := self.seen.fresh(settled, self._treatment):
             write_kinds(self.connection, fresh)
             self.kinds += fresh
+
+    def _treatment(self, entry: Entry) -> str:
+        """Return the kind of treatment of a discharge, which only its admission names."""
+        found = admission(self.connection, entry.fixmedins_code, entry.psn_no, entry.mdtrt_id)
+        return "" if found is None else found.med_type
 
     def _move(self, was: str, to: str, group: list[tuple[int, Advance]]) -> set[int]:
         """Compare and set; return the ids that moved. The success path leaves `live`, and so its index, alone."""

@@ -5,12 +5,12 @@ Source: reconciliation specification §3.1 (groups seen in the last 400 days), r
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import msgspec
 
-from gateway.core.model import Advance, Kind, Kinds
+from gateway.core.model import Advance, Entry, Kind, Kinds
 
 _SEEN_MAX = 50_000  # beyond it a row is written once more, which changes nothing
 _DAY_MS = 86_400_000
@@ -38,9 +38,12 @@ class SeenKinds:
 
     _seen: set[tuple[Row, int]] = attrs.Factory(set)
 
-    def fresh(self, moves: Sequence[Advance]) -> list[Row]:
-        """Return the rows to be written for settlements that succeeded."""
-        return [row for op in moves if (row := _row_of(op)) is not None and self._key(row) not in self._seen]
+    def fresh(self, moves: Sequence[Advance], treatment: Callable[[Entry], str]) -> list[Row]:
+        """Return the rows to be written for settlements that succeeded.
+
+        treatment: finds the kind of treatment of a discharge (2304), which names none.
+        """
+        return [row for op in moves if (row := _row_of(op, treatment)) is not None and self._key(row) not in self._seen]
 
     def written(self, rows: Sequence[Row]) -> None:
         """They are durable."""
@@ -52,7 +55,7 @@ class SeenKinds:
         return (*row[:7], 0), row[7] // _DAY_MS
 
 
-def _row_of(op: Advance) -> Row | None:
+def _row_of(op: Advance, treatment: Callable[[Entry], str]) -> Row | None:
     entry = op.entry
     if not op.settled or entry.klass != "M" or op.to not in ("ACKED", "CONFIRMED"):
         return None
@@ -62,7 +65,8 @@ def _row_of(op: Advance) -> Row | None:
         return None
     if not group.clr_optins or not group.clr_type:
         return None
-    kind = (entry.infno, entry.insuplc_admdvs, entry.med_type, group.clr_optins, group.clr_type)
+    med_type = treatment(entry) if entry.infno.startswith("2304") and not entry.med_type else entry.med_type
+    kind = (entry.infno, entry.insuplc_admdvs, med_type, group.clr_optins, group.clr_type)
     return entry.fixmedins_code, entry.link, *kind, entry.created_ms
 
 

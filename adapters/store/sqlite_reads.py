@@ -6,7 +6,7 @@ They run where commits run, so each is bounded.
 import sqlite3
 
 from adapters.store.sqlite_kinds import find_kinds
-from gateway.core.model import NUMBERED_MAX, Entry, Kinds, Later, Numbered, OpResult, Page, Settled
+from gateway.core.model import NUMBERED_MAX, Admitted, Entry, Kinds, Later, Numbered, OpResult, Page, Settled
 
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
@@ -27,6 +27,11 @@ _NUMBERED = (  # names are this module's own, values are parameters
     f"{SELECT} WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND setl_id <> '') "  # noqa: S608
     f"AND +fixmedins_code = ? AND klass = 'M' ORDER BY id DESC LIMIT {NUMBERED_MAX}"
 )
+# By the range of its business key, so that the index of live keys finds it.
+_ADMISSION = (  # names are this module's own, values are parameters
+    f"{SELECT} WHERE business_key > ? AND business_key < ? AND business_key <> '' AND live = 1 "
+    "AND state IN ('ACKED', 'CONFIRMED') AND mdtrt_id = ? AND mdtrt_id <> '' LIMIT 1"
+)
 _CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 
 
@@ -38,7 +43,7 @@ def entry_of(row: tuple[object, ...]) -> Entry:
     return Entry(**fields)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
-def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Kinds) -> OpResult:
+def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Admitted | Kinds) -> OpResult:
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
         first = op.entry.id if op.since_ms is None else _first_since(connection, op.since_ms)
@@ -48,8 +53,18 @@ def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Kin
         return find_kinds(connection, op)
     if type(op) is Numbered:
         return Page(tuple(entry_of(row) for row in connection.execute(_NUMBERED, (op.setl_id, op.fixmedins_code))), 0)
+    if type(op) is Admitted:
+        found = admission(connection, op.fixmedins_code, op.psn_no, op.mdtrt_id)
+        return Page(() if found is None else (found,), 0)
     assert type(op) is Settled
     return _settled(connection, op)
+
+
+def admission(connection: sqlite3.Connection, fixmedins_code: str, psn_no: str, mdtrt_id: str) -> Entry | None:
+    """Return the admission of a visit that stands."""
+    prefix = f"2401|{fixmedins_code}|{psn_no}|"
+    row = connection.execute(_ADMISSION, (prefix, prefix + "\U0010ffff", mdtrt_id)).fetchone()
+    return None if row is None else entry_of(row)
 
 
 def _settled(connection: sqlite3.Connection, op: Settled) -> Page:

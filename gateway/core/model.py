@@ -240,6 +240,15 @@ class Numbered:
 NUMBERED_MAX = 10
 
 
+@attrs.frozen(kw_only=True)
+class Admitted:
+    """Ask for the admission (2401) of a visit that stands; result a Page of at most one row."""
+
+    fixmedins_code: str
+    psn_no: str
+    mdtrt_id: str
+
+
 @attrs.frozen
 class Page:
     """Some rows, newest first. before: where the next page begins, 0 when this was the last."""
@@ -294,9 +303,9 @@ class Reopen:
     """The platform was asked about everything since the backup this journal was restored from (RECOVERY is over)."""
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Numbered | Kinds | Compared | Reopen
+Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Numbered | Admitted | Kinds | Compared | Reopen
 OpResult = AcceptResult | bool | Page | tuple[Kind, ...] | None
-READS: frozenset[type] = frozenset({Recall, Later, Settled, Numbered, Kinds})  # cost no durable write
+READS: frozenset[type] = frozenset({Recall, Later, Settled, Numbered, Admitted, Kinds})  # cost no durable write
 
 
 @attrs.frozen

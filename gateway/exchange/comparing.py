@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gateway.core.model import Entry
+import attrs
+
+from gateway.core.model import Admitted, Entry, NotAccepted, OpResult, Page
 from gateway.core.money import yuan
 from gateway.core.statement import Differing
 from gateway.exchange.asking import Heard
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
 
 def compare(undo: Undo, heard: Heard) -> None:
     """Ask; `heard` is called once."""
-    undo.office.statements.ask(undo.link, undo.original, lambda found: heard(*weigh(found, undo.original)))
+    original = undo.original
+
+    def admitted(found: OpResult | NotAccepted) -> None:
+        rows = found.rows if isinstance(found, Page) else ()
+        known = attrs.evolve(original, med_type=rows[0].med_type) if rows else original
+        undo.office.statements.ask(undo.link, known, lambda shown: heard(*weigh(shown, known)))
+
+    if original.med_type:
+        admitted(None)
+    else:  # of a discharge its admission says what treatment it was
+        whose = {"fixmedins_code": original.fixmedins_code, "psn_no": original.psn_no}
+        undo.office.queue.submit(Admitted(**whose, mdtrt_id=original.mdtrt_id), admitted)
 
 
 def weigh(found: Statement | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:

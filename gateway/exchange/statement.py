@@ -62,7 +62,7 @@ class Statement:
     def knows(self, original: Entry) -> bool:
         """Say whether this settlement would be listed if the agency had it."""
         day = shanghai(original.created_ms / 1000).date()
-        return kind_of(original) in self.kinds and self.days[0] <= day <= self.days[1]
+        return bool(original.med_type) and kind_of(original) in self.kinds and self.days[0] <= day <= self.days[1]
 
 
 Told = Callable[[Statement | None], None]
@@ -71,8 +71,9 @@ Told = Callable[[Statement | None], None]
 def kind_of(one: Entry | Kind) -> tuple[str, str, str]:
     """Return what decides the kind of clearing, as far as the journal knows it.
 
-    One transaction has several: 2207 of an outpatient, an emergency, a chronic disease. A message that names no kind of
-    treatment (2304 never does) is like others that name none. The kind of insurance stands in no row before the answer.
+    One transaction has several: 2207 of an outpatient, an emergency, a chronic disease. 2304 names none, so its
+    admission (2401) does; where that is not in the journal nothing is known. The kind of insurance stands in no row
+    before the answer.
     """
     return one.infno[:4], one.insuplc_admdvs, one.med_type
 

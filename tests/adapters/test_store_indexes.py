@@ -4,7 +4,7 @@ from pathlib import Path
 
 from journals import HOME, Book, open_sqlite
 
-from gateway.core.model import Keep, Kinds, Later, Numbered, Recall, Settled
+from gateway.core.model import Admitted, Keep, Kinds, Later, Numbered, Recall, Settled
 
 
 def test_every_look_up_of_the_hot_path_uses_an_index(tmp_path: Path) -> None:
@@ -15,11 +15,14 @@ def test_every_look_up_of_the_hot_path_uses_an_index(tmp_path: Path) -> None:
     connection.set_trace_callback(seen.append)
     paid = book.accept("m1", infno="2102", business_key="k", soft_key="s")
     book.advance(paid, "SENT", "ACKED", setl_id="S1", answer=b"x")
+    left = book.accept("m3", infno="2304", business_key="d")
+    book.advance(left, "SENT", "ACKED", setl_id="S3", settled='{"clr_type":"21","clr_optins":"510800"}')
     refund = book.accept("m2", infno="2103", business_key="u")
     book.advance(refund, "SENT", "ACKED", cancels="S1", answer=b"x")
     book.do(Keep(entry=book.entry("w1", "DONE", infno="2404", klass="W"), cancels="V1", psn_no="1"))
     book.do(Recall(HOME, "m1"))
     book.do(Numbered(fixmedins_code=HOME, setl_id="S1"))
+    book.do(Admitted(fixmedins_code=HOME, psn_no="1", mdtrt_id="V1"))
     book.do(Kinds(fixmedins_code=HOME, link="national", since_ms=0, rows_max=9))
     book.do(Settled(fixmedins_code=HOME, link="national", since_ms=0, before=None, rows_max=9, ids_max=9))
     book.do(Later(entry=paid))

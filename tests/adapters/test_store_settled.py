@@ -14,9 +14,11 @@ from adapters.store.journal_reader import reading
 from adapters.store.memory import MemoryJournal
 from adapters.store.sqlite_journal import migrate
 from gateway.core.model import (
+    Admitted,
     Advance,
     Compared,
     Entry,
+    Keep,
     Kinds,
     Known,
     Numbered,
@@ -140,6 +142,28 @@ def test_the_kinds_of_settlements_are_told_once_with_the_group_they_were_listed_
     assert kinds(book, since_ms=T0_MS + 2 * day_ms - 1) == [("2207", "", "", "510800", "11")]
     assert kinds(book, link="province") == [("2207", "330100", "", "330100", "11")]
     assert len(kinds(book, rows_max=1)) == 1
+
+
+def test_a_discharge_is_of_the_kind_its_admission_names(book: Book) -> None:
+    for number, med_type in ((1, "21"), (2, "52")):
+        key = f"2401|{HOME}|{number}|ZY{number}"
+        entry = book.accept(
+            f"a{number}", infno="2401", klass="A", psn_no=str(number), mdtrt_id="", business_key=key, med_type=med_type
+        )
+        assert book.do(advance(entry, "SENT", "ACKED", mdtrt_id=f"V{number}")) is True
+    for number in (2, 3):
+        settle(book, f"m{number}", ("510800", "21"), infno="2304", psn_no=str(number), mdtrt_id=f"V{number}")
+
+    def admitted(psn_no: str, mdtrt_id: str) -> list[str]:
+        found = book.do(Admitted(fixmedins_code=HOME, psn_no=psn_no, mdtrt_id=mdtrt_id))
+        assert isinstance(found, Page)
+        return [row.msgid for row in found.rows]
+
+    assert sorted(kinds(book)) == [("2304", "", "", "510800", "21"), ("2304", "", "52", "510800", "21")]
+    assert (admitted("1", "V1"), admitted("2", "V1"), admitted("1", ""), admitted("", "V1")) == (["a1"], [], [], [])
+    taken_back = Keep(entry=book.entry("w1", "DONE", infno="2404", klass="W"), cancels="V1", psn_no="1")
+    assert book.do(taken_back) is True
+    assert admitted("1", "V1") == []
 
 
 def test_a_kind_is_written_down_again_when_its_commit_failed(tmp_path: Path) -> None:

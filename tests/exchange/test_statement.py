@@ -7,9 +7,9 @@ import json
 
 import pytest
 from exchange_agency import GROUP, OTHERS, Agency, differing, known_group, zipped
-from exchange_messages import VISIT, pay, refund
+from exchange_messages import PERSON, VISIT, pay, refund
 from exchange_rig import T0_S, Rig
-from exchange_undo import at_once, by_table, fall_into_doubt, reasons, row_on_queue, sent_of
+from exchange_undo import admit, at_once, by_table, discharge, fall_into_doubt, reasons, row_on_queue, sent_of
 
 from gateway.exchange.recovery import recover
 
@@ -103,6 +103,27 @@ def test_a_row_of_another_kind_of_treatment_might_be_listed_elsewhere(seen: str,
     rig.settle(known, **GROUP)
     rig.row("m0").med_type = seen
     given_up(rig, Agency())
+    assert rig.state("m1") == state
+
+
+@pytest.mark.parametrize(
+    ("admitted", "seen", "state"),
+    [("21", "21", "REVERSED"), ("52", "21", "MANUAL"), ("", "21", "MANUAL"), ("", "", "MANUAL")],
+)
+def test_a_discharge_is_as_its_admission_says(admitted: str, seen: str, state: str) -> None:
+    """2304 itself names no kind of treatment; where the journal has no admission, nothing is known."""
+    rig = proving(at_once())
+    for msgid, treatment in (("a0", seen), ("a1", admitted)):
+        if treatment:
+            number = f"ZY{msgid}"
+            rig.ask(admit(msgid, number))
+            rig.far.last.reply(0, output={"result": {"mdtrt_id": f"V{msgid}", "psn_no": PERSON}})
+            rig.run()
+            rig.row(msgid).med_type = treatment
+    rig.settle(discharge("m0", mdtrt_id="Va0", invono="F0"), **GROUP | {"mdtrt_id": "Va0"})
+    rig.far.plays = Agency()
+    fall_into_doubt(rig, discharge("m1", mdtrt_id="Va1"))
+    rig.run(17.5 * HOUR_S)
     assert rig.state("m1") == state
 
 

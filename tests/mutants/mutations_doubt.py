@@ -83,6 +83,12 @@ DOUBTS = (
         tests=("tests/exchange/test_local_regime.py",),
     ),
     Mutation(
+        "a discharge without a known treatment taken for any discharge", "gateway/exchange/statement.py",
+        "        return bool(original.med_type) and kind_of", "        return kind_of",
+        "a birth is told as never booked because an illness would have been listed, and paid again",
+        tests=("tests/exchange/test_statement.py",),
+    ),
+    Mutation(
         "a group taken to be one for all of a transaction's treatments", "gateway/exchange/statement.py",
         "    return one.infno[:4], one.insuplc_admdvs, one.med_type\n",
         "    return one.infno[:4], one.insuplc_admdvs, \"\"\n",
