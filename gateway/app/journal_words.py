@@ -33,6 +33,7 @@ _REASONS: Mapping[str, str] = {
     "delivered": "成功答复交给了机构",
     "restored_external": "由备份恢复后与平台核对：平台有，日志没有",
     "restored_unnamed": "由备份恢复后与平台核对：平台有，日志没有，平台也没有给出报文ID，编号是网关代拟的",
+    "restored_twice": "由备份恢复后与平台核对：平台把同一报文ID记了不止一笔，这是多出的一笔，编号是网关代拟的",
     "restored": "日志由备份恢复，其后的经过已丢失",
     "restarted": "网关重新启动时发现它没有做完",
     "refused": "平台业务上拒绝",

@@ -83,6 +83,7 @@ class Comparison:
     _parts: list[Part] = attrs.Factory(list)
     _files: int = 0
     _theirs: list[Differing] = attrs.Factory(list)
+    _listed: set[Differing] = attrs.Factory(set)
 
     # --- what the journal knows ---
 
@@ -237,7 +238,9 @@ class Comparison:
         if found is None:  # perhaps it was too much for one file
             self._parts += reversed(part.halves())
         else:
-            self._theirs += found
+            # Some platforms list the same whatever group is asked for; twice in one file is booked twice.
+            self._theirs += [row for row in found if not row.msgid or row not in self._listed]
+            self._listed.update(found)
         self._next()
 
     def _put(self, infno: str, message: dict[str, Any], told: Callable[[Reply | None], None]) -> None:

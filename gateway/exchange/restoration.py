@@ -2,7 +2,8 @@
 
 Nothing of what the journal holds open is believed: its end may have been reached, and told, after the backup. A person
 gets that. What the agency has and this journal has not becomes a row EXTERNAL, so that its msgid is never sent again.
-One without a msgid is kept under a number of ours and raises an alarm: no repeat of it can be recognised.
+One without a msgid is kept under a number of ours and raises an alarm: no repeat of it can be recognised. So is the
+second of a msgid, which was booked twice.
 Idempotent: a crash begins again. Source: reversal specification §9.
 """
 
@@ -62,6 +63,7 @@ class Restoration:
     since_ms: int
     over: Callable[[], None]
     _waiting: set[tuple[str, str]] = attrs.Factory(set)
+    _told: set[tuple[str, str]] = attrs.Factory(set)  # alarms: one an institution is enough
 
     @property
     def left(self) -> set[str]:
@@ -86,23 +88,30 @@ class Restoration:
             if found is None:
                 self.office.clock.callLater(AGAIN_S, self._ask, code, link)
             else:
-                if found.unnamed:
-                    self.office.watch.alarm("statement_unnamed", code, "")
                 self._keep(code, link, self._rows(code, link, found), self._report(code, link, found))
 
         self.office.statements.ask(link, since, told)
 
     def _rows(self, code: str, link: Link, found: Statement) -> Iterator[Accept]:
-        for row in found.theirs:
-            if row.msgid:
-                yield Accept(entry=self._external(code, link, row, row.msgid), reason="restored_external")
-        for number, row in self._numbered(link, found):
-            yield Accept(entry=self._external(code, link, row, number), reason="restored_unnamed")
+        named: dict[str, Differing] = {}
+        others = [row for row in found.theirs if not row.msgid or named.setdefault(row.msgid, row) is not row]
+        for msgid, row in named.items():
+            yield Accept(entry=self._external(code, link, row, msgid), reason="restored_external")
+        for number, row in self._numbered(link, others):
+            reason = "restored_twice" if row.msgid else "restored_unnamed"
+            self._alarm(code, row)
+            yield Accept(entry=self._external(code, link, row, number), reason=reason)
 
-    def _numbered(self, link: Link, found: Statement) -> Iterator[tuple[str, Differing]]:
-        """Yield rows without a msgid, each with a number of ours: the same one when a crash begins again (I15)."""
+    def _alarm(self, code: str, row: Differing) -> None:
+        name = "statement_twice" if row.msgid else "statement_unnamed"
+        if (code, name) not in self._told:
+            self._told.add((code, name))
+            self.office.watch.alarm(name, code, row.msgid)
+
+    def _numbered(self, link: Link, rows: list[Differing]) -> Iterator[tuple[str, Differing]]:
+        """Yield rows, each with a number of ours: the same one when a crash begins again (I15)."""
         seen: Counter[Differing] = Counter()
-        for row in found.unnamed:
+        for row in rows:
             seen[row] += 1
             facts = f"{self.since_ms}|{link.name}|{attrs.astuple(row)}|{seen[row]}"
             yield STAND_IN + self.office.digest(facts.encode()).hex()[:24], row

@@ -78,7 +78,8 @@ def test_every_group_the_journal_has_ever_seen_is_asked_and_that_is_kept() -> No
     assert asked == ["11", "14", "99"]
     kept = rig.store.journal.compared[HOME, "national"]
     assert kept.groups == (("510800", "11"), ("510800", "14"), ("510800", "99"))
-    assert (kept.theirs, kept.unnamed) == (3, 0)  # this agency says the same of every group
+    assert (kept.theirs, kept.unnamed) == (1, 0)  # this agency says the same of every group
+    assert rig.watch.alarms == []
     assert kept.days[1] - kept.days[0] == timedelta(days=1)
 
 
@@ -169,6 +170,18 @@ def test_a_crash_meanwhile_gives_the_same_result(monkeypatch: pytest.MonkeyPatch
     rig.run(1)
     assert (over.times, rig.state("x1"), rig.state("x2")) == (1, "EXTERNAL", "EXTERNAL")
     assert len(rig.store.journal.by_msgid) == len(rig.store.journal.rows)
+
+
+def test_the_second_of_a_msgid_was_booked_twice_and_is_kept_too() -> None:
+    rig = at_once()
+    known_group(rig)
+    rows = [differing("x1", "60.00"), differing("x1", "60.00"), differing("x1", "61.00")]
+    restored(rig, Agency(rows))
+    rig.run(1)
+    kept = [row for row in rig.store.journal.rows.values() if row.state == "EXTERNAL"]
+    assert sorted((row.msgid[0], row.medfee_fen) for row in kept) == [("x", 6000), ("~", 6000), ("~", 6100)]
+    assert rig.watch.alarms == [("statement_twice", "x1")]
+    assert rig.store.journal.compared[HOME, "national"].unnamed == 0
 
 
 def test_a_clock_that_was_set_back_does_not_make_it_ask_about_no_day() -> None:
