@@ -286,7 +286,12 @@ class Node:
         if since_ms is None:
             done.callback(None)
             return done
-        self._restoration = Restoration(room.office, room.door.institutions, since_ms, lambda: done.callback(None))
+
+        def over() -> None:
+            self.say("与平台核对完毕：问过哪些、平台单方有几笔，见 liangding journal recovered；没有列出的没有问过")
+            done.callback(None)
+
+        self._restoration = Restoration(room.office, room.door.institutions, since_ms, over)
         self.say("日志由备份恢复：先向平台核对其后的交易，核对完才受理（liangding recover --open 由人决定不再等待）")
         self._log.event("recovery", node=self.config.node.name)
         self._restoration.start()

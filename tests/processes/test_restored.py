@@ -1,5 +1,6 @@
 """Real processes, and a journal that is put back from a backup: the platform is asked before money is taken (§9)."""
 
+import json
 import random  # noqa: TID251  # chance of a test
 import shutil
 import signal
@@ -36,6 +37,10 @@ def test_a_backup_that_is_put_back_settles_nothing_twice(town: Town) -> None:
     shutil.copy(town.folder / "backup", journal)
     town.start_gateway()  # answers /readyz only when everything was asked about
     assert fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] == 200
+    assert "没有列出的没有问过" in (town.folder / f"gateway-{len(town.running) - 1}.log").read_text("utf-8")
+    asked = json.loads(town.command("journal", "recovered", str(town.config), "--json"))["rows"]
+    assert sum(row["rows"] for row in asked) == 24
+    assert all(row["groups"] and not row["without_msgid"] for row in asked)
     known = {row["msgid"]: row["state"] for row in town.journal()}
     lost = [one for payment in payments[24:] for one in payment.tries]
     assert [known.get(one.msgid) for one in lost] == ["EXTERNAL"] * len(lost)
