@@ -80,7 +80,7 @@ class Comparison:
     _lines: dict[Group, dict[date, list[Line]]] = attrs.Factory(dict)
     _ours: set[str] = attrs.Factory(set)  # every setl_id of ours
     _refunded: set[str] = attrs.Factory(set)
-    _parts: list[Part] = attrs.Factory(list)
+    _parts: list[Part] = attrs.Factory(list)  # those that are left, the next one last
     _files: int = 0
     _theirs: list[Differing] = attrs.Factory(list)
     _listed: set[Differing] = attrs.Factory(set)
@@ -132,7 +132,8 @@ class Comparison:
         elif found.before:
             self._turn_page(found.before)
         else:
-            self._parts = [Part(group, *days) for group in reversed(self.groups) for days in reversed(self._spans())]
+            spans = self._spans()
+            self._parts = [Part(group, *days) for group in reversed(self.groups) for days in reversed(spans)]
             self._next()
 
     def _spans(self) -> list[tuple[date, date]]:

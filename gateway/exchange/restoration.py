@@ -140,7 +140,7 @@ class Restoration:
             days=found.days,
             groups=found.groups,
             theirs=len(found.theirs),
-            unnamed=sum(not row.msgid for row in found.theirs),
+            unnamed=len(found.unnamed),
         )
 
     def _keep(self, code: str, link: Link, left: Iterator[Accept], report: Compared) -> None:
