@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from adapters.store.sqlite_batch import SELECT, entry_of
+from adapters.store.sqlite_reads import SELECT, entry_of
 from gateway.core.model import Entry
 
 _SETTLING = ("2207", "2304", "2102")
