@@ -104,7 +104,7 @@ def _header(path: Path) -> tuple[tuple[str, ...], int]:
     cells = _split(text)
     if cells is None:
         raise LedgerRefused(path, [Fault(1, "", "LB12", "列名行的引号不成对，请改正")])
-    names = tuple(cell.strip(_BLANKS) for cell in cells)
+    names = tuple(cells)
     if faults := header_faults(names):
         raise LedgerRefused(path, [Fault(1, *fault) for fault in faults])
     return names, len(first)

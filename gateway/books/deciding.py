@@ -132,7 +132,14 @@ class Decider:
             line = self._leg(leg, subject, depended)
             if line:
                 lines.append(self._behind(line, lines))
+        lines += self._elsewhere(subject, legs)
         return self._repeats(lines, subject)
+
+    def _elsewhere(self, subject: Subject, legs: Sequence[str]) -> Iterator[Line]:
+        """Yield D6 of a ledger whose leg is off: it is told on that leg all the same (B9)."""
+        homes = {self._home_of(ledger) for ledger, one in subject.found.items() if one.finding == "D6"}
+        for leg in sorted(homes - set(legs)):
+            yield self._line(subject, leg, self.rules.rows["D6"])
 
     def _closing(self, subject: Subject) -> Line | None:
         """Return the one line of a key that is not evaluated further: D2, R1-R3, S5, S6."""
@@ -182,9 +189,9 @@ class Decider:
         return self.scope.home(frozenset({ledger}))
 
     def _never(self, line: Line, leg: str, subject: Subject) -> Line:
-        """Take the reversal from a line that may not have one (B4, T5)."""
+        """Take the reversal from a line that may not have one (B4, T5), or whose key was refunded on a later day."""
         short = self.scope.incomplete & set(self.scope.members(leg))
-        far = any(one.far for one in subject.found.values())
+        far = any(one.far or one.refunded_later for one in subject.found.values())
         unseen = leg == "L2" and not self.scope.given & {INST, GW}
         if line.action == "REVERSE" and (short or far or unseen):
             return attrs.evolve(line, mode="TWO", action="CASE")

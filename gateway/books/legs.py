@@ -51,10 +51,12 @@ class Judge:
         if all(found[ledger].row is None for ledger in members):
             return AGREED  # none of its ledgers has a row: no line (B4)
         states = {ledger: one.state for ledger, one in found.items()}
-        known = self._named(leg, states)
+        words = {ledger: one.word for ledger, one in found.items()}
+        known = self._named(leg, states, words)
         unknown = [ledger for ledger in self.scope.incomplete & self.scope.given if _unknown(found[ledger])]
         for guess in product((State.ABSENT, State.SETTLED), repeat=len(unknown)):
-            other = self._named(leg, states | dict(zip(unknown, guess, strict=True)))
+            guessed = dict(zip(unknown, guess, strict=True))
+            other = self._named(leg, states | guessed, words | guessed)
             if other.name != known.name:
                 return Named(name=WITHHELD)
         if known.row == "S2" and _foreign_reversal(members, found):
@@ -63,19 +65,19 @@ class Judge:
             return known
         return self._presence(known, leg, found, depended)
 
-    def _named(self, leg: str, states: States) -> Named:
-        """Name the leg as if nothing were unknown: B2(b), (c), net zero, presence."""
-        if leg == "L1" and (found := self._reversed_in_vain(states)):
+    def _named(self, leg: str, states: States, words: States) -> Named:
+        """Name the leg as if nothing were unknown: B2(b), (c), net zero by words; then presence by the day's states."""
+        if leg == "L1" and (found := self._reversed_in_vain(words)):
             return found
         members = self.scope.members(leg)
-        own = {ledger: states[ledger] for ledger in members}
+        own = {ledger: words[ledger] for ledger in members}
         if State.ZERO in own.values():
             if State.SETTLED in own.values():
-                return Named(name="STATUS", row=self._status_row(states))
+                return Named(name="STATUS", row=self._status_row(words))
             if ABSENT_STATES & set(own.values()):
                 return Named(name="NETZERO_TRACE")
             return AGREED
-        present = {ledger for ledger, state in states.items() if state is not State.ABSENT}
+        present = {ledger for ledger, word in words.items() if word is not State.ABSENT}
         if leg == "L1" and states.get(GW) is State.GW_REVERSED and present == {GW}:
             return Named(name="NETZERO_TRACE", row="R4")
         name = self.rules.patterns[self._pattern(states)][leg]

@@ -43,6 +43,8 @@ ABSENT_STATES = frozenset({State.ABSENT, State.GW_REVERSED, State.GW_REJECTED})
 class Standing:
     """One ledger's word on one key. row: what its amounts and times are taken from; None when it has nothing.
 
+    word: its state by its rows of any date, refunds of later days apart: status comes before dates (B2).
+    refunded_later: there is such a refund; this day's run does not count it (T4), and reverses nothing beside it.
     finding: D2, D6, R1, R2, R3 or ''; again: settled, refunded and settled again (D5); repeated: had identical rows
     (D1); far: it has the settlement two days away or more (T5); reversed: ZERO by status REVERSED; delivered: the
     answer of the settlement reached the institution.
@@ -50,6 +52,7 @@ class Standing:
 
     ledger: int
     state: State = State.ABSENT
+    word: State = State.ABSENT
     row: Row | None = None
     live: tuple[Row, ...] = ()
     finding: str = ""
@@ -58,6 +61,7 @@ class Standing:
     far: bool = False
     reversed: bool = False
     delivered: bool = True
+    refunded_later: bool = False
 
     @property
     def settled(self) -> bool:
@@ -110,7 +114,10 @@ def _standing(ledger: int, own: Sequence[Row], today: Mapping[int, set[int]], re
     finding = duplicate(ledger, own)
     live = tuple(row for row in own if _live(row, today))
     if finding:
-        return Standing(ledger=ledger, state=State.SETTLED, row=own[0], live=live, finding=finding, repeated=repeated)
+        return Standing(
+            ledger=ledger, state=State.SETTLED, word=State.SETTLED, row=own[0], live=live, finding=finding,
+            repeated=repeated,
+        )  # fmt: skip
     far = False
     if live:
         past = [row for row in own if row in live or row.day < 0]
@@ -121,9 +128,12 @@ def _standing(ledger: int, own: Sequence[Row], today: Mapping[int, set[int]], re
         past = [row for row in own if row.day <= 0]
     doubt = _doubt(own) if ledger == GW else None
     net = _net(ledger, own, past)
+    later = [row for row in own if row.direction == 1 and row.day > 0 and row not in past and _counts(row)]
+    whole = [row for row in own if row not in later]
+    word = net.state if len(past) == len(own) else _net(ledger, whole, whole).state
     if doubt is not None:
-        net = attrs.evolve(net, state=doubt)
-    return attrs.evolve(net, live=live, repeated=repeated, far=far)
+        net, word = attrs.evolve(net, state=doubt), doubt
+    return attrs.evolve(net, word=word, live=live, repeated=repeated, far=far, refunded_later=bool(later))
 
 
 def duplicate(ledger: int, own: Sequence[Row]) -> str:
@@ -157,6 +167,8 @@ def _net(ledger: int, own: Sequence[Row], past: Sequence[Row]) -> Standing:
     refunds = [row for row in past if row.direction == 1 and _counts(row)]
     if refunds and not settlements:
         settlements = [row for row in own if row.direction == 0]
+    if refunds and ledger == GW:  # what was reversed or refused leaves nothing to cancel (B1, R1)
+        settlements = [row for row in settlements if row.status not in (REVERSED, REJECTED)]
     delivered = any(row.delivered for row in settlements)
     basis = Standing(
         ledger=ledger, row=(settlements or refunds)[-1] if settlements or refunds else None, delivered=delivered
@@ -165,9 +177,9 @@ def _net(ledger: int, own: Sequence[Row], past: Sequence[Row]) -> Standing:
         return attrs.evolve(basis, finding=finding)
     if not settlements:
         return attrs.evolve(basis, row=None)
-    if len(refunds) == len(settlements):
-        return attrs.evolve(basis, state=State.ZERO)
     status = settlements[-1].status
+    if len(refunds) == len(settlements):
+        return attrs.evolve(basis, state=State.ZERO, reversed=status == REVERSED and ledger != GW)
     again = len(settlements) > 1
     if status == REVERSED and ledger != GW:
         return attrs.evolve(basis, state=State.ZERO, reversed=True, again=again)
