@@ -36,10 +36,13 @@ _VISITS = (
 
 _UPLOAD = "SELECT visit, mdtrt_id, state, upload.at_ms, msgid, upload.setl_id, digest, setl_list_id, text FROM upload "
 _UPLOAD += "JOIN visit ON visit.id = upload.visit"
+# What is at the platform and was not looked at since is no work for anybody.
 _READY = (
     "SELECT visit.id, mdtrt_id FROM examined JOIN visit ON visit.id = examined.visit "
-    "WHERE fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' "
-    "AND discharged <> '' AND visit.id > ? ORDER BY visit.id LIMIT ?"
+    "LEFT JOIN upload ON upload.visit = visit.id "
+    "WHERE fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' AND discharged <> '' AND visit.id > ? "
+    "AND (state IS NULL OR state NOT IN ('uploaded', 'submitted') OR examined.at_ms > upload.at_ms) "
+    "ORDER BY visit.id LIMIT ?"
 )
 _QUALITY = (
     "SELECT quality.setl_id, qltctrl_rslt, quality.err_lv, quality.retn_flag, coalesce(exam_data_fld, ''), "
@@ -190,7 +193,7 @@ class ListsReader:
         return list(self.connection.execute(_VISITS.format(where=where), (*values, limit)))
 
     def ready(self, institution: str, after: int, limit: int) -> list[tuple[int, str]]:
-        """Return (visit, mdtrt_id) of lists without errors whose settlement is known, in order of their numbers."""
+        """Return (visit, mdtrt_id) of lists that may have to be sent, in order of their numbers."""
         return list(self.connection.execute(_READY, (institution, after, limit)))
 
     def upload(self, visit: int) -> Upload | None:

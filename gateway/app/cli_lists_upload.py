@@ -28,7 +28,7 @@ COLUMNS = (
 _WORDS = {
     "uploaded": "上传成功", "found": "应答丢失、查询确认已上传", "same": "已在平台、没有变化", "refused": "平台拒绝",
     "submitted": "已提交", "unsubmitted": "没有提交", "returned": "质控退回", "changed": "上传后有变化",
-    "unknown": "结果未知",
+    "unknown": "结果未知", "faulty": "采集后有了错误",
 }  # fmt: skip
 
 

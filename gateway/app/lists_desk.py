@@ -148,6 +148,11 @@ class Desk:
         tree = self.collected(visit, visit_id).tree
         return translated(tree, self.rules.nodes, self.codes, day_of(read(tree, self.rules.nodes).head))[0]
 
+    def examine_again(self, visit: int, visit_id: str) -> tuple[Finding, ...]:
+        """Examine a visit's list as things stand now, and keep what is found. Raises VaultError."""
+        with self.writer.transaction():
+            return self._examined(visit, visit_id, int(self.now() * 1000))
+
     def _examined(self, visit: int, visit_id: str, at_ms: int) -> tuple[Finding, ...]:
         collected = self.collected(visit, visit_id)
         head = read(collected.tree, self.rules.nodes).head

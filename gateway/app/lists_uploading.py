@@ -106,9 +106,15 @@ class ListsUploading:
                 known = place.writer.upload(visit)
                 if known is not None and not self._again(known, digest):
                     continue
-                now_ms = self.work.desk.now_ms()
-                setl_id = str(tree[HEAD]["setl_id"])
-                found.append(Prepared(Upload(visit, mdtrt_id, "", now_ms, "", setl_id, digest), message))
+                now_ms, setl_id = self.work.desk.now_ms(), str(tree[HEAD]["setl_id"])
+                one = Upload(visit, mdtrt_id, "", now_ms, "", setl_id, digest)
+                # Since it was collected the settlement may have been taken back, or a code may have ended.
+                wrong = [finding for finding in place.examine_again(visit, mdtrt_id) if finding.level == "error"]
+                if wrong:
+                    self._counted("faulty")
+                    self._name("faulty", one, f"{wrong[0].rule} {wrong[0].message}")
+                    continue
+                found.append(Prepared(one, message))
         return (visits[-1][0] if visits else after), found
 
     def _again(self, known: Upload, digest: str) -> bool:

@@ -52,7 +52,7 @@ class Bed:
     def collect(self, **changes: str) -> list[str]:
         """Take the list into the node's store; return the rules it breaks."""
         one = self.town.desk.institutions[HOSPITAL]
-        opening = desk(self.town.config, HOSPITAL, "tester", self.town.entropy, lambda: 1.79e9, one.snapshot)
+        opening = desk(self.town.config, HOSPITAL, "tester", self.town.entropy, self.town.reactor.seconds, one.snapshot)
         with opening as opened, opened.writer.transaction():
             found = opened.take("whole", self.tree(**changes), "test").findings
         return [one.rule for one in found if one.level == "error"]
