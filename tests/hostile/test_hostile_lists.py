@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 import pytest
-from hostile_messages import Json
+from hostile_messages import Json, question, raw
 from hostile_rig import CITY, CROWD, SLOW, VICTIM, Rig
 from hostile_wire import Heard
 
@@ -95,8 +95,13 @@ def test_another_content_type_is_refused(rig: Rig) -> None:
 
 
 def test_too_fast_is_429(rig: Rig) -> None:
-    codes = {rig.ask(piece("L7"), SLOW, path(code=SLOW)).status for _ in range(12)}
-    assert codes == {200, 429}
+    assert rig.ask(piece("L7"), SLOW, path(code=SLOW)).status in (200, 429)
+    for _ in range(20):
+        while rig.ask(raw(question(SLOW)), SLOW).status != 429:
+            pass  # the bucket is one for all an institution sends
+        if rig.ask(piece("L7"), SLOW, path(code=SLOW)).status == 429:
+            return
+    raise AssertionError("never too fast")
 
 
 def test_nothing_of_the_person_rests_in_log_or_store(rig: Rig) -> None:
