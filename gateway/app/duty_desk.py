@@ -13,13 +13,13 @@ from typing import cast
 
 import attrs
 
-from adapters.crypto.digest import derive, hmac_sm3, sm3
-from adapters.crypto.keyfile import load_key, load_or_make_key
-from adapters.crypto.vault import Vault, VaultError
+from adapters.crypto.digest import sm3
+from adapters.crypto.vault import VaultError
 from adapters.store.codes_duties import ENTRIES_MAX, DutiesReader, DutiesWriter, EntryRow, NewEntry, StepRow
 from gateway.app.codes_files import SCRIPTS, code_systems, reading
 from gateway.app.config import Config
 from gateway.app.duties_config import read_duties
+from gateway.app.sealing import Box as SealingBox
 from gateway.codes.content import same_person
 from gateway.codes.duties import Duties, Register
 from gateway.codes.duty_entries import Action, Entry, library_values, unique_keys, values_of
@@ -46,24 +46,10 @@ class DutyUsage(DutyRefused):
 
 
 @attrs.frozen
-class Box:
-    """Seals contents and names them: both under keys derived from the journal's."""
+class Box(SealingBox):
+    """Seals entries; `key` names what may stand in them only once."""
 
-    vault: Vault
-    naming: bytes
-
-    @classmethod
-    def open(cls, config: Config, entropy: Callable[[int], bytes], reader: DutiesReader) -> "Box":
-        """Load the key, or make the first one of a new installation. Raises KeyFileError."""
-        fresh = not config.journal.exists() and not reader.any_sealed()
-        if fresh:
-            config.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = load_or_make_key(config.key_file, entropy) if fresh else load_key(config.key_file)
-        return cls(Vault(key, config.store.cipher, entropy), derive(key, "liangding duties names"))
-
-    def name(self, content: bytes) -> str:
-        """Return what names a content without telling it: a plain digest of an identity number can be guessed."""
-        return hmac_sm3(self.naming, content).hex()
+    purpose = "liangding duties names"
 
     def key(self, system: str, parts: Sequence[str]) -> str:
         return self.name("\x1f".join((system, *parts)).encode())

@@ -14,18 +14,16 @@ from typing import Any
 import attrs
 
 import schemas
-from adapters.crypto.digest import derive, hmac_sm3
-from adapters.crypto.keyfile import load_key, load_or_make_key
-from adapters.crypto.vault import Vault
 from adapters.store import lists as store
 from adapters.store.codes_reader import CodesReader
 from adapters.store.journal_reader import JournalReader
 from adapters.store.journal_reader import reading as journal_reading
 from adapters.store.journal_settlement import settlement
-from adapters.store.lists import Examination, ListsReader, ListsWriter, StoredPiece
+from adapters.store.lists import Examination, ListsWriter, StoredPiece
 from gateway.app.codes_files import reading as codes_reading
 from gateway.app.config import Config
 from gateway.app.lists_rules import domains, patterns, rule_set
+from gateway.app.sealing import Box as SealingBox
 from gateway.codes.loading import EVERYONE, load_snapshots
 from gateway.core.codes import Snapshot
 from gateway.core.jsontext import decode, encode_sorted
@@ -70,20 +68,10 @@ class _Library:
 
 
 @attrs.frozen
-class Box:
-    """Seals pieces and names their contents: a plain digest of a person's data can be guessed."""
+class Box(SealingBox):
+    """Seals pieces of lists."""
 
-    vault: Vault
-    naming: bytes
-
-    @classmethod
-    def open(cls, config: Config, entropy: Callable[[int], bytes], reader: ListsReader) -> "Box":
-        """Load the key, or make the first one of a new installation. Raises KeyFileError."""
-        fresh = not config.journal.exists() and not reader.any_sealed()
-        if fresh:
-            config.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = load_or_make_key(config.key_file, entropy) if fresh else load_key(config.key_file)
-        return cls(Vault(key, config.store.cipher, entropy), derive(key, "liangding settlement lists"))
+    purpose = "liangding settlement lists"
 
 
 @attrs.define(kw_only=True)
@@ -121,7 +109,7 @@ class Desk:
         tree = unwrapped(tree)
         visit_id = visit_of(tree, self.institution)
         content = encode_sorted(tree)
-        digest = hmac_sm3(self.box.naming, content).hex()
+        digest = self.box.name(content)
         visit = self.writer.take_visit(self.institution, visit_id)
         before = self.writer.pieces(visit)
         fresh = all((one.kind, one.digest) != (kind, digest) for one in before)

@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 
-from adapters.crypto.digest import hmac_sm3
 from adapters.store.lists import Upload
 from gateway.app.codes_orders import Ended, GaveUp, Work
 from gateway.app.config import Config, ListsConfig
@@ -102,7 +101,7 @@ class ListsUploading:
             for visit, mdtrt_id in visits:
                 tree = place.translated(visit, mdtrt_id)
                 message = message_of(tree, self.nodes)
-                digest = hmac_sm3(place.box.naming, encode_sorted(message)).hex()
+                digest = place.box.name(encode_sorted(message))
                 known = place.writer.upload(visit)
                 if known is not None and not self._again(known, digest):
                     continue

@@ -45,7 +45,6 @@ class Expr:
     run: Run
     sort: Sort
     fields: tuple[tuple[str, str], ...] = ()
-    quoted: str | None = None
 
 
 def compile_truth(text: str, nodes: Nodes, node: str = HEAD) -> Expr:
@@ -215,7 +214,7 @@ class _Parser:
             return Expr(lambda scope, row: value, "number")
         if self.kind == "quoted":
             text = self._quoted()
-            return Expr(lambda scope, row: text, "text", quoted=text)
+            return Expr(lambda scope, row: text, "text")
         if self.kind != "name" or self.here in _KEYWORDS:
             self.fail("应为字段、数值或文本")
         name = self.next()
@@ -301,7 +300,7 @@ class _Parser:
     def _argument(self, wanted: str) -> Expr:
         if wanted == "quoted":
             text = self._quoted()
-            return Expr(lambda scope, row: text, "text", quoted=text)
+            return Expr(lambda scope, row: text, "text")
         if wanted == "raw":
             return self._field(self.next(), raw=True)
         found = self.sum()

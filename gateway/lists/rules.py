@@ -5,7 +5,7 @@ and a failing example. Source: settlement_list.yaml `rules`, amended by annex L4
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any
 
 import attrs
@@ -316,9 +316,3 @@ def _without(text: str) -> Check:
                         yield f"{place}.{name}"
 
     return check
-
-
-def texts_of(spec: RuleSpec) -> Mapping[str, str]:
-    """Return a rule's conditions by key, for people."""
-    keys = ("when", "each", "where", "must", "forbid_text")
-    return {key: getattr(spec, key) for key in keys if getattr(spec, key)}
