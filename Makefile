@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup debian demo test check lint bench city city-long diagram kills mutants clean
+.PHONY: setup debian demo test check lint bench city city-long diagram xsd kills mutants clean
 
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ city-long: $(STAMP)
 
 diagram: $(STAMP)
 	$(BIN)/python -m docs.draw_machine
+
+xsd: $(STAMP)
+	$(BIN)/python -m docs.write_xsd
 
 kills: $(STAMP)
 	$(BIN)/pytest tests/processes -q --kills 200

@@ -1,5 +1,6 @@
 """Files of settlement lists: one object, an array, or one object a line (annex L1); and the libraries beside them."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -94,8 +95,8 @@ def _whole(stream: BinaryIO, file: Path) -> Iterator[Any]:
     if raw.lstrip().startswith(b"["):
         try:
             items = _ITEMS.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            yield NotAList("不是JSON：可能是格式错误、嵌套过深，或不是UTF-8编码")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            yield NotAList(_why(raw))
         else:
             del raw
             yield from (tree_of(bytes(item)) for item in items)
@@ -113,11 +114,26 @@ def tree_of(raw: bytes) -> Any:
     """Return a list's JSON tree, or a NotAList."""
     try:
         tree = decode(raw)
-    except BadJson as cause:
-        return NotAList(f"不是JSON：{cause}")
+    except BadJson:
+        return NotAList(_why(raw))
     if type(tree) is dict and keys_twice(raw, objects_of(tree)):
         return NotAList("同一个对象里有重复的键，无法判断以哪个为准")
     return tree
+
+
+def _why(raw: bytes) -> str:
+    """Return why a text is no JSON and where, without a word of it."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as cause:
+        return f"不是UTF-8编码（第{cause.start + 1}个字节），请另存为UTF-8"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as cause:
+        return f"不是JSON：第{cause.lineno}行第{cause.colno}个字符附近有误"
+    except (ValueError, RecursionError):
+        return "不是JSON：数字过长，或嵌套过深"
+    return "不是严格的JSON：不能有NaN、Infinity，嵌套不能过深"
 
 
 def libraries_of(folder: Path, faults: Faults) -> dict[str, dict[str, CodeRecord]]:

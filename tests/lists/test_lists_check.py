@@ -96,6 +96,23 @@ def test_what_is_no_list_is_told_and_checking_goes_on(
     assert [one for one in found(result) if one[1] in ("SL-S001", "SL-R032", "SL-X001")][:3] == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (text(GOOD, 1)[:-5], "行第"), ('{"setlinfo": {"a": 1,}}', "第1行第"), ("{'a': 1}", "第1行第2个字符"),
+        (text(GOOD).encode("gb18030"), "不是UTF-8编码（第"), ('{"a": NaN}', "NaN"), ("[" * 5000, "嵌套"),
+        ('{"a": ' + "9" * 5000 + "}", "数字过长"), ("[1,", "第1行第4个字符"),
+    ],
+    ids=["cut", "comma", "quotes", "encoding", "nan", "deep", "digits", "array"],
+)  # fmt: skip
+def test_why_a_text_is_no_json_is_told_with_its_place(tmp_path: Path, content: str | bytes, why: str) -> None:
+    result = run(written(tmp_path, content))
+    (one,) = map(json.loads, result.stdout.splitlines())
+    assert (result.exit_code, one["rule"]) == (3, "SL-S001")
+    assert why in one["message"]
+    assert GOOD["setlinfo"]["psn_name"] not in one["message"]
+
+
 def test_a_line_beyond_the_limit_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.app.lists_files.LINE_MAX", 8000)
     long = changed(GOOD, {"setlinfo.curr_addr": "x" * 20_000})
