@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 
 from adapters.ledgers import sql
-from adapters.ledgers.source import FAULTS_MAX, Fault, LedgerRefused, Tick, clean, count, faults_of, is_parquet, rewrite
+from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, Tick, clean, count, faults_of, is_parquet, rewrite
+from gateway.core.faults import Fault
 from gateway.core.ledgers import COMPONENTS, INST, TEXTS, Row, header_faults
 
 MEMORY_MB = 2_400  # of a machine where 4 GB are promised; beyond it the engine spills to its folder

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+from gateway.core.faults import Fault
 from gateway.core.ledgers import header_faults, row_faults
 
 BYTES_MAX = 64 << 30
@@ -24,19 +25,6 @@ _CELL = re.compile(r'"((?:[^"]|"")*)"|([^",]*)')
 _BLANKS = " "
 
 Tick = Callable[[int], None]
-
-
-@attrs.frozen
-class Fault:
-    """One thing wrong with a file. line: from 1, the header's being 1; 0 = the file as a whole."""
-
-    line: int
-    column: str
-    rule: str
-    message: str
-
-    def text(self, file: str) -> str:
-        return f"{file}:{self.line}:{self.column} {self.rule} {self.message}"
 
 
 class LedgerRefused(Exception):

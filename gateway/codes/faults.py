@@ -12,26 +12,10 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from gateway.core.faults import Fault as Fault  # the heap and what lies on it come from one place
+
 Title = Callable[[str], str]  # what a file calls one of our columns
 KEPT_MAX = 1000  # annex C1: all, at most 1,000
-
-
-@attrs.frozen
-class Fault:
-    """One fault. line: of the file, header = 1, 0 = the file; column: its title, '' = the row."""
-
-    line: int
-    column: str
-    rule: str
-    message: str
-
-    def text(self, file: str) -> str:
-        """Return `FILE:ROW:COLUMN rule message` (annex C1)."""
-        return f"{file}:{self.line}:{self.column} {self.rule} {self.message}"
-
-    def record(self, file: str) -> dict[str, str | int]:
-        """Return the fault as `--json` shows it (annex C1)."""
-        return {"file": file, "row": self.line, "column": self.column, "rule": self.rule, "message": self.message}
 
 
 @attrs.define(eq=False)
