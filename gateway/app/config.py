@@ -147,6 +147,22 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
 
 
+class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may act, and the trail of it (security requirements §4, §5)."""
+
+    checkpoint_file: str = ""  # signed checkpoints of the trail; empty = in data_dir; better on another machine's disk
+    signing_key_file: str = ""  # SM2; empty = in data_dir, made at first use
+    checkpoint_entries: int = 1000
+    checkpoint_s: float = 300.0
+    password_days: int = 90
+    password_history: int = 5
+    failures_max: int = 5  # then nobody may try under that name for lock_s
+    lock_s: float = 1800.0
+    decide_h: float = 24.0  # a proposal that waited longer is looked at afresh
+    use_h: float = 72.0  # an approval waits over a weekend for a platform that is away; later the facts are others
+    unused_days: int = 90  # a role nobody used for a quarter is told in the report
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole configuration. `folder` is where relative paths start."""
 
@@ -158,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tls: Tls | None = None
     codes: CodesConfig = CodesConfig()
     lists: ListsConfig = ListsConfig()
+    security: SecurityConfig = SecurityConfig()
     duties: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties
@@ -176,6 +193,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def key_file(self) -> Path:
         """The key that seals stored answers (annex X34)."""
         return self.path(self.store.key_file) if self.store.key_file else self.path(self.node.data_dir) / "answers.key"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The key that signs for the operating party."""
+        name = self.security.signing_key_file
+        return self.path(name) if name else self.path(self.node.data_dir) / "signing-sm2.key"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the signed checkpoints of the trail are written to, outside of its store."""
+        name = self.security.checkpoint_file
+        return self.path(name) if name else self.path(self.node.data_dir) / "audit-checkpoints.jsonl"
 
     def room(self, name: str) -> Path:
         """The file of another room beside the journal (annex X35)."""

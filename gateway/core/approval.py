@@ -4,6 +4,7 @@ A maker proposes one content; a checker sees the same content and approves it on
 Whatever is changed leaves a row in the trail; where no row can be written nothing is changed.
 """
 
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 import attrs
@@ -51,6 +52,28 @@ class Approval:
     decided_ms: int = 0
 
 
+OPEN: tuple[ApprovalState, ...] = ("PROPOSED", "APPROVED")
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """A proposal with what is known of its two people. *_session, *_certificate: of the proofs they gave; caused_by,
+    reconcilers: names that may be neither."""
+
+    approval: Approval
+    maker_session: str
+    maker_certificate: str = ""
+    checker_session: str = ""
+    checker_certificate: str = ""
+    caused_by: tuple[str, ...] = ()
+    reconcilers: tuple[str, ...] = ()
+    used_ms: int = 0
+
+    @property
+    def state(self) -> ApprovalState:
+        return self.approval.state
+
+
 class Trail(Protocol):
     """The audit trail: append-only and chained."""
 
@@ -65,12 +88,37 @@ class Trail(Protocol):
 class Approvals(Protocol):
     """Proposals of two people."""
 
-    def propose(self, maker: Person, kind: str, subject: str, content: bytes, reason: str) -> Approval:
+    def propose(
+        self, maker: Person, kind: str, subject: str, content: bytes, reason: str, *,
+        caused_by: Collection[str] = (), reconcilers: Collection[str] = (),
+    ) -> Approval:  # fmt: skip
         """Propose; a proposal of the same kind and subject that is still open becomes VOID. Raises NotAllowed,
-        TrailFailed."""
+        TrailFailed.
+
+        caused_by: names of who caused the original transaction; reconcilers: of who reconciled the month in question.
+        Neither maker nor checker may be among them.
+        """
 
     def open(self, kind: str = "", subject: str = "") -> list[Approval]:
         """Return what waits for a checker."""
 
     def use(self, kind: str, subject: str, content: bytes) -> Approval:
         """Use up the approval of exactly this content, once. Raises NotAllowed when there is none."""
+
+
+class Verifier(Protocol):
+    """Knows whether a signature is of one key."""
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Say whether signature is this key's, of exactly message."""
+
+
+class Signer(Verifier, Protocol):
+    """Signs for the operating party (SM2 with SM3; DER)."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key: 64 bytes, x and y."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of message."""

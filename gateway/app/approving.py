@@ -1,0 +1,31 @@
+"""What is done when two people have agreed: kind -> a function of the room that asked.
+
+    def carry_out(config: Config, approval: Approval, content: bytes, outside: Outside) -> str | None
+
+It is called right after the checker's approval with exactly the bytes both have seen, and returns a Chinese line of
+what was done. When it raises, the approval stays APPROVED and `security approvals execute` calls it again; when it returns,
+the approval is USED. A crash between the two calls it once more, so it does nothing when `approval.id` was carried out
+already. No desk of the security room is held open while it runs; it may open its own, and may call `approvals.use`.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from gateway.app.config import Config
+from gateway.app.say import Outside
+from gateway.core.approval import Approval
+
+CarryOut = Callable[[Config, Approval, bytes, Outside], str | None]
+
+# kind -> "module:function"; a kind without one is carried out by the command that calls `approvals.use`.
+EXECUTORS: dict[str, str] = {}
+
+
+def executor(kind: str, known: Mapping[str, str] = EXECUTORS) -> CarryOut | None:
+    """Return what carries a kind out, None when a later command does."""
+    place = known.get(kind)
+    if place is None:
+        return None
+    module, _, name = place.partition(":")
+    found: CarryOut = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,25 @@
+"""What `liangding audit verify` looks at besides the trail itself: chains of other rooms, each a function of its room.
+
+    def findings(config: Config, verifier: Verifier) -> Iterable[str]
+
+Each finding is one Chinese sentence that names the first bad row. verifier: of the operating party's signatures.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+
+from gateway.app.config import Config
+from gateway.core.approval import Verifier
+
+Check = Callable[[Config, Verifier], Iterable[str]]
+
+# "module:function", in the order they are told.
+CHECKS: list[str] = []
+
+
+def checks(known: Sequence[str] = CHECKS) -> Iterator[Check]:
+    """Yield the registered checks."""
+    for place in known:
+        module, _, name = place.partition(":")
+        found: Check = getattr(import_module(module), name)
+        yield found

@@ -1,0 +1,139 @@
+"""The trail as it is written: every change with its row in one transaction, the chain signed now and then.
+
+A checkpoint is signed every 1,000 rows or 5 minutes, and when a program ends; before it signs, the rows since the last
+one are recomputed, so that nothing is signed that was slipped in. It is written to the outside file first.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from adapters.crypto.digest import sm3
+from adapters.files import checkpoints
+from adapters.store.security import SecurityStore
+from gateway.app.sealing import Box
+from gateway.core.approval import Signer, TrailFailed
+from gateway.core.oswords import words_of
+from gateway.core.trail import GENESIS, Checkpoint, Row, clean, linked
+
+OWN = ("account:", "approval:")  # subjects whose states only the security room writes
+
+
+@attrs.frozen
+class SecurityBox(Box):
+    """Seals accounts, proposals and reasons."""
+
+    purpose = "liangding security"
+
+
+@attrs.define(eq=False, kw_only=True)
+class ChainedTrail:
+    """The audit trail (gateway.core.approval.Trail). roles_of: the roles of somebody, for the rows."""
+
+    store: SecurityStore
+    box: SecurityBox
+    signer: Signer
+    outside: Path
+    now_ms: Callable[[], int]
+    source: str
+    request: str
+    entries_max: int
+    age_max_ms: int
+    roles_of: Callable[[str], str] = lambda _: ""
+
+    def record(
+        self, who: str, action: str, subject: str, *, before: str = "", after: str = "", reason: str = "",
+        approval: int = 0, result: str = "ok",
+    ) -> None:  # fmt: skip
+        """Append one row, durable when this returns. Raises TrailFailed."""
+        assert not (after and subject.startswith(OWN)), subject
+        with self.writing():
+            self.note(who, action, subject, before=before, after=after, reason=reason, approval=approval, result=result)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction of the store, for changes with their rows; then a checkpoint if one is due."""
+        with self.store.transaction():
+            yield
+        self._sign_if_due()
+
+    def note(
+        self, who: str, action: str, subject: str, *, before: str = "", after: str = "", reason: str = "",
+        approval: int = 0, result: str = "ok",
+    ) -> None:  # fmt: skip
+        """Append one row to the transaction that is under way."""
+        number, chain = self.store.head()
+        sealed = self.box.vault.seal(clean(reason).encode(), _bound_to(number + 1)) if reason else b""
+        row = Row(
+            id=number + 1, at_ms=self.now_ms(), who=clean(who), roles=self.roles_of(who), source=self.source,
+            request=self.request, action=clean(action), subject=clean(subject), before=clean(before),
+            after=clean(after), reason=sealed, approval=approval, result=clean(result),
+        )  # fmt: skip
+        self.store.append(row, linked(sm3, chain, row))
+
+    def reason(self, row: Row) -> str:
+        """Return a row's reason in clear. Raises VaultError."""
+        return self.box.vault.open(row.reason, _bound_to(row.id)).decode() if row.reason else ""
+
+    def checkpoint(self) -> None:
+        """Sign what is not signed yet. A node calls it by a timer, a program at its end. Raises TrailFailed."""
+        with self.store.transaction():
+            last = self._last()
+            number, chain = self._recomputed(last)
+            if number > (last.entries if last else 0):
+                self._sign(number, chain)
+
+    def _sign_if_due(self) -> None:
+        last, (number, _) = self._last(), self.store.head()
+        unsigned = number - (last.entries if last else 0)
+        if unsigned >= self.entries_max or (unsigned and self.now_ms() - self._since(last) >= self.age_max_ms):
+            self.checkpoint()
+
+    def _since(self, last: Checkpoint | None) -> int:
+        if last is not None:
+            return last.at_ms
+        first = next(self.store.rows(), None)
+        return first[0].at_ms if first else self.now_ms()
+
+    def _last(self) -> Checkpoint | None:
+        return next(iter(self.store.checkpoints(1)), None)
+
+    def _recomputed(self, last: Checkpoint | None) -> tuple[int, bytes]:
+        number, chain = (last.entries, last.chain) if last else (0, GENESIS)
+        for row, stored in self.store.rows(number):
+            number, chain = number + 1, linked(sm3, chain, row)
+            if row.id != number or chain != stored:
+                raise TrailFailed(f"审计链在第{number}条断开，停止签名；请运行 liangding audit verify")
+        return number, chain
+
+    def _sign(self, number: int, chain: bytes) -> None:
+        unsigned = Checkpoint(
+            store=self.store.id, entries=number, chain=chain, at_ms=self.now_ms(), public=self.signer.public
+        )
+        one = attrs.evolve(unsigned, signature=self.signer.sign(unsigned.message()))
+        try:
+            checkpoints.append(self.outside, one)  # first: what is outside may be ahead, never behind
+        except OSError as cause:
+            raise TrailFailed(f"审计检查点无法写入：{self.outside}（{words_of(cause)}）") from cause
+        self.store.add_checkpoint(one)
+
+
+def check_outside(store: SecurityStore, outside: Path, signer: Signer) -> None:
+    """Raise TrailFailed when the outside file cannot be written, or knows of more than the store has: then the store
+    was cut or put in place of another, and must not be gone on with."""
+    try:
+        last = checkpoints.newest(outside)
+        checkpoints.writable(outside)
+    except OSError as cause:
+        raise TrailFailed(f"审计检查点文件不能使用：{outside}（{words_of(cause)}）") from cause
+    if last is None or not signer.verify(last.message(), last.signature):
+        return
+    if last.store != store.id or store.chain(last.entries) != last.chain:
+        text = f"安全库与库外检查点不符（第{last.entries}条）：库被截短、替换或由旧备份恢复"
+        raise TrailFailed(f"{text}；请运行 liangding audit verify，查清之前不得继续")
+
+
+def _bound_to(number: int) -> bytes:
+    return f"audit reason {number}".encode()

@@ -1,0 +1,130 @@
+"""A person's account and what may happen to it: proving who one is, failing to, changing a password. Pure.
+
+A record is replaced, never changed. Failures are kept beside it, by name, whether there is such a person or not:
+nobody learns from a refusal which names exist (security.md §4).
+"""
+
+import re
+
+import attrs
+import msgspec
+
+from gateway.core.approval import NotAllowed, Role
+from gateway.security import passwords, totp
+
+NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
+FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_DAY_MS = 86_400_000
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """The numbers of security.md §4."""
+
+    password_days: int = 90
+    history: int = 5
+    failures_max: int = 5
+    lock_ms: int = 30 * 60_000
+    delay_ms: int = 1000  # after the first failure; doubled by each further one
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One person. roles: role -> when it was granted (ms); passwords: kept hashes, the one in force first; seed: of the
+    authenticator, and next_seed one that is not confirmed yet; step: the last one-time code that was used;
+    certificate: SHA-256 of its DER."""
+
+    name: str
+    created_ms: int
+    roles: dict[Role, int] = {}
+    passwords: tuple[str, ...] = ()
+    password_ms: int = 0
+    must_change: bool = True
+    seed: bytes = b""
+    next_seed: bytes = b""
+    step: int = 0
+    certificate: str = ""
+    locked: bool = False
+    login_ms: int = 0
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether there is a second factor at all."""
+        return bool(self.seed or self.certificate)
+
+    def overdue(self, now_ms: int, policy: Policy) -> bool:
+        """Say whether the password has to be changed before anything else."""
+        return self.must_change or now_ms - self.password_ms > policy.password_days * _DAY_MS
+
+
+class Attempts(msgspec.Struct, frozen=True):
+    """Failures under one name since the last success."""
+
+    failures: int = 0
+    failed_ms: int = 0
+    locked_until_ms: int = 0
+
+    def check(self, now_ms: int, policy: Policy) -> None:
+        """Raise NotAllowed while nothing may be tried under this name. What is tried too early is not looked at."""
+        if now_ms < self.locked_until_ms:
+            minutes = -(-(self.locked_until_ms - now_ms) // 60_000)
+            raise NotAllowed("SEC-LOCKED", f"失败次数过多，{minutes}分钟后再试，或请安全管理员解锁")
+        if self.failures and 0 <= now_ms - self.failed_ms < policy.delay_ms << (self.failures - 1):
+            raise NotAllowed("SEC-WAIT", "刚才失败过，请稍候几秒再试")
+
+    def failed(self, now_ms: int, policy: Policy) -> "Attempts":
+        """Return what there is after one more failure."""
+        failures = self.failures + 1
+        if failures >= policy.failures_max:
+            return Attempts(failed_ms=now_ms, locked_until_ms=now_ms + policy.lock_ms)
+        return Attempts(failures=failures, failed_ms=now_ms)
+
+
+def wrong() -> NotAllowed:
+    """Return the one refusal for every way of being wrong."""
+    return NotAllowed("SEC-LOGIN", "用户名、口令或第二因素不正确")
+
+
+def proved(
+    account: Account | None, password: str, code: str, certificate: str, now_ms: int, policy: Policy, *,
+    factors: int = 2,
+) -> Account:  # fmt: skip
+    """Return the account after its owner proved it; raise NotAllowed, the same for every way of being wrong.
+
+    code: one-time code, or ''; certificate: SHA-256 of one whose key was proved, or ''. factors: 1 for what an owner
+    must do before a second factor exists, and for looking.
+    """
+    kept = account.passwords[0] if account is not None and account.passwords else passwords.NOBODY
+    right = passwords.matches(password, kept)  # always computed: an unknown name takes as long
+    if account is None or not right or account.locked:
+        raise wrong()
+    step = account.step
+    if code:
+        step = totp.accepted(account.seed, code, now_ms / 1000, step) if account.seed else 0
+        if not step:
+            raise wrong()
+    if certificate and certificate != account.certificate:
+        raise wrong()
+    if factors > 1 and not code and not certificate:
+        if account.second_factor:
+            raise wrong()
+        raise NotAllowed("SEC-SECOND-FACTOR", "还没有第二因素：先登记动态口令或证书（security user totp|certificate）")
+    return msgspec.structs.replace(account, step=step, login_ms=now_ms)
+
+
+def with_password(
+    account: Account, password: str, salt: bytes, now_ms: int, policy: Policy, *, must_change: bool
+) -> Account:
+    """Return the account with a new password. Raises NotAllowed (SEC-PASSWORD) with everything wrong with it."""
+    faults = passwords.faults(password, account.name)
+    if not faults and passwords.used_before(password, account.passwords[: policy.history]):
+        faults = [f"不得与最近{policy.history}次用过的口令相同"]
+    if faults:
+        raise NotAllowed("SEC-PASSWORD", f"口令不合要求：{'；'.join(faults)}")
+    kept = (passwords.hashed(password, salt), *account.passwords)[: max(policy.history, 1)]
+    return msgspec.structs.replace(account, passwords=kept, password_ms=now_ms, must_change=must_change)
+
+
+def check_name(name: str) -> None:
+    """Raise NotAllowed when a name is none: names are one way to write each person."""
+    if not NAME.fullmatch(name):
+        raise NotAllowed("SEC-NAME", "用户名应为2至32个小写字母、数字或._-，以字母开头")
