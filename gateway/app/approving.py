@@ -3,9 +3,10 @@
     def carry_out(config: Config, approval: Approval, content: bytes, outside: Outside) -> str | None
 
 It is called right after the checker's approval with exactly the bytes both have seen, and returns a Chinese line of
-what was done. When it raises, the approval stays APPROVED and `security approvals execute` calls it again; when it returns,
-the approval is USED. A crash between the two calls it once more, so it does nothing when `approval.id` was carried out
-already. No desk of the security room is held open while it runs; it may open its own, and may call `approvals.use`.
+what was done. When it raises, the approval stays APPROVED and `security approvals execute` calls it again; when it
+returns, the approval is USED. A crash between the two calls it once more, so it does nothing when `approval.id` was
+carried out already. No desk of the security room is held open while it runs; it may open its own, and may call
+`approvals.use`.
 """
 
 from collections.abc import Callable, Mapping
