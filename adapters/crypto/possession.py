@@ -45,11 +45,6 @@ def keyed(pem: bytes, key_pem: bytes) -> KeyedCertificate:
     return KeyedCertificate(pem, sign)
 
 
-def fingerprint(pem: bytes, epoch_s: float) -> str:
-    """Return the SHA-256 of a certificate's DER in hex. Raises ProofError when it is none, or not valid now."""
-    return _certificate(pem, epoch_s).fingerprint(hashes.SHA256()).hex()
-
-
 def proven(one: KeyedCertificate, challenge: bytes, epoch_s: float) -> str:
     """Return the fingerprint of a certificate after its key signed the challenge. Raises ProofError."""
     certificate = _certificate(one.pem, epoch_s)

@@ -144,6 +144,11 @@ class SecurityStore:
         """Return (name, role) -> when somebody last acted by a role."""
         return {(row[0], row[1]): row[2] for row in self.connection.execute("SELECT name, role, at_ms FROM role_use")}
 
+    def acts(self, since_ms: int) -> dict[str, int]:
+        """Return name -> how many rows of the trail are of that person's deeds since then, refusals left out."""
+        query = "SELECT who, count(*) FROM audit WHERE at_ms >= ? AND result = 'ok' GROUP BY who"
+        return dict(self.connection.execute(query, (since_ms,)))
+
     # Proposals
 
     def next_case(self) -> int:
@@ -181,6 +186,11 @@ class SecurityStore:
         where = f"WHERE state IN ({marks}) AND (? = '' OR kind = ? OR kind GLOB ?) AND (? = '' OR subject = ?)"
         return self._cases(where, *states, kind, kind, f"{kind}.*", subject, subject)
 
+    def every_case(self) -> Iterator[StoredCase]:
+        """Yield all proposals, one after the other."""
+        query = f"SELECT {_CASE}, content, reason, mac FROM approval ORDER BY id"
+        return (_case_of(row) for row in self.connection.execute(query))
+
     def _cases(self, where: str, *values: object) -> list[StoredCase]:
         query = f"SELECT {_CASE}, content, reason, mac FROM approval {where} ORDER BY id"
         return [_case_of(row) for row in self.connection.execute(query, values)]
@@ -205,8 +215,11 @@ class SecurityStore:
     def rows(self, after: int = 0) -> Iterator[tuple[Row, bytes]]:
         """Yield (row, chain) in order, from behind a number on."""
         query = f"SELECT {_ROW}, chain FROM audit WHERE id > ? ORDER BY id"
-        for values in self.connection.execute(query, (after,)):
-            yield _row_of(values[:-1]), values[-1]
+        try:
+            for values in self.connection.execute(query, (after,)):
+                yield _row_of(values[:-1]), values[-1]
+        except sqlite3.Error as cause:  # a damaged page: whoever reads counts, and knows after which row
+            raise TrailFailed(f"审计记录读不出：{self.path}（{sqlite_words(cause)}）") from cause
 
     def found(self, wanted: AuditFilter, limit: int) -> list[Row]:
         """Return the newest rows that are wanted, oldest first."""
@@ -231,6 +244,10 @@ class SecurityStore:
             "(SELECT max(id) FROM audit WHERE after <> '' AND subject GLOB ? GROUP BY subject)"
         )
         return dict(self.connection.execute(query, (f"{prefix}*",)))
+
+    def triggers(self) -> set[str]:
+        """Return the names of the triggers there are."""
+        return {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
 
     def checkpoints(self, newest: int = -1) -> list[Checkpoint]:
         """Return the signed checkpoints, oldest first; newest: only so many."""
@@ -313,3 +330,25 @@ def _prepared(
         os.chmod(path, 0o600)
     finally:
         os.close(lock)
+
+
+@contextmanager
+def reading(path: Path, version: int) -> Iterator[SecurityStore | None]:
+    """Open the store for one look, None when there is none. Raises TrailFailed when it cannot be read."""
+    if not path.exists():
+        yield None
+        return
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            connection.execute("PRAGMA busy_timeout = 2000")
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found != version:
+                raise TrailFailed(f"安全库版本为{found}，本程序需要{version}：{path}")
+            yield SecurityStore(path, connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as cause:
+        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause

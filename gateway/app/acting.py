@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import click
@@ -27,6 +27,7 @@ from gateway.app.say import FAILED, USAGE, end
 from gateway.app.security_desk import SecurityDesk
 from gateway.core.approval import NotAllowed, Person, TrailFailed
 from gateway.core.oswords import words_of
+from gateway.security.accounts import Factors
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PASSWORD_BYTES_MAX = 1024
@@ -43,10 +44,20 @@ class Credentials:
     certificate: Path | None
     key: Path | None
 
-    def person(self, desk: SecurityDesk, factors: Literal[1, 2] = 2) -> Person:
+    def person(self, desk: SecurityDesk, factors: Factors = "two") -> Person:
         """Return who this is. Raises NotAllowed, KeyFileError, TrailFailed."""
         name, password = self.named(), self.password()
         return desk.authenticate(name, password, totp=self.code, certificate=self.keyed(), factors=factors)
+
+    def owner(self, desk: SecurityDesk, name: str) -> Person:
+        """Return the owner of an account, proved for what concerns nobody else: the password may be overdue, and the
+        second factor is asked for where there is one. Raises NotAllowed, KeyFileError, TrailFailed."""
+        if self.name not in ("", name):
+            raise NotAllowed("SEC-RIGHT", f"只能由{name}本人办理")
+        password = password_of(self.password_file, f"{name}的口令：", "--password-file")
+        return desk.people.authenticate(
+            name, password, code=self.code, certificate=self.keyed(), factors="own", overdue=True
+        )
 
     def named(self) -> str:
         """Return the name. Raises NotAllowed when none was given."""

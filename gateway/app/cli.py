@@ -12,11 +12,13 @@ from gateway.core.regions import build_region
 
 # Loaded when it is named: a command does not wait for what another needs (all of them together take a second).
 _ELSEWHERE = {
+    "audit": "gateway.app.cli_audit",
     "books": "gateway.app.cli_books",
     "codes": "gateway.app.cli_codes",
     "journal": "gateway.app.cli_journal",
     "lists": "gateway.app.cli_lists",
     "recover": "gateway.app.cli_journal",
+    "security": "gateway.app.cli_security",
 }
 
 

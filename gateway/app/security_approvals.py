@@ -1,8 +1,7 @@
 """Proposals of two people in the store (gateway.core.approval.Approvals); what may happen is decided in
 `gateway.security.approving`, and every step has its row in the trail, refusals too."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import attrs
@@ -45,7 +44,7 @@ class ApprovalDesk:
             raise NotAllowed("SEC-REASON", "提出事项须写明理由")
         if len(content) > CONTENT_MAX or not content or subject != clean(subject):
             raise NotAllowed("SEC-CONTENT", f"事项内容应为1至{CONTENT_MAX}字节，对象编号不得含控制字符或过长")
-        with self._refusals(maker.name, "approval.propose", f"{kind}:{subject}"), self.trail.writing():
+        with self.trail.changing(maker.name, "approval.propose", clean(f"{kind}:{subject}")):
             self._expire()
             self._real(maker)
             may_propose(self.roles, maker, kind, causes, months)
@@ -76,7 +75,7 @@ class ApprovalDesk:
 
     def withdraw(self, maker: Person, number: int) -> Approval:
         """Take one's own proposal back. Raises NotAllowed, TrailFailed."""
-        with self._refusals(maker.name, "approval.void", f"approval:{number}"), self.trail.writing():
+        with self.trail.changing(maker.name, "approval.void", f"approval:{number}"):
             self._real(maker)
             case = self._whole(self._there(number)).case
             if case.approval.maker != maker.name:
@@ -112,7 +111,7 @@ class ApprovalDesk:
     def use(self, kind: str, subject: str, content: bytes) -> Approval:
         """Use up the approval of exactly this content, once. Raises NotAllowed when there is none; TrailFailed."""
         digest = sm3(content).hex()
-        with self._refusals("service", "approval.use", f"{kind}:{subject}"), self.trail.writing():
+        with self.trail.changing("service", "approval.use", f"{kind}:{subject}"):
             self._expire()
             for stored in self.store.cases(kind, subject, ("APPROVED",)):
                 one = stored.case.approval
@@ -127,16 +126,15 @@ class ApprovalDesk:
             return case.approval if case.state == "USED" else self._step(case, "use", case.approval.checker).approval
 
     def _decide(self, checker: Person, number: int, deed: Literal["approve", "refuse"], reason: str) -> Approval:
-        with self._refusals(checker.name, f"approval.{deed}", f"approval:{number}"):
-            with self.trail.writing():
-                self._expire()
-            with self.trail.writing():
-                self._real(checker)
-                case = self._whole(self._there(number)).case
-                after = decided(self.roles, case, checker, self.now_ms(), deed)
-                self._keep(after, f"approval.{deed}", checker.name, case.state, reason)
-                self.people.acted(checker.name, self.roles.checker(checker, case.approval.kind))
-                return after.approval
+        with self.trail.writing():  # of its own: what is late stays so when the decision is refused
+            self._expire()
+        with self.trail.changing(checker.name, f"approval.{deed}", f"approval:{number}"):
+            self._real(checker)
+            case = self._whole(self._there(number)).case
+            after = decided(self.roles, case, checker, self.now_ms(), deed)
+            self._keep(after, f"approval.{deed}", checker.name, case.state, reason)
+            self.people.acted(checker.name, self.roles.checker(checker, case.approval.kind))
+            return after.approval
 
     def _real(self, person: Person) -> None:
         """Raise NotAllowed unless the person's roles are those of now: one that was revoked or locked acts no more."""
@@ -179,7 +177,7 @@ class ApprovalDesk:
         )  # fmt: skip
 
     def _mac(self, case: Case) -> str:
-        return self.box.name(b"approval\0" + _encode(facts(case)))
+        return self.box.name(mac_content(facts(case)))
 
     def _there(self, number: int) -> StoredCase:
         stored = self.store.case(number)
@@ -203,14 +201,10 @@ class ApprovalDesk:
         except VaultError as cause:
             raise _tampered(number) from cause
 
-    @contextmanager
-    def _refusals(self, who: str, action: str, subject: str) -> Iterator[None]:
-        """Record a refusal, after what it refused was taken back."""
-        try:
-            yield
-        except NotAllowed as cause:
-            self.trail.record(who, action, subject, result=cause.code)
-            raise
+
+def mac_content(columns: tuple[object, ...]) -> bytes:
+    """Return what the keyed digest of a proposal covers."""
+    return b"approval\0" + _encode(columns)
 
 
 def _tampered(number: int) -> NotAllowed:

@@ -16,7 +16,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Literal
 
 import attrs
 
@@ -32,7 +31,7 @@ from gateway.app.security_people import People
 from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside
 from gateway.core.approval import NotAllowed, Person, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.security.accounts import Policy
+from gateway.security.accounts import Factors, Policy
 from gateway.security.approving import Limits
 from gateway.security.roles import Roles, read_roles
 
@@ -60,11 +59,11 @@ class SecurityDesk:
 
     def authenticate(
         self, name: str, password: str, *, totp: str = "", certificate: KeyedCertificate | None = None,
-        factors: Literal[1, 2] = 2,
+        factors: Factors = "two",
     ) -> Person:  # fmt: skip
         """Return who this is, proved by password and second factor: a one-time code, or a certificate with its key.
 
-        factors: 1 suffices for looking. Raises NotAllowed (recorded; SEC-LOGIN whatever was wrong), TrailFailed.
+        factors: `one` suffices for looking. Raises NotAllowed (recorded; SEC-LOGIN whatever was wrong), TrailFailed.
         """
         return self.people.authenticate(name, password, code=totp, certificate=certificate, factors=factors)
 

@@ -6,13 +6,22 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
-from adapters.crypto.possession import KeyedCertificate, ProofError, fingerprint, proven
+from adapters.crypto.possession import KeyedCertificate, ProofError, proven
 from adapters.crypto.vault import VaultError
 from adapters.store.security import SecurityStore
 from gateway.app.security_trail import ChainedTrail, SecurityBox
 from gateway.core.approval import NotAllowed, Person, Role
 from gateway.security import totp
-from gateway.security.accounts import FINGERPRINT, Account, Attempts, Policy, check_name, proved, with_password, wrong
+from gateway.security.accounts import (
+    Account,
+    Attempts,
+    Factors,
+    Policy,
+    check_name,
+    proved,
+    with_password,
+    wrong,
+)
 from gateway.security.passwords import SALT_BYTES
 from gateway.security.roles import ROLES, Roles
 
@@ -64,7 +73,7 @@ class People:
 
     def authenticate(
         self, name: str, password: str, *, code: str = "", certificate: KeyedCertificate | None = None,
-        factors: Literal[1, 2] = 2, overdue: bool = False,
+        factors: Factors = "two", overdue: bool = False,
     ) -> Person:  # fmt: skip
         """Prove a person; the proof is one session. overdue: the password may be one that has to be changed.
 
@@ -96,7 +105,7 @@ class People:
             raise refused
         return person
 
-    def _proved(self, name: str, password: str, code: str, shown: str, factors: int) -> Account:
+    def _proved(self, name: str, password: str, code: str, shown: str, factors: Factors) -> Account:
         key, now_ms = self._attempt(name), self.now_ms()
         attempts = Attempts(*self.store.attempts(key))
         attempts.check(now_ms, self.policy)
@@ -123,27 +132,30 @@ class People:
         check_name(name)
         now_ms = self.now_ms()
         fresh = Account(name=name, created_ms=now_ms, roles={role: now_ms for role in ROLES if role in roles})
-        self.roles.compatible(roles)
-        account = with_password(fresh, password, self.entropy(SALT_BYTES), now_ms, self.policy, must_change=True)
-        with self.trail.writing():
+        with self.trail.changing(by, "account.add", _subject(name)):
             if self.store.account(name) is not None:
                 raise NotAllowed("SEC-NAME", f"已有用户{name}")
+            self.roles.compatible(roles)
+            account = with_password(fresh, password, self.entropy(SALT_BYTES), now_ms, self.policy, must_change=True)
             self._keep(by, "account.add", account, reason="角色：" + "、".join(map(self.roles.title, account.roles)))
         return account
 
     def grant(self, by: str, name: str, role: Role, reason: str) -> None:
         """Give a role. Raises NotAllowed (SEC-INCOMPATIBLE), TrailFailed."""
-        account = self._there(name)
-        self.roles.compatible({*account.roles, role})
-        self._change(by, "account.grant", name, f"{role}：{reason}", roles={**account.roles, role: self.now_ms()})
+        with self.trail.changing(by, "account.grant", _subject(name)):
+            account = self._there(name)
+            self.roles.compatible({*account.roles, role})
+            after = _replace(account, roles={**account.roles, role: self.now_ms()})
+            self._keep(by, "account.grant", after, reason=f"{role}：{reason}")
 
     def revoke(self, by: str, name: str, role: Role, reason: str) -> None:
-        """Take a role away."""
-        account = self._there(name)
-        if role not in account.roles:
-            raise NotAllowed("SEC-ROLE", f"{name}没有角色{self.roles.title(role)}")
-        kept = {one: at for one, at in account.roles.items() if one != role}
-        self._change(by, "account.revoke", name, f"{role}：{reason}", roles=kept)
+        """Take a role away. Raises NotAllowed, TrailFailed."""
+        with self.trail.changing(by, "account.revoke", _subject(name)):
+            account = self._there(name)
+            if role not in account.roles:
+                raise NotAllowed("SEC-ROLE", f"{name}没有角色{self.roles.title(role)}")
+            kept = {one: at for one, at in account.roles.items() if one != role}
+            self._keep(by, "account.revoke", _replace(account, roles=kept), reason=f"{role}：{reason}")
 
     def lock(self, by: str, name: str, reason: str) -> None:
         """Lock an account until it is unlocked."""
@@ -151,13 +163,13 @@ class People:
 
     def unlock(self, by: str, name: str, reason: str) -> None:
         """Unlock an account, also after failures."""
-        with self.trail.writing():
+        with self.trail.changing(by, "account.unlock", _subject(name)):
             self.store.forget_attempts(self._attempt(name))
             self._keep(by, "account.unlock", _replace(self._there(name), locked=False), reason=reason)
 
     def set_password(self, by: str, name: str, password: str) -> None:
         """Set a new password; one that somebody else sets has to be changed at once. Raises NotAllowed."""
-        with self.trail.writing():
+        with self.trail.changing(by, "account.password", _subject(name)):
             account = with_password(
                 self._there(name), password, self.entropy(SALT_BYTES), self.now_ms(), self.policy,
                 must_change=by != name,
@@ -172,23 +184,28 @@ class People:
 
     def confirm_totp(self, name: str, code: str) -> None:
         """Let a new seed count after its first code. Raises NotAllowed."""
-        account = self._there(name)
-        step = totp.accepted(account.next_seed, code, self.now_ms() / 1000, 0) if account.next_seed else 0
-        if not step:
-            raise NotAllowed("SEC-TOTP", "动态口令不正确：请核对验证器与本机的时间，或重新登记")
-        self._change(name, "account.totp", name, "", seed=account.next_seed, next_seed=b"", step=step)
+        with self.trail.changing(name, "account.totp", _subject(name)):
+            account = self._there(name)
+            step = totp.accepted(account.next_seed, code, self.now_ms() / 1000, 0) if account.next_seed else 0
+            if not step:
+                raise NotAllowed("SEC-TOTP", "动态口令不正确：请核对验证器与本机的时间，或重新登记")
+            after = _replace(account, seed=account.next_seed, next_seed=b"", step=step)
+            self._keep(name, "account.totp", after)
 
-    def bind_certificate(self, by: str, name: str, pem: bytes) -> str:
-        """Bind a certificate as second factor and return its fingerprint. Raises NotAllowed: it is another's."""
+    def bind_certificate(self, by: str, name: str, one: KeyedCertificate) -> str:
+        """Bind a certificate, whose key is proved, as second factor and return its fingerprint. Raises NotAllowed:
+        it is another's, or nothing is proved."""
         try:
-            found = fingerprint(pem, self.now_ms() / 1000)
+            found = proven(one, self.entropy(32), self.now_ms() / 1000)
         except ProofError as cause:
             raise NotAllowed("SEC-CERTIFICATE", str(cause)) from cause
-        assert FINGERPRINT.fullmatch(found)
-        for other in self.everybody():
-            if other.certificate == found and other.name != name:
-                raise NotAllowed("SEC-CERTIFICATE", f"这张证书已绑定用户{other.name}；一张证书只属于一个人")
-        self._change(by, "account.certificate", name, found, certificate=found)
+        with self.trail.changing(by, "account.certificate", _subject(name)):
+            for other in self.everybody():
+                if other.certificate == found and other.name != name:
+                    text = f"这张证书已绑定用户{other.name}；一张证书只属于一个人"
+                    raise NotAllowed("SEC-CERTIFICATE", text)
+            account = _replace(self._there(name), certificate=found)
+            self._keep(by, "account.certificate", account, reason=f"SHA-256 {found[:16]}…")
         return found
 
     def forget_factor(self, by: str, name: str, factor: Literal["totp", "certificate"], reason: str) -> None:
@@ -208,11 +225,11 @@ class People:
         return account
 
     def _change(self, by: str, action: str, name: str, reason: str, **changes: Any) -> None:
-        with self.trail.writing():
+        with self.trail.changing(by, action, _subject(name)):
             self._keep(by, action, _replace(self._there(name), **changes), reason=reason)
 
     def _keep(self, by: str, action: str, account: Account, *, reason: str = "") -> None:
-        subject = f"account:{account.name}"
+        subject = _subject(account.name)
         before = self.store.last_after(subject)
         self.trail.note(by, action, subject, before=before, after=self._put(account), reason=reason)
 
@@ -222,10 +239,10 @@ class People:
         return self._digest(sealed)
 
     def _digest(self, sealed: bytes) -> str:
-        return self.box.name(b"account\0" + sealed)
+        return self.box.name(account_content(sealed))
 
     def _opened(self, name: str, sealed: bytes) -> Account:
-        subject = f"account:{name}"
+        subject = _subject(name)
         try:
             account = _decode(self.box.vault.open(sealed, _bound_to(name)))
         except (VaultError, msgspec.MsgspecError) as cause:
@@ -233,6 +250,15 @@ class People:
         if self.store.last_after(subject) != self._digest(sealed):  # an old record put back
             raise _tampered(name)
         return account
+
+
+def _subject(name: str) -> str:
+    return f"account:{name}"
+
+
+def account_content(sealed: bytes) -> bytes:
+    """Return what the trail's state of an account is a keyed digest of."""
+    return b"account\0" + sealed
 
 
 def _bound_to(name: str) -> bytes:

@@ -11,10 +11,11 @@ from pathlib import Path
 import attrs
 
 from adapters.crypto.digest import sm3
+from adapters.crypto.vault import VaultError
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore
 from gateway.app.sealing import Box
-from gateway.core.approval import Signer, TrailFailed
+from gateway.core.approval import NotAllowed, Signer, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, Row, clean, linked
 
@@ -73,9 +74,15 @@ class ChainedTrail:
         )  # fmt: skip
         self.store.append(row, linked(sm3, chain, row))
 
-    def reason(self, row: Row) -> str:
-        """Return a row's reason in clear. Raises VaultError."""
-        return self.box.vault.open(row.reason, _bound_to(row.id)).decode() if row.reason else ""
+    @contextmanager
+    def changing(self, who: str, action: str, subject: str) -> Iterator[None]:
+        """A transaction as `writing`; a refusal takes it back and leaves a row of its own. Raises NotAllowed."""
+        try:
+            with self.writing():
+                yield
+        except NotAllowed as cause:
+            self.record(who, action, subject, result=cause.code)
+            raise
 
     def checkpoint(self) -> None:
         """Sign what is not signed yet. A node calls it by a timer, a program at its end. Raises TrailFailed."""
@@ -133,6 +140,14 @@ def check_outside(store: SecurityStore, outside: Path, signer: Signer) -> None:
     if last.store != store.id or store.chain(last.entries) != last.chain:
         text = f"安全库与库外检查点不符（第{last.entries}条）：库被截短、替换或由旧备份恢复"
         raise TrailFailed(f"{text}；请运行 liangding audit verify，查清之前不得继续")
+
+
+def reason_of(box: SecurityBox, row: Row) -> str:
+    """Return a row's reason in clear; words that say so where it does not open."""
+    try:
+        return box.vault.open(row.reason, _bound_to(row.id)).decode() if row.reason else ""
+    except VaultError:
+        return "（理由无法解密）"
 
 
 def _bound_to(number: int) -> bytes:

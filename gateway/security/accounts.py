@@ -5,6 +5,7 @@ nobody learns from a refusal which names exist (security.md §4).
 """
 
 import re
+from typing import Literal
 
 import attrs
 import msgspec
@@ -13,7 +14,7 @@ from gateway.core.approval import NotAllowed, Role
 from gateway.security import passwords, totp
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
-FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+Factors = Literal["two", "own", "one"]
 _DAY_MS = 86_400_000
 
 
@@ -86,12 +87,12 @@ def wrong() -> NotAllowed:
 
 def proved(
     account: Account | None, password: str, code: str, certificate: str, now_ms: int, policy: Policy, *,
-    factors: int = 2,
+    factors: Factors = "two",
 ) -> Account:  # fmt: skip
     """Return the account after its owner proved it; raise NotAllowed, the same for every way of being wrong.
 
-    code: one-time code, or ''; certificate: SHA-256 of one whose key was proved, or ''. factors: 1 for what an owner
-    must do before a second factor exists, and for looking.
+    code: one-time code, or ''; certificate: SHA-256 of one whose key was proved, or ''. factors: `own` for what an
+    owner must do before there is a second factor (one that is there is asked for), `one` for looking.
     """
     kept = account.passwords[0] if account is not None and account.passwords else passwords.NOBODY
     right = passwords.matches(password, kept)  # always computed: an unknown name takes as long
@@ -104,9 +105,9 @@ def proved(
             raise wrong()
     if certificate and certificate != account.certificate:
         raise wrong()
-    if factors > 1 and not code and not certificate:
-        if account.second_factor:
-            raise wrong()
+    if factors != "one" and account.second_factor and not code and not certificate:
+        raise wrong()
+    if factors == "two" and not account.second_factor:
         raise NotAllowed("SEC-SECOND-FACTOR", "还没有第二因素：先登记动态口令或证书（security user totp|certificate）")
     return msgspec.structs.replace(account, step=step, login_ms=now_ms)
 

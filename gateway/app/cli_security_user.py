@@ -1,0 +1,268 @@
+"""`liangding security user ...`: accounts, as the security administrator and their owners keep them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.crypto.keyfile import read_private
+from adapters.crypto.possession import ProofError, keyed
+from gateway.app.acting import Credentials, acting, password_of, pem_of, told
+from gateway.app.say import Outside, load, show
+from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.core.approval import NotAllowed, Role
+from gateway.core.dates import shanghai
+from gateway.security import totp
+from gateway.security.accounts import Account
+from gateway.security.roles import ROLES
+
+_CONFIG = click.argument("config", type=click.Path())
+_NAME = click.argument("name")
+_ROLE = click.argument("role", type=click.Choice(ROLES))
+_JSON = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
+_REASON = click.option("--reason", required=True, help="理由，记入审计")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_NEW = click.option(
+    "--new-password-file", "new_file", type=_FILE, help="新口令的文件（权限0600）；不给时在终端询问"
+)  # fmt: skip
+RIGHT = "security.users"
+
+
+@click.group(help="用户：由安全管理员建立，口令和第二因素由本人办理")
+def user() -> None:
+    """`liangding security user`."""
+
+
+@contextmanager
+def _desk(outside: Outside, config: str, as_json: bool) -> Iterator[SecurityDesk]:
+    found = load(config, as_json)
+    with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
+        yield desk
+
+
+def _administrator(desk: SecurityDesk, credentials: Credentials) -> str:
+    person = credentials.person(desk)
+    desk.allow(person, RIGHT)
+    return person.name
+
+
+@user.command(help="建立用户；还没有任何用户时，建立第一个安全管理员不需要--user")
+@_CONFIG
+@_NAME
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="角色，可重复")
+@_NEW
+@acting
+@_JSON
+@click.pass_obj
+def add(
+    outside: Outside, config: str, name: str, roles: tuple[Role, ...], new_file: Path | None, as_json: bool,
+    credentials: Credentials,
+) -> None:  # fmt: skip
+    with _desk(outside, config, as_json) as desk:
+        if desk.people.nobody_yet() and not credentials.name:
+            if set(roles) != {"security"}:
+                raise NotAllowed("SEC-BOOTSTRAP", "第一个用户只能是安全管理员（--role security），由他建立其他用户")
+            by = "bootstrap"
+        else:
+            by = _administrator(desk, credentials)
+        account = desk.people.add(by, name, _new_password(new_file, name), frozenset(roles))
+        row = _row(desk, account)
+    text = f"已建立用户{name}：{'、'.join(row['titles'])}；首次使用须由本人修改口令并登记第二因素"
+    show({"ok": True, "user": row}, [text], as_json)
+
+
+@user.command("list", help="全部用户、角色和状态")
+@_CONFIG
+@_JSON
+@click.pass_obj
+def list_users(outside: Outside, config: str, as_json: bool) -> None:
+    with _desk(outside, config, as_json) as desk:
+        rows = [_row(desk, one) for one in desk.people.everybody()]
+    lines = [f"{row['name']:20}  {'、'.join(row['titles']) or '无角色'}  {'，'.join(row['notes'])}" for row in rows]
+    show({"rows": rows, "count": len(rows)}, [*lines, f"共{len(rows)}个用户"], as_json)
+
+
+@user.command("show", help="一个用户的角色、第二因素和状态")
+@_CONFIG
+@_NAME
+@_JSON
+@click.pass_obj
+def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
+    with _desk(outside, config, as_json) as desk:
+        account = desk.people.load(name)
+        if account is None:
+            raise NotAllowed("SEC-NAME", f"没有用户{name}")
+        row = _row(desk, account)
+    granted = [f"  {desk.roles.title(role)}（{role}），授予于{_day(at)}" for role, at in account.roles.items()]
+    lines = [f"用户{name}", *granted, f"  证书：{row['certificate'] or '无'}", *(f"  {one}" for one in row["notes"])]
+    show(row, lines, as_json)
+
+
+@user.command(help="授予角色")
+@_CONFIG
+@_NAME
+@_ROLE
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def grant(
+    outside: Outside, config: str, name: str, role: Role, reason: str, as_json: bool, credentials: Credentials
+) -> None:
+    with _desk(outside, config, as_json) as desk:
+        desk.people.grant(_administrator(desk, credentials), name, role, reason)
+        title = desk.roles.title(role)
+    show({"ok": True}, [f"已授予{name}：{title}"], as_json)
+
+
+@user.command(help="收回角色")
+@_CONFIG
+@_NAME
+@_ROLE
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def revoke(
+    outside: Outside, config: str, name: str, role: Role, reason: str, as_json: bool, credentials: Credentials
+) -> None:
+    with _desk(outside, config, as_json) as desk:
+        desk.people.revoke(_administrator(desk, credentials), name, role, reason)
+        title = desk.roles.title(role)
+    show({"ok": True}, [f"已收回{name}的角色：{title}"], as_json)
+
+
+@user.command(help="锁定用户，直到解锁")
+@_CONFIG
+@_NAME
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def lock(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
+    with _desk(outside, config, as_json) as desk:
+        desk.people.lock(_administrator(desk, credentials), name, reason)
+    show({"ok": True}, [f"已锁定{name}"], as_json)
+
+
+@user.command(help="解锁用户，包括因多次失败而锁定的")
+@_CONFIG
+@_NAME
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def unlock(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
+    with _desk(outside, config, as_json) as desk:
+        desk.people.unlock(_administrator(desk, credentials), name, reason)
+    show({"ok": True}, [f"已解锁{name}"], as_json)
+
+
+@user.command(help="修改本人口令；安全管理员可用--user重设他人的口令（其本人首次使用须修改）")
+@_CONFIG
+@_NAME
+@_NEW
+@acting
+@_JSON
+@click.pass_obj
+def password(
+    outside: Outside, config: str, name: str, new_file: Path | None, as_json: bool, credentials: Credentials
+) -> None:
+    with _desk(outside, config, as_json) as desk:
+        own = credentials.name in ("", name)
+        by = credentials.owner(desk, name).name if own else _administrator(desk, credentials)
+        desk.people.set_password(by, name, _new_password(new_file, name))
+    show({"ok": True}, [f"已修改{name}的口令" if own else f"已重设{name}的口令，本人首次使用须修改"], as_json)
+
+
+@user.command("totp", help="登记本人的动态口令验证器：先取得种子，再用--confirm给出它显示的动态口令")
+@_CONFIG
+@_NAME
+@click.option("--confirm", "code", default="", help="新验证器现在显示的动态口令；从此生效")
+@click.option("--remove", "reason", default="", help="安全管理员撤销遗失的验证器，给出理由")
+@acting
+@_JSON
+@click.pass_obj
+def totp_command(
+    outside: Outside, config: str, name: str, code: str, reason: str, as_json: bool, credentials: Credentials
+) -> None:
+    with _desk(outside, config, as_json) as desk:
+        if reason:
+            desk.people.forget_factor(_administrator(desk, credentials), name, "totp", reason)
+            show({"ok": True}, [f"已撤销{name}的动态口令"], as_json)
+            return
+        credentials.owner(desk, name)
+        if code:
+            desk.people.confirm_totp(name, code)
+            show({"ok": True}, [f"{name}的动态口令已生效"], as_json)
+            return
+        seed = desk.people.begin_totp(name)
+        uri = totp.seed_uri(seed, name, f"两定网关 {desk.config.node.name}")
+    text = totp.seed_text(seed)
+    lines = [f"种子（只显示这一次，请录入验证器）：{text}", uri, "录入后用--confirm给出验证器显示的6位数字，即生效"]
+    show({"ok": True, "seed": text, "uri": uri}, lines, as_json)
+
+
+@user.command(help="登记本人的证书作第二因素：--bind证书，--bind-key它的私钥（只用来签名证明，不保存）")
+@_CONFIG
+@_NAME
+@click.option("--bind", "pem", type=_FILE, help="要登记的证书（PEM）")
+@click.option("--bind-key", "key", type=_FILE, help="其私钥（PEM，权限0600）")
+@click.option("--remove", "reason", default="", help="安全管理员撤销遗失的证书，给出理由")
+@acting
+@_JSON
+@click.pass_obj
+def certificate(
+    outside: Outside, config: str, name: str, pem: Path | None, key: Path | None, reason: str, as_json: bool,
+    credentials: Credentials,
+) -> None:  # fmt: skip
+    with _desk(outside, config, as_json) as desk:
+        if reason:
+            desk.people.forget_factor(_administrator(desk, credentials), name, "certificate", reason)
+            show({"ok": True}, [f"已撤销{name}的证书"], as_json)
+            return
+        if pem is None or key is None:
+            raise NotAllowed("SEC-CERTIFICATE", "须用--bind给出证书，用--bind-key给出其私钥")
+        credentials.owner(desk, name)
+        try:
+            found = desk.people.bind_certificate(name, name, keyed(pem_of(pem), read_private(key)))
+        except ProofError as cause:
+            raise NotAllowed("SEC-CERTIFICATE", str(cause)) from cause
+    show({"ok": True, "certificate": found}, [f"已登记{name}的证书，SHA-256 {found}"], as_json)
+
+
+def _new_password(file: Path | None, name: str) -> str:
+    return password_of(file, f"{name}的新口令：", "--new-password-file")
+
+
+def _row(desk: SecurityDesk, account: Account) -> dict[str, Any]:
+    now_ms, unlocks = desk.people.now_ms(), desk.people.unlocks_ms(account.name)
+    overdue = account.overdue(now_ms, desk.people.policy)
+    notes = [
+        text
+        for holds, text in (
+            (account.locked, "已锁定"),
+            (unlocks > 0, f"失败过多，{_time(unlocks)}前不能登录"),
+            (account.must_change, "须修改初始口令"),
+            (overdue and not account.must_change, "口令已过期"),
+            (not account.second_factor, "没有第二因素"),
+            (account.login_ms == 0, "从未登录"),
+        )
+        if holds
+    ]
+    return {
+        "name": account.name, "roles": list(account.roles), "titles": [desk.roles.title(one) for one in account.roles],
+        "totp": bool(account.seed), "certificate": account.certificate, "locked": account.locked,
+        "locked_until": _time(unlocks) if unlocks else "", "must_change": account.must_change, "overdue": overdue,
+        "login_at": _time(account.login_ms) if account.login_ms else "", "notes": notes,
+    }  # fmt: skip
+
+
+def _time(at_ms: int) -> str:
+    return shanghai(at_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _day(at_ms: int) -> str:
+    return _time(at_ms)[:10]
