@@ -249,6 +249,14 @@ class SecurityStore:
         """Return the names of the triggers there are."""
         return {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
 
+    def damages(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, indexes included, in its own words; at most ten."""
+        try:
+            found = [str(row[0]) for row in self.connection.execute("PRAGMA integrity_check(10)")]
+        except sqlite3.Error as cause:
+            return [sqlite_words(cause)]
+        return [] if found == ["ok"] else found
+
     def checkpoints(self, newest: int = -1) -> list[Checkpoint]:
         """Return the signed checkpoints, oldest first; newest: only so many."""
         query = f"SELECT {_CHECKPOINT} FROM checkpoint ORDER BY entries DESC LIMIT ?"
