@@ -210,6 +210,18 @@ def test_a_first_password_and_an_old_one_are_changed_before_anything_else(town: 
         town.person(desk, "wang")
 
 
+def test_a_session_of_one_factor_looks_and_does_nothing(town: Town, desk: SecurityDesk) -> None:
+    looking = desk.authenticate("wang", town.passwords["wang"], factors="one")
+    desk.allow(looking, "books.view")
+    with refused("SEC-SECOND-FACTOR"):
+        desk.allow(looking, "books.run")
+    with refused("SEC-SECOND-FACTOR"):
+        desk.approvals.propose(looking, KIND, SUBJECT, CONTENT, "r")
+    one = desk.approvals.propose(town.person(desk, "wang"), KIND, SUBJECT, CONTENT, "r")
+    with refused("SEC-SECOND-FACTOR"):
+        desk.approvals.approve(desk.authenticate("li", town.passwords["li"], factors="one"), one.id)
+
+
 def test_what_somebody_may_is_asked_and_noted(town: Town, desk: SecurityDesk) -> None:
     wang = town.person(desk, "wang")
     desk.allow(wang, "books.run")
