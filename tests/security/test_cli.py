@@ -226,6 +226,18 @@ def test_refusing_needs_a_reason_and_ends_the_proposal(staffed: tuple[Room, Town
     assert "由提出的一方执行" in done  # a kind nobody registered
 
 
+def test_several_are_approved_in_one_go_and_one_that_may_not_be_hinders_no_other(staffed: tuple[Room, Town]) -> None:
+    room, town = staffed
+    wang, li = options(room, town, "wang"), options(room, town, "li")
+    numbers = [str(propose(room, wang, f"case:{number}")) for number in range(3)]
+    room.security("approvals", "withdraw", numbers[1], *wang)
+    told = room.security("approvals", "approve", *numbers, "--json", *li, code=1)
+    assert [row["ok"] for row in json.loads(told.stdout)["rows"]] == [True, False, True]
+    assert "SEC-VOID" in told.stderr
+    room.security("approvals", "approve", *numbers, "--content", "ab" * 32, *li, code=2)
+    assert room.told("approvals", "list", "--state", "APPROVED")["count"] == 2
+
+
 def test_the_report_tells_unused_and_excessive_rights(staffed: tuple[Room, Town]) -> None:
     room, town = staffed
     zhao, wang = (options(room, town, name) for name in ("zhao", "wang"))
