@@ -165,12 +165,11 @@ class Serving:
         return File(number, f"{supply.transaction}_{_plain(name)}.zip", len(lines), packed.getvalue())
 
     def _pages(self, infno: str, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        number, size = _whole(data.get("page_num")), _whole(data.get("page_size"))
-        names = _accepted(spec)
-        wanted = {name: _text(data, name) for name in data if name not in _OF_QUERY and data[name] not in (None, "")}
-        if number is None or size is None or size > PAGE_MAX or not all(name in names for name in wanted):
+        place, names = place_of(data), _accepted(spec)
+        wanted = wanted_of(data)
+        if place is None or not all(name in names for name in wanted):
             return None
-        since, day = _text(data, "updt_time")[:10], _text(data, "query_date")[:10]
+        (number, size), (since, day) = place, moments_of(data)
         first = spec.key[0]
         prefix = wanted[first] + KEY_JOIN if first in wanted else ""
         rows = []
@@ -178,20 +177,9 @@ class Serving:
             if seen >= SCAN_MAX:
                 return None
             row = {name: _value(names, record, cells, name) for name in self.fields[infno]}
-            if _meets(row, wanted, since, day):
+            if meets(row, wanted, since, day):
                 rows.append(row)
-        page = rows[(number - 1) * size : number * size]
-        return {
-            "data": page,
-            "pageNum": number,
-            "pageSize": size,
-            "size": len(page),
-            "startRow": (number - 1) * size + 1 if page else 0,
-            "pages": -(-len(rows) // size),
-            "recordCounts": len(rows),
-            "firstPage": number == 1,
-            "lastPage": number * size >= len(rows),
-        }
+        return page_of(rows, number, size)
 
     def _dictionary(self, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
         kind, parent, flag = _text(data, "type"), _text(data, "parent_value"), _text(data, "Vali_Flag")
@@ -306,7 +294,40 @@ def _cell(names: Names, record: Kept, cells: Mapping[str, str], title: str) -> s
     return found.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
-def _meets(row: Mapping[str, str], wanted: Mapping[str, str], since: str, day: str) -> bool:
+def place_of(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return (page_num, page_size) of a paged query; None when it asks for none, or for too much."""
+    number, size = _whole(data.get("page_num")), _whole(data.get("page_size"))
+    return None if number is None or size is None or size > PAGE_MAX else (number, size)
+
+
+def wanted_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a query says of the records themselves."""
+    return {name: _text(data, name) for name in data if name not in _OF_QUERY and data[name] not in (None, "")}
+
+
+def moments_of(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return ("changed since", "in force on"), days or ''."""
+    return _text(data, "updt_time")[:10], _text(data, "query_date")[:10]
+
+
+def page_of(rows: Sequence[Mapping[str, str]], number: int, size: int) -> dict[str, Any]:
+    """Return one page as it is seen on the wire."""
+    page = rows[(number - 1) * size : number * size]
+    return {
+        "data": page,
+        "pageNum": number,
+        "pageSize": size,
+        "size": len(page),
+        "startRow": (number - 1) * size + 1 if page else 0,
+        "pages": -(-len(rows) // size),
+        "recordCounts": len(rows),
+        "firstPage": number == 1,
+        "lastPage": number * size >= len(rows),
+    }
+
+
+def meets(row: Mapping[str, str], wanted: Mapping[str, str], since: str, day: str) -> bool:
+    """Say whether a row is one of those a query means."""
     for name, value in wanted.items():
         if name.endswith("_name"):
             if value not in row.get(name, ""):
