@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from gateway.app.cli_books_day import day_command, hand_in_command, status_command
 from gateway.app.say import USAGE, end
 from gateway.core.dates import is_date
 from gateway.core.ledgers import NAMES
@@ -12,6 +13,10 @@ from gateway.core.ledgers import NAMES
 @click.group(help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
 def books() -> None:
     """`liangding books`."""
+
+
+for _command in (day_command, hand_in_command, status_command):
+    books.add_command(_command)
 
 
 @books.command("files", help="核对几份账目文件：--ledger INST=a.csv GW=b.csv AGY=c.csv ……，不需要数据库")

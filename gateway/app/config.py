@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.app.config_books import BooksConfig
 from gateway.core.oswords import words_of
 
 
@@ -175,6 +176,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     codes: CodesConfig = CodesConfig()
     lists: ListsConfig = ListsConfig()
     security: SecurityConfig = SecurityConfig()
+    books: BooksConfig = BooksConfig()
     duties: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from books_town import BooksTown
 from codes_town import CodesTown
 from transport_town import Town
 
@@ -31,5 +32,13 @@ async def town(reactor: Any, tmp_path: Path) -> AsyncIterator[Town]:
 @pytest_twisted.async_yield_fixture
 async def codes_town(reactor: Any, tmp_path: Path) -> AsyncIterator[CodesTown]:
     made = CodesTown(reactor, tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def books_town(reactor: Any, tmp_path: Path) -> AsyncIterator[BooksTown]:
+    made = BooksTown(reactor, tmp_path)
+    await made.open()
     yield made
     await made.close()
