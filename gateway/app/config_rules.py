@@ -9,6 +9,7 @@ from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
 from gateway.app.config_books import books_meaning
 from gateway.app.config_codes import codes_meaning
 from gateway.app.config_lists import lists_meaning
+from gateway.app.config_province import province_meaning
 from gateway.app.config_security import security_meaning
 from gateway.app.duties_config import duties_problems
 
@@ -32,6 +33,7 @@ def meaning(config: Config) -> Iterator[str]:
     yield from lists_meaning(config)
     yield from security_meaning(config)
     yield from books_meaning(config.books)
+    yield from province_meaning(config, _files)
     yield from duties_problems(config.duties)
 
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_twisted
 from books_town import BooksTown
 from codes_town import CodesTown
+from province_town import ProvinceTown
 from transport_town import Town
 
 
@@ -40,5 +41,12 @@ async def codes_town(reactor: Any, tmp_path: Path) -> AsyncIterator[CodesTown]:
 async def books_town(reactor: Any, tmp_path: Path) -> AsyncIterator[BooksTown]:
     made = BooksTown(reactor, tmp_path)
     await made.open()
+    yield made
+    await made.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def province_town(reactor: Any, tmp_path: Path) -> AsyncIterator[ProvinceTown]:
+    made = ProvinceTown(reactor, tmp_path)
     yield made
     await made.close()
