@@ -20,6 +20,7 @@ from adapters.store.sqlite_journal import NewerStore, migrate
 
 ROWS_MAX = 2_000
 EVERYWHERE = "*"
+VANISHED = "vanished"  # receipt of an action that was planned for a difference the next run did not find
 LIVE = ("OPEN", "WAIT", "CARRIED")  # what still concerns somebody
 _INPUT = "id, ledger, scope, biz_date, source, sm3, rows, complete, sums, path, who, at_ms"
 _NEWEST = (  # the newest of each ledger and scope
@@ -29,6 +30,15 @@ _NEWEST = (  # the newest of each ledger and scope
 DIFF = (
     'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
     "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
+)
+# A case opens again when its difference came back, or when what was decided was in vain: it came to its end, and
+# whoever looked at the other side afterwards found the difference still there.
+_CASE = (
+    "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
+    "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
+    "changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED' OR (recon_case.state = 'DECIDED' AND "
+    "coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < ? FROM action WHERE action.diff_id = "
+    "recon_case.diff_id AND kind = 'REVERSE' ORDER BY attempt DESC LIMIT 1), 0))"
 )
 # What people or an outcome have settled stays so while what was found is still the same.
 _UPSERT = (
@@ -250,10 +260,17 @@ class BooksStore:
         if state != "OPEN":
             return
         before = self.connection.execute(
-            "SELECT attempt, state, changed_ms FROM action WHERE diff_id = ? AND kind = ? "
+            "SELECT attempt, state, changed_ms, receipt FROM action WHERE diff_id = ? AND kind = ? "
             "ORDER BY attempt DESC LIMIT 1",
             (diff.diff_id, one.kind),
         ).fetchone()
+        if before is not None and before[3] == VANISHED:  # it was planned, never sent, and is back
+            self.connection.execute(
+                "UPDATE action SET state = 'PLANNED', receipt = '', changed_ms = ? WHERE diff_id = ? AND kind = ? "
+                "AND attempt = ? AND state = 'FAILED'",
+                (at_ms, diff.diff_id, one.kind, before[0]),
+            )
+            return
         attempt, in_vain = 1, False
         if one.kind and before is not None:
             attempt, in_vain = before[0] + 1, before[1] in ("DONE", "FAILED") and before[2] < one.seen_ms
@@ -266,12 +283,8 @@ class BooksStore:
                 (one.action_ids[attempt - 1], diff.diff_id, one.kind, attempt, one.party, one.content, at_ms, at_ms),
             )
         elif not one.kind or in_vain:
-            self.connection.execute(
-                "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) "
-                "VALUES (?,?,'OPEN',?,?,?) ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', "
-                "mode = excluded.mode, changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED'",
-                (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms),
-            )
+            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, one.seen_ms)
+            self.connection.execute(_CASE, values)
 
     def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[Day]) -> None:
         """End a run: what it no longer found has vanished; then the last row. Raises sqlite3.Error."""
@@ -307,9 +320,9 @@ class BooksStore:
                     (run.at_ms, diff_id),
                 )
                 connection.execute(
-                    "UPDATE action SET state = 'FAILED', receipt = 'vanished', changed_ms = ? "
+                    "UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? "
                     "WHERE diff_id = ? AND state = 'PLANNED'",
-                    (run.at_ms, diff_id),
+                    (VANISHED, run.at_ms, diff_id),
                 )
             return len(gone)
 

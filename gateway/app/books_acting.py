@@ -5,7 +5,7 @@ asked by; what is found SENT is looked up there first (specification §6.4). Fee
 fetch it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 import attrs
@@ -24,8 +24,8 @@ _TRIED_AGAIN: frozenset[Told] = frozenset({"under_way", "busy"})
 class Elsewhere(Protocol):
     """What carries out the actions towards the province."""
 
-    def __call__(self, action: Action) -> Awaitable[str]:
-        """Return DONE, FAILED, IN_DOUBT or '' (try again later)."""
+    def carry_out(self, actions: Sequence[Action]) -> Awaitable[list[str]]:
+        """Do them; return the states they came to."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -44,8 +44,10 @@ class Acting:
         """Do what is planned or interrupted; return how many came to which state. '': of every date."""
         found = await self._actions(("SENT", "IN_DOUBT", "PLANNED"), biz_date)
         counts: dict[str, int] = {}
-        for action in found:
-            state = await self._one(action)
+        afar = [one for one in found if one.party in ("PROV", "INS")]
+        states = await self.elsewhere.carry_out(afar) if self.elsewhere is not None else [one.state for one in afar]
+        states += [await self._one(one) for one in found if one.party not in ("PROV", "INS")]
+        for state in states:
             counts[state] = counts.get(state, 0) + 1
         return counts
 
@@ -54,15 +56,12 @@ class Acting:
             return "waiting"  # the institution fetches it
         if action.kind == "REVERSE" and action.party == "AGY":
             return await self._reverse(action)
-        if self.elsewhere is not None and action.party in ("PROV", "INS"):
-            state = await self.elsewhere(action)
-            return state or action.state
         return action.state
 
     async def _reverse(self, action: Action) -> str:
         diff, receipt = action.diff, action.receipt
         if not diff.msgid or not diff.fixmedins_code:
-            return await self._end(action, "FAILED", "no_msgid")
+            return await self.give_up(action, "no_msgid")
         if action.state == "PLANNED":
             receipt = self.msgid(diff.fixmedins_code)
             if not await self._move(action, "PLANNED", "SENT", receipt):
@@ -72,8 +71,9 @@ class Acting:
         if told in _TRIED_AGAIN:
             return "SENT"
         if told == "done":
-            return await self._end(action, "DONE", receipt)
-        return await self._end(action, "FAILED", f"{receipt} {told}")
+            await self._move(action, action.state, "DONE", receipt)
+            return "DONE"
+        return await self.give_up(action, f"{receipt} {told}")
 
     async def _told(self, institution: str, omsgid: str, msgid: str) -> Told:
         """Order the reversal; one that takes long is asked for at the next occasion."""
@@ -90,14 +90,13 @@ class Acting:
         except TimeoutError:
             return "under_way"
 
-    async def _end(self, action: Action, state: str, receipt: str) -> str:
+    async def give_up(self, action: Action, receipt: str) -> str:
         """An action that failed is a person's business from now on."""
-        await self._move(action, action.state, state, receipt)
-        if state == "FAILED":
-            self.watch.alarm("books_action_failed", action.diff.fixmedins_code, action.diff.msgid)
-            now_ms, until = self._now_ms(), escalates_ms(action.diff.biz_date)
-            await self.db(lambda cases: cases.give_to_people(action.diff.diff_id, until, now_ms))
-        return state
+        await self._move(action, action.state, "FAILED", receipt)
+        self.watch.alarm("books_action_failed", action.diff.fixmedins_code, action.diff.msgid)
+        now_ms, until = self._now_ms(), escalates_ms(action.diff.biz_date)
+        await self.db(lambda cases: cases.give_to_people(action.diff.diff_id, until, now_ms))
+        return "FAILED"
 
     async def _actions(self, states: tuple[str, ...], biz_date: str) -> list[Action]:
         found = await self.db(lambda cases: cases.actions(states, biz_date))

@@ -18,7 +18,7 @@ from adapters.store.journal_reader import NotAJournal
 from gateway.app.books_derive import derive
 from gateway.app.books_extract import extract
 from gateway.app.books_run import run
-from gateway.app.books_tasks import DeriveTask, RunTask, Task
+from gateway.app.books_tasks import Reconcile, Reconciled, Task
 from gateway.app.codes_import_child import NICE, die_with_parent
 
 
@@ -26,14 +26,13 @@ def step(name: str, task: bytes) -> object:
     """Do one step; return what it told."""
     if name == "extract":
         return extract(msgspec.json.decode(task, type=Task))
-    if name == "derive":
-        found = msgspec.json.decode(task, type=DeriveTask)
-        return derive(found.task, found.answers)
-    return run(msgspec.json.decode(task, type=RunTask))
+    asked = msgspec.json.decode(task, type=Reconcile)
+    derived = None if asked.derive is None else derive(asked.derive.task, asked.derive.answers)
+    return Reconciled(derived=derived, ran=run(asked.run))
 
 
 def main(arguments: list[str]) -> None:
-    """arguments: step (extract, derive, run), the file of its task."""
+    """arguments: step (extract, reconcile), the file of its task."""
     os.nice(NICE)
     threading.Thread(target=die_with_parent, daemon=True).start()
     name, file = arguments

@@ -9,7 +9,7 @@ from pathlib import Path
 from adapters.files import parcel
 from adapters.store.books import BooksStore, Input
 from gateway.app.books_extract import lines_of
-from gateway.app.books_place import SCRIPTS, keep, write_rows
+from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_tasks import PACKED_MAX, Derive, Derived, Task
 from gateway.books.agency import COLUMNS, Cells, agency_rows
 from gateway.core.statement import Differing, read_result

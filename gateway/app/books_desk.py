@@ -22,15 +22,28 @@ from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
-from gateway.app.books_acting import Acting, Elsewhere
+from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_province import Provincial
 from gateway.app.books_schedule import Schedule
-from gateway.app.books_tasks import Asked, Derive, Derived, DeriveTask, Extracted, Group, Ran, RunTask, Task
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_tasks import (
+    Asked,
+    Derive,
+    DeriveTask,
+    Extracted,
+    Group,
+    Ran,
+    Reconcile,
+    Reconciled,
+    RunTask,
+    Task,
+)
 from gateway.app.children import Child, run_module
 from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
 from gateway.app.config import Config
 from gateway.core.ports import Clock, Watch
+from gateway.core.province import ProvincialPort, Role
 from gateway.exchange.door import Institution, Link
 from gateway.exchange.errands import Errands, FileExchange
 from gateway.exchange.ordered import Ordered
@@ -39,7 +52,7 @@ T = TypeVar("T")
 KIND = "day"
 AGREED = ("AGREED", "AGREED_WITH_CARRY", "FROZEN")
 LOOK_S = 0.05  # how soon the end of a child is seen
-_STEPS = {"extract": "读取网关日志", "derive": "整理经办账目", "run": "比对各方账目"}
+_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目"}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +68,7 @@ class BooksDesk:
     """Everything a node needs to run the books.
 
     files: link name -> its way of files; crowded: link name -> whether somebody waits for a connection; owner: a text
-    that is new at every start; elsewhere: carries out what goes to the province.
+    that is new at every start; province: None where none is configured.
     """
 
     reactor: Any
@@ -69,7 +82,7 @@ class BooksDesk:
     watch: Watch
     owner: str
     report: Callable[[Exception], object]
-    elsewhere: Elsewhere | None = None
+    province: ProvincialPort | None = None
     orders: CodesOrders = attrs.field(init=False)
     open_differences: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
     _store: BooksStore = attrs.field(init=False)
@@ -120,8 +133,17 @@ class BooksDesk:
         (self._data / "books" / day / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
         counts: dict[str, int] = {}
         for number in range(self.config.books.rounds):
-            asked_ms, trouble = await self._gathered(work, day, number) if role == "care" else ({}, [])
-            ran = await self._run(work, day, role, asked_ms)
+            found: DeriveTask | None = None
+            asked_ms: dict[str, int] = {}
+            trouble: list[str] = []
+            if role == "care":
+                found, asked_ms = await self._gathered(work, day, number)
+                trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
+            if self.province is not None:
+                await work.tell("读取省平台对账单")
+                asked_ms["*"] = self.orders.now_ms()
+                trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
+            ran = await self._reconciled(work, day, role, found, asked_ms, trouble)
             await work.tell("执行动作")
             counts = await self._acting(day).carry_out(day)
             self.open_differences = await self._db(lambda store: store.open_counts())
@@ -134,6 +156,12 @@ class BooksDesk:
     def _data(self) -> Path:
         return self.config.path(self.config.node.data_dir)
 
+    def _provincial(self, port: ProvincialPort, day: str) -> Provincial:
+        return Provincial(
+            port=port, roles=self.config.province.roles, data=self._data, db=self._db, now_ms=self.orders.now_ms,
+            give_up=lambda action, receipt: self._acting(day).give_up(action, receipt),
+        )  # fmt: skip
+
     def _acting(self, day: str) -> Acting:
         return Acting(
             ordered=self.ordered,
@@ -142,7 +170,7 @@ class BooksDesk:
             msgid=self.errands.msgid,
             watch=self.watch,
             wait_s=self.config.books.reverse_wait_s,
-            elsewhere=self.elsewhere,
+            elsewhere=None if self.province is None else self._provincial(self.province, day),
         )
 
     async def _told(
@@ -158,19 +186,13 @@ class BooksDesk:
 
     # --- gathering ------------------------------------------------------------------------------------
 
-    async def _gathered(self, work: Work, day: str, number: int) -> tuple[dict[str, int], list[str]]:
-        """Make the day's ledgers; return when each institution's agency was asked, and what could not be had."""
+    async def _gathered(self, work: Work, day: str, number: int) -> tuple[DeriveTask, dict[str, int]]:
+        """Read the journal and ask every agency; return the answers, and when each was asked."""
         task = self._task(work.order, day, number)
-        extracted = await self._child(work, "extract", task, Extracted)
+        extracted = await self._child(work, "extract", task, day, Extracted)
         await work.tell("与经办对账（3201、3202）", 0, len(extracted.institutions))
-        asked_ms = {code: work.desk.now_ms() for code in extracted.institutions}
-        answers = await self._asked(work, task, extracted.institutions)
-        derived = await self._child(work, "derive", DeriveTask(task=task, answers=answers), Derived)
-        trouble = [f"{one.institution}：{one.why}" for one in answers if one.why]
-        trouble += [f"{code}：对账结果文件有不合格的行，整份不采用，须重新获取" for code in derived.bad]
-        for code in derived.bad:
-            self.watch.alarm("books_result_bad", code, "")
-        return asked_ms, trouble
+        asked_ms = {code: self.orders.now_ms() for code in extracted.institutions}
+        return DeriveTask(task=task, answers=await self._asked(work, task, extracted.institutions)), asked_ms
 
     def _task(self, order: WorkOrder, day: str, number: int) -> Task:
         tables = {code: one.link.region for code, one in self.institutions.items()}
@@ -214,17 +236,22 @@ class BooksDesk:
 
     # --- children -------------------------------------------------------------------------------------
 
-    async def _run(self, work: Work, day: str, role: str, asked_ms: dict[str, int]) -> Ran:
-        task = RunTask(
+    async def _reconciled(
+        self, work: Work, day: str, role: str, found: DeriveTask | None, asked_ms: dict[str, int], trouble: list[str]
+    ) -> Ran:
+        run = RunTask(
             store=str(self.config.room("books")), data=str(self._data), date=day, role=role,
             now_ms=self.orders.now_ms(), institutions=sorted(self.institutions), asked_ms=asked_ms,
-            province=self.elsewhere is not None,
+            province=self.province is not None and role in self.config.province.roles,
         )  # fmt: skip
-        return await self._child(work, "run", task, Ran)
+        done = await self._child(work, "reconcile", Reconcile(run=run, derive=found), day, Reconciled)
+        for code in done.derived.bad if done.derived is not None else ():
+            self.watch.alarm("books_result_bad", code, "")
+            trouble.append(f"{code}：对账结果文件有不合格的行，整份不采用，须重新获取")
+        return done.ran
 
-    async def _child(self, work: Work, step: str, task: Task | DeriveTask | RunTask, kind: type[T]) -> T:
+    async def _child(self, work: Work, step: str, task: Task | Reconcile, day: str, kind: type[T]) -> T:
         """Do one step in a child. Raises GaveUp with what went wrong; Stopped when the node stops meanwhile."""
-        day = task.task.date if isinstance(task, DeriveTask) else task.date
         file = self._data / "books" / day / "work" / f"{step}.json"
         text = msgspec.json.encode(task)
         await self._db(lambda _: file.write_bytes(text))
@@ -246,3 +273,7 @@ class BooksDesk:
         if not told.ok:
             raise GaveUp(told.message)
         return msgspec.json.decode(told.told, type=kind)
+
+
+def _role(text: str) -> Role:
+    return "insured" if text == "insured" else "care"

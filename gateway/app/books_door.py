@@ -23,7 +23,7 @@ from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
 from adapters.transport.server import HttpRequest
 from gateway.app.books_handin import WrongMarker, hand_in, marker_of
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
 from gateway.app.lists_room import Runner
 from gateway.core.answers import refusal

@@ -16,7 +16,7 @@ import msgspec
 from adapters.files import parcel
 from adapters.store.books import EVERYWHERE, BooksStore, Input
 from adapters.store.journal_reader import JournalReader, reading
-from gateway.app.books_place import SCRIPTS, keep, write_rows
+from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_tasks import Extracted, Group, Task
 from gateway.books.agency import Ours, counted, text_of, uploaded
 from gateway.books.journal import COLUMNS, day_of_row, is_refund, ledger_row

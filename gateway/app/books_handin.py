@@ -16,7 +16,7 @@ import attrs
 
 from adapters.ledgers.source import LedgerRefused, count, rewrite
 from adapters.store.books import EVERYWHERE, BooksStore, Input
-from gateway.app.books_place import SCRIPTS, keep
+from gateway.app.books_shelf import SCRIPTS, keep
 from gateway.app.books_snapshot import read_rows
 from gateway.app.config import Config
 from gateway.core.faults import Fault

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Day, Diff, Planned, Run, locked
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import Snapshot, put_together, snapshot
 from gateway.app.books_tasks import Ran, RunTask
 from gateway.app.books_work import reconciled
@@ -104,26 +104,26 @@ def _planned(task: RunTask, line: Line) -> list[Planned]:
 
 
 def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
-    """The plans of a kept difference: those of its line, but no new case."""
+    """The plans of a kept difference: those of its line. A case that waits, or was closed by people, stays."""
     line = Line(
         key="", setl_id=diff.setl_id, msgid=diff.msgid, fixmedins_code=diff.fixmedins_code, leg=diff.leg,
         name=diff.name, row=diff.row, mode=diff.mode, action=diff.action, prevails=diff.prevails,
         biz_date=diff.biz_date, agreed=diff.agreed, component=diff.component, left=diff.left_fen, right=diff.right_fen,
     )  # fmt: skip
-    return [one for one in _plans(task, line, diff.diff_id) if one.kind]
+    return _plans(task, line, diff.diff_id)
 
 
 def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
     plan = plan_of(line)
     until = escalates_ms(task.date)
     found = []
+    looked = task.asked_ms.get(line.fixmedins_code if line.leg == "L1" else CITY, 0)
     if plan.kind:
         content = {
             "leg": line.leg, "class": line.name, "row": line.row, "setl_id": line.setl_id, "msgid": line.msgid,
             "fixmedins_code": line.fixmedins_code, "component": line.component, "left_fen": line.left,
             "right_fen": line.right, "prevails": line.prevails,
         }  # fmt: skip
-        looked = task.asked_ms.get(line.fixmedins_code if line.leg == "L1" else CITY, 0)
         found.append(
             Planned(
                 kind=plan.kind, party=plan.party, content=json.dumps(content, ensure_ascii=False, sort_keys=True),
@@ -132,7 +132,7 @@ def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
             )
         )  # fmt: skip
     if plan.mode:
-        found.append(Planned(mode=plan.mode, until_ms=until))
+        found.append(Planned(mode=plan.mode, until_ms=until, seen_ms=looked))
     return found
 
 

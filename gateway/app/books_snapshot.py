@@ -12,14 +12,14 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Input
-from gateway.app.books_place import write_rows
+from gateway.app.books_shelf import write_rows
 from gateway.books.scope import CARE
 from gateway.core.dates import day_start_ms
 from gateway.core.ledgers import AGY, COLUMNS, GW, INS, INST, NAMES, PROV
 
 INSURED_SCOPE = "insured"  # of the province's statement for the other role
 GRACE_MS = 30 * 60_000  # after midnight a business day is still open (§4.3)
-_LEDGERS: Mapping[str, Sequence[int]] = {"care": (INST, GW, AGY, PROV, INS), "insured": (PROV, INS)}
+_LEDGERS: Mapping[str, Sequence[int]] = {"care": (INST, GW, AGY, PROV, INS), "insured": (AGY, PROV, INS)}
 _BACK = (INST, AGY)  # ledgers that come day by day, so that what a refund cancels lies in another file
 
 Cells = dict[str, str]
@@ -59,7 +59,7 @@ def snapshot(store: BooksStore, role: str, biz_date: str, institutions: Sequence
         if now_ms >= day_start_ms(day + timedelta(days=1)) + GRACE_MS:
             later.add((GW, code))
         later |= {(ledger, code) for ledger in (PROV, INS) if any(one.ledger == NAMES[ledger] for one in after)}
-    others = {NAMES.index(one.ledger) for one in here if one.ledger in ("PROV", "INS")}
+    others = {NAMES.index(one.ledger) for one in here if one.scope == INSURED_SCOPE or one.ledger in ("PROV", "INS")}
     used = (*here, *(one for one in (*before, *after) if one.ledger != "GW"))
     given = frozenset({INST, GW, AGY} | others) if role == CARE else frozenset(others)
     return Snapshot(
@@ -70,10 +70,14 @@ def snapshot(store: BooksStore, role: str, biz_date: str, institutions: Sequence
     )  # fmt: skip
 
 
+def scope_of(role: str) -> str:
+    """Return the scope of a city-wide ledger for a role: a province has one statement for each."""
+    return EVERYWHERE if role == CARE else INSURED_SCOPE
+
+
 def _of_role(inputs: list[Input], role: str) -> list[Input]:
     names = {NAMES[ledger] for ledger in _LEDGERS[role]}
-    other = EVERYWHERE if role != CARE else INSURED_SCOPE
-    return [one for one in inputs if one.ledger in names and not (one.ledger == "PROV" and one.scope == other)]
+    return [one for one in inputs if one.ledger in names and (one.scope == INSURED_SCOPE) == (role != CARE)]
 
 
 def _run_id(role: str, biz_date: str, codes: Sequence[str], used: Sequence[Input], later: set[tuple[int, str]]) -> str:

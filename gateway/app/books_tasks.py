@@ -116,3 +116,15 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     keys: int
     summary: dict[str, object]
     days: dict[str, str]
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
+    """Step `reconcile`. derive: None where nobody's agency was asked."""
+
+    run: RunTask
+    derive: DeriveTask | None = None
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    ran: Ran
+    derived: Derived | None = None

@@ -10,7 +10,8 @@ from adapters.store.books import BooksStore, OtherBooks
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore
 from gateway.app.books_handin import MARKED, WrongMarker, hand_in, marker_beside, marker_of
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_snapshot import scope_of
 from gateway.app.codes_say import explained, operator_of
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
@@ -36,6 +37,7 @@ SHOWN = 20
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--date", "day", required=True, help="账目日期，yyyy-MM-dd")
 @click.option("--ledger", default="INST", type=click.Choice(["INST", "AGY", "PROV", "INS"]), help="哪一方的账")
+@click.option("--role", type=click.Choice(["care", "insured"]), default="care", help="全市一份的账是哪一角色的")
 @click.option("--rows", type=int, help="日终标志：行数；没有日终标志的文件只作不完整的账")
 @click.option("--medfee", help="日终标志：医疗费总额合计（元）")
 @click.option("--fund", help="日终标志：基金支付总额合计（元）")
@@ -44,7 +46,7 @@ SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 @click.pass_obj
 def hand_in_command(
-    outside: Outside, config: str, institution: str, file: Path, day: str, ledger: str, rows: int | None,
+    outside: Outside, config: str, institution: str, file: Path, day: str, ledger: str, role: str, rows: int | None,
     medfee: str | None, fund: str | None, totals: tuple[str, ...], operator: str, as_json: bool,
 ) -> None:  # fmt: skip
     settings = load(config, as_json)
@@ -59,11 +61,12 @@ def hand_in_command(
         if name not in MARKED:
             end(USAGE, f"--total应为NAME=元，不认识：{one}", as_json=as_json)
         given[name] = text
+    scope = scope_of(role) if institution == EVERYWHERE else institution
     who, now_ms = operator or operator_of(), int(outside.now() * 1000)
     with explained(as_json):
         try:
             marker = marker_of(given or marker_beside(file))
-            found = hand_in(settings, NAMES.index(ledger), institution, day, file, marker, who, now_ms)
+            found = hand_in(settings, NAMES.index(ledger), scope, day, file, marker, who, now_ms)
         except WrongMarker as cause:
             end(USAGE, str(cause), as_json=as_json)
         except OtherBooks as cause:

@@ -160,7 +160,10 @@ class Node:
         self._books = BooksRoom(
             reactor=self.reactor, clock=self.clock, config=config, room=self.room, pools=self._pools,
             errands=codes.desk.errands, watch=watch, owner=self.new_id(), metrics=self.metrics, log=log,
+            entropy=self.entropy,
         )  # fmt: skip
+        if self._books.tls is not None:
+            self._tls["province"] = self._books.tls
         self._watch_readings()
         gc.collect()
         gc.freeze()
@@ -375,7 +378,7 @@ class Node:
         for factory in self._factories:
             await factory.drain()
         await self._codes.desk.stop()
-        await self._books.desk.stop()
+        await self._books.stop()
         self._rounds.stop()
         self._codes.watcher.stop()
         idle: Deferred[None] = Deferred()

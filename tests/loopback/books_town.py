@@ -3,13 +3,13 @@ stores, the commands as people give them.
 """
 
 import csv
+import http.client
 import json
 import random  # noqa: TID251  # chance of a test
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from real_processes import fetch
 from tills import PERSONS, Payment, Till, import_mappings, prepared
 from town import HOSPITAL, PHARMACY, Town
 
+from adapters.store.books import BooksStore
+from adapters.store.books_cases import Action, BooksCases
+from gateway.app.books_shelf import SCRIPTS
 from gateway.core.dates import day_of
 from gateway.core.ledgers import COMPONENTS
 from simulators.faults import Fault
@@ -176,5 +179,30 @@ class BooksTown:
         """The msgids of what stands on the platform's books."""
         return {row.msgid for row in self.platform.books.settlements.values() if not row.reversed}
 
-    def alone(self, bill: Payment, true: Callable[[Payment], bool] = bool) -> str:
-        return bill.tries[-1].msgid if true(bill) else ""
+    async def until_quiet(self) -> None:
+        """Wait until the gateway has ended every doubt."""
+        quiet = lambda: not self.town.metric("liangding_in_doubt") and not self.town.metric("liangding_saf_depth")  # noqa: E731
+        await deferToThread(self.town.wait_until, quiet, 30.0)
+
+    def actions(self) -> list[Action]:
+        store = BooksStore.open(self.folder / "node" / "liangding-books.sqlite", SCRIPTS)
+        found = BooksCases(store.connection).actions(("PLANNED", "SENT", "IN_DOUBT", "DONE", "FAILED"))
+        store.close()
+        return found
+
+    async def post(
+        self, institution: str, marker: dict[str, str], code: str = "", body: bytes | None = None
+    ) -> tuple[int, Any]:
+        """Hand a day's file in over HTTP."""
+        content = self.file(institution)[0].read_bytes() if body is None else body
+        query = f"rows={marker['rows']}&medfee_sumamt={marker['medfee']}"
+        path = f"/api/v1/books/{code or institution}/{self.today}?{query}"
+
+        def work() -> tuple[int, Any]:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.town.port, timeout=30)) as wire:
+                wire.request("POST", path, content, {"Content-Type": "text/csv"})
+                answer = wire.getresponse()
+                return answer.status, json.loads(answer.read())
+
+        found: tuple[int, Any] = await deferToThread(work)
+        return found

@@ -3,42 +3,105 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
+
 import pytest_twisted
 from books_town import BooksTown, Once
 from town import HOSPITAL, PHARMACY
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.task import deferLater
 
 from simulators.faults import Fault
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_day_agrees_and_running_it_again_writes_nothing(books_town: BooksTown) -> None:
-    bills = await books_town.bills(8)
+    bills = await books_town.bills(6)
     assert all(answer.done for answer in await books_town.pay(bills))
     first = await books_town.day(3)
-    assert first["days"]["*"] == "WAIT_INPUT", first
-    await books_town.hand_in()
+    assert (first["days"]["*"], set(first["classes"])) == ("WAIT_INPUT", {"WITHHELD"}), first
+    _, marker = books_town.file(HOSPITAL)
+    wrong = {**marker, "rows": "99"}
+    status, misfit = await books_town.post(HOSPITAL, wrong)
+    assert (status, misfit.get("complete")) == (200, False), misfit
+    assert "rows：日终标志99" in misfit["misfits"][0]
+    status, taken = await books_town.post(HOSPITAL, marker)
+    assert (status, taken["complete"]) == (200, True)
+    assert (await books_town.post(PHARMACY, marker, code="H51080299999"))[0] == 401
+    broken, complaints = await books_town.post(HOSPITAL, marker, body=b"setl_id,medfee_sumamt\nS1,1e3\n")
+    assert broken == 400 and "LB06" in json.dumps(complaints)
+    await books_town.hand_in(PHARMACY)
     second = await books_town.day(0)
-    assert (second["agreed"], second["keys"], second["days"]["*"]) == (True, 8, "AGREED"), second
-    assert books_town.count("3201") > 0
+    assert (second["agreed"], second["keys"], second["days"]["*"]) == (True, 6, "AGREED"), second
+    asked = books_town.count("3201")
     third = await books_town.day(0)
-    assert third["revision"] == second["revision"], (second, third)
-    status = await books_town.books("status", "--date", books_town.today)
-    assert {one["scope"]: one["state"] for one in status["days"]} == {
-        "*": "AGREED",
-        HOSPITAL: "AGREED",
-        PHARMACY: "AGREED",
-    }
+    assert third["revision"] == second["revision"]
+    assert books_town.count("3201") > asked > 0
+    status_of = await books_town.books("status", "--date", books_town.today)
+    assert {one["scope"]: one["state"] for one in status_of["days"]} == {
+        "*": "AGREED", HOSPITAL: "AGREED", PHARMACY: "AGREED",
+    }  # fmt: skip
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_the_agency_booked_and_we_were_refused_is_reversed_and_the_day_agrees(books_town: BooksTown) -> None:
-    bills = await books_town.bills(4)
+async def test_planted_faults_are_found_undone_and_the_day_agrees(books_town: BooksTown) -> None:
+    """The agency booked what we were told is refused; a reversal was acknowledged and had no effect (S3); the
+    institution booked what nobody else knows."""
+    bills = await books_town.bills(6)
     books_town.platform.faults = Once("2207", Fault(system_error="业务数据不合规"))
-    answers = await books_town.pay(bills)
-    lost = bills[[answer.done for answer in answers].index(False)].tries[-1].msgid
-    assert lost in books_town.standing()
+    answers = await books_town.pay(bills[:3])
+    refused = bills[[answer.done for answer in answers].index(False)].tries[-1].msgid
+    books_town.platform.faults = Weather(Once("2207", Fault(drop="reset")), Once("2601", Fault(without_effect=True)))
+    doubtful = [answer.done for answer in await books_town.pay(bills[3:])]
+    in_vain = bills[3:][doubtful.index(False)].tries[-1].msgid
+    await books_town.until_quiet()
+    assert {refused, in_vain} <= books_town.standing()
+    own = next(iter(books_town.ledgers[HOSPITAL].values()))
+    books_town.ledgers[HOSPITAL]["X1"] = {**own, "setl_id": "X1", "msgid": "X1", "mdtrt_id": "X1", "psn_no": "X1"}
     await books_town.hand_in()
-    told = await books_town.day(0)
-    assert told["days"]["*"] == "AGREED", told
-    assert lost not in books_town.standing()
-    assert (books_town.count("2601"), books_town.count("3202") > 0) == (1, True)
+    told = await books_town.day(3)
+    assert not {refused, in_vain} & books_town.standing()
+    assert told["classes"] == {"L1-INST-ONLY": 1, "NETZERO_TRACE": 1}, told
+    assert told["days"] == {"*": "L1_DIFF", HOSPITAL: "L1_DIFF", PHARMACY: "AGREED"}
+    cases = await books_town.books("cases", "--date", books_town.today, code=3)
+    assert [(one["class"], one["mode"], one["setl_id"]) for one in cases["cases"]] == [("L1-INST-ONLY", "ONE", "X1")]
+    status, body = await books_town.fetch(f"/api/v1/books/{HOSPITAL}/{books_town.today}")
+    found = json.loads(body)
+    assert (status, [(one["setl_id"], one["action"]) for one in found["differences"]]) == (200, [("X1", "FEEDBACK")])
+    del books_town.ledgers[HOSPITAL]["X1"]
+    await books_town.hand_in(HOSPITAL)
+    assert (await books_town.day(0))["days"]["*"] == "AGREED"
+    assert (await books_town.books("cases"))["count"] == 0
+    assert books_town.count("2601") == 2  # the lie apart
+
+
+class Weather:
+    """Several, one after the other."""
+
+    def __init__(self, *kinds: Once) -> None:
+        self.kinds = kinds
+
+    def __call__(self, infno: str, msgid: str) -> Fault | None:
+        return next((fault for one in self.kinds if (fault := one(infno, msgid)) is not None), None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_is_killed_in_the_middle_reverses_once(books_town: BooksTown) -> None:
+    """Its answer to the reversal never comes, and it dies; the next node goes on with the order and the reversal."""
+    bills = await books_town.bills(2)
+    books_town.platform.faults = Once("2207", Fault(system_error="业务数据不合规"))
+    await books_town.pay(bills)
+    await books_town.hand_in()
+    books_town.platform.faults = Once("2601", Fault(drop="silent"))
+    running = books_town.books("day", "--date", books_town.today, code=None)
+    waiting = ensureDeferred(running)
+    while not books_town.count("2601"):
+        await deferLater(books_town.reactor, 0.05)
+    await books_town.kill_gateway()
+    await books_town.start_gateway()
+    told = await waiting
+    assert told["outcome"] == "done", told
+    undone = [row for row in books_town.platform.books.settlements.values() if row.reversed]
+    assert len(undone) == 1
+    actions = books_town.actions()
+    assert [(one.kind, one.state, one.attempt) for one in actions] == [("REVERSE", "DONE", 1)]
