@@ -32,6 +32,7 @@ from gateway.core.ledgers import COMPONENTS
 from simulators.faults import Fault
 from simulators.his import Answer
 from simulators.platform import Platform
+from simulators.province import Province
 from simulators.wire import PlatformFactory
 from simulators.wording import Json
 
@@ -39,6 +40,7 @@ COLUMNS = (
     "fixmedins_code", "setl_id", "mdtrt_id", "psn_no", "msgid", "direction", "insutype", "clr_type", "setl_time",
     *COMPONENTS,
 )  # fmt: skip
+SECRET = b"not much of a secret"
 BOOKS = """
 [books]
 patience_s = 20
@@ -69,20 +71,35 @@ class BooksTown:
     platform: Platform = attrs.field(init=False)
     arrived: list[Json] = attrs.Factory(list)
     ledgers: dict[str, dict[str, dict[str, str]]] = attrs.Factory(dict)
+    province: Province = attrs.field(init=False)
     _port: Any = None
+    _province_port: Any = None
 
-    async def open(self, books: str = BOOKS) -> None:
+    async def open(self, books: str = BOOKS, with_province: bool = False) -> None:
         self.platform = Platform(
             self.reactor, random.Random(1), persons=PERSONS, diary=lambda at_s, request: self.arrived.append(request)
         )
         self._port = await serverFromString(self.reactor, "tcp:0:interface=127.0.0.1").listen(
             PlatformFactory(self.platform, self.reactor)
         )
+        if with_province:
+            books += await self._province()
         self.town = Town(self.folder, platform_port=self._port.getHost().port)
         config = self.town.write_config()
         config.write_text(config.read_text("utf-8") + books, "utf-8")
         await deferToThread(import_mappings, self.town)
         await self.start_gateway()
+
+    async def _province(self) -> str:
+        """Open a province; return what a gateway's configuration says of it."""
+        self.province = Province(self.reactor, random.Random(2), accounts={"510800": SECRET})
+        endpoint = serverFromString(self.reactor, "tcp:0:interface=127.0.0.1")
+        self._province_port = await endpoint.listen(PlatformFactory(self.province, self.reactor))
+        file = self.folder / "province.secret"
+        file.write_bytes(SECRET)
+        file.chmod(0o600)
+        url = f"http://127.0.0.1:{self._province_port.getHost().port}"
+        return f'[province]\nurl = "{url}"\naccount = "510800"\nsecret_file = "province.secret"\nagain_s = 0\n'
 
     async def start_gateway(self) -> None:
         await deferToThread(self.town.start_gateway)
@@ -95,6 +112,8 @@ class BooksTown:
     async def close(self) -> None:
         await deferToThread(self.town.close)
         await self._port.stopListening()
+        if self._province_port is not None:
+            await self._province_port.stopListening()
 
     @property
     def today(self) -> str:

@@ -4,6 +4,8 @@
 # mypy: disable-error-code="untyped-decorator"
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest_twisted
 from books_town import BooksTown, Once
@@ -12,6 +14,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
 from simulators.faults import Fault
+from simulators.province_faults import fault_of
 
 
 @pytest_twisted.ensureDeferred
@@ -105,3 +108,29 @@ async def test_a_node_that_is_killed_in_the_middle_reverses_once(books_town: Boo
     assert len(undone) == 1
     actions = books_town.actions()
     assert [(one.kind, one.state, one.attempt) for one in actions] == [("REVERSE", "DONE", 1)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_provinces_mistakes_are_told_to_it_and_the_city_agrees(reactor: Any, tmp_path: Path) -> None:
+    """A record it lacks, one with another amount, one too many: each is sent once, and its next statement is right."""
+    town = BooksTown(reactor, tmp_path)
+    await town.open(with_province=True)
+    try:
+        await town.pay(await town.bills(5))
+        for number, kind in ((1, "missing_row"), (2, "wrong_amount"), (3, "extra_row")):
+            facts = {"kind": kind, "ledger": "PROV", "nth": number}
+            if kind == "wrong_amount":
+                facts |= {"component": "medfee_sumamt", "by_fen": 100}
+            town.province.faults.planted.append(fault_of(facts))
+        town.province.post([{**row, "clr_pay_loc": "3", "insuplc_admdvs": "510100"} for row in town.platform.ledger()])
+        await town.hand_in()
+        told = await town.day(0)
+        assert told["days"]["*"] == "AGREED", told
+        assert {(one.kind, one.party, one.state) for one in town.actions()} == {
+            ("FEEDBACK", "PROV", "DONE"), ("REVERSE", "PROV", "DONE"),
+        }  # fmt: skip
+        assert len(town.actions()) == 3
+        assert (await town.day(0))["revision"] == told["revision"]
+        assert len(town.actions()) == 3
+    finally:
+        await town.close()
