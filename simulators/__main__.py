@@ -1,4 +1,4 @@
-"""python -m simulators platform|province|citycore|hospital|pharmacy|load: who stands around the gateway, each by itself.
+"""python -m simulators platform|province|citycore|hospital|pharmacy|load: who stands round the gateway, each by itself.
 
 The only module here that touches the real reactor, clock and dice.
 """

@@ -218,11 +218,19 @@ class Province:
             if known[:2] != (ask.op, digest):
                 raise No("CONFLICT", "同一请求号的内容不同")
             return known[2]
-        found = {"ack_no": "R0", "result": "REVERSED"} if without_effect else does(ask)
+        found = self._pretend(ask) if without_effect else does(ask)
         self._remembered[ask.account, ask.request_id] = (ask.op, digest, found)
         if len(self._remembered) > REMEMBERED_MAX:
             del self._remembered[next(iter(self._remembered))]
         return found
+
+    def _pretend(self, ask: Ask) -> Json:
+        """Say yes to a reversal or a feedback, and do nothing."""
+        number = self._serial(AREA, self._clock.seconds(), "L")
+        if ask.op == "reversal":
+            return {"ack_no": number, "result": "REVERSED"}
+        said = [{"item_id": one["item_id"], "taken": True, "code": "", "message": ""} for one in ask.facts["items"]]
+        return {"receipt_no": number, "received_at": stamps.stamp(self._clock.seconds()), "items": said}
 
     # --- operations ---
 

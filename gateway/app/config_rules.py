@@ -8,6 +8,7 @@ from adapters.transport.addresses import AddressError, ListenAddress, read_link,
 from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
 from gateway.app.config_codes import codes_meaning
 from gateway.app.config_lists import lists_meaning
+from gateway.app.config_province import province_meaning
 from gateway.app.duties_config import duties_problems
 
 DAY_S = 86400.0
@@ -28,6 +29,7 @@ def meaning(config: Config) -> Iterator[str]:
     yield from _institutions(config)
     yield from codes_meaning(config)
     yield from lists_meaning(config)
+    yield from province_meaning(config, _files)
     yield from duties_problems(config.duties)
 
 

@@ -1,7 +1,7 @@
 """What the books need of the province (reconciliation specification §4.4): statements, feedback, reversals, clearing.
 
 Records and one port. No public document of this interface was found, so the port is ours [D]: a province adapter maps
-it to whatever a province speaks, and is one file. Our own adapter is `adapters.province`, its protocol docs/province.md.
+it to whatever a province speaks, and is one file. Our own is `adapters.province`, its protocol docs/province.md.
 
 Every call carries an idempotency key (§6.4): the same key with the same content has one effect however often it is
 sent, so what was interrupted is looked up (`receipt_of`) or sent again with the same key, never with a new one.
@@ -56,7 +56,8 @@ class Snapshot:
     rows: lines of the file; repeated: how many of them stand there a second time (difference D1; the party's totals
     count them once). sums_fen: of the file, repeated lines counted once, by component that any row carries.
     sm3: hex, of the file's bytes: the same statement gives the same file. complete False: the party says itself that
-    rows are still missing, so absence proves nothing. statement_no: the party's number. readings: how often it was read.
+    rows are still missing, so absence proves nothing. statement_no: the party's number. readings: how often it was
+    read.
     """
 
     ledger: str
