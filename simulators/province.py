@@ -157,13 +157,14 @@ class Province:
         denied = self._denied(path, headers, body)
         if denied:
             return Reply(401, JSON_TYPE, write({"code": "DENIED", "message": denied}))
-        faults = {fault.kind: fault for fault in self.faults.take(OF_ANSWERS, op)}
+        first = next(self.faults.take(OF_ANSWERS, op), None)  # one trouble a request
+        faults = {first.kind: first} if first is not None else {}
         if "lose_request" in faults:
             return Reply(200, JSON_TYPE, b"", drop="reset")
         reply = self._answer(op, headers.get("x-province-account", ""), body, "without_effect" in faults)
         if "raw" in faults:
             raw = faults["raw"]
-            return Reply(raw.http_status, JSON_TYPE, raw.body.encode())
+            return Reply(raw.http_status, JSON_TYPE, raw.body.replace("@ID@", _id(body)).encode())
         if "foreign_id" in faults:
             reply = reply._replace(body=write((read_object(reply.body) or {}) | {"request_id": "another"}))
         if "system_error" in faults:

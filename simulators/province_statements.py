@@ -79,5 +79,6 @@ class Statements:
         if "missing_last_page" in wrong and first + size >= len(shown):
             return []
         if "shifted_pages" in wrong and number > 1:
-            first -= 1  # a row was put in before the ones that had been read
+            # Rows were put in (or taken out, when negative) before the ones that had been read.
+            first = max(0, first - wrong["shifted_pages"].rows)
         return shown[first : first + size]
