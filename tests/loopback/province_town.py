@@ -10,7 +10,7 @@ import attrs
 from twisted.internet.endpoints import serverFromString
 
 from adapters.store.writer import WriterThread
-from gateway.app.config import Config, read_config
+from gateway.app.config import read_config
 from gateway.app.province import Province as Wired
 from gateway.app.province import make_province
 from gateway.core.province import ProvincialPort
@@ -39,7 +39,7 @@ name = "示例医院"
 link = "national"
 allow_from = ["127.0.0.1/32"]
 [province]
-url = "http://127.0.0.1:{port}"
+url = "{scheme}://127.0.0.1:{port}"
 role = "both"
 account = "510800"
 secret_file = "province.secret"
@@ -100,20 +100,18 @@ class ProvinceTown:
         self.wire()
         return self
 
-    def wire(self, more: str = "", secret: bytes = SECRET, port: int = 0) -> ProvincialPort:
+    def wire(self, more: str = "", secret: bytes = SECRET, port: int = 0, scheme: str = "http") -> ProvincialPort:
         """Make the port of a configuration, anew."""
         (self.folder / "province.secret").write_bytes(secret + b"\n")
         (self.folder / "province.secret").chmod(0o600)
-        self.wired = self.make(self.config(more, port or self._port.getHost().port))
+        self.wired = self._make(more, port or self._port.getHost().port, scheme)
         self._wires.append(self.wired)
         return self.wired.port
 
-    def config(self, more: str, port: int) -> Config:
+    def _make(self, more: str, port: int, scheme: str) -> Wired:
         file = self.folder / "gateway.toml"
-        file.write_text(CONFIG.format(port=port, more=more), "utf-8")
-        return read_config(file)
-
-    def make(self, config: Config) -> Wired:
+        file.write_text(CONFIG.format(port=port, scheme=scheme, more=more), "utf-8")
+        config = read_config(file)
         numbers = self._numbers
         made = make_province(
             config, reactor=self.reactor, clock=Morning(self.reactor), helper=self.helper,
