@@ -3,6 +3,7 @@
 docs/province.md §3. A row with one bad cell makes the whole statement unreadable: no part of it is used.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ DETAIL_COLUMNS = (
     "optins_pay_sumamt", "seqno",
 )  # fmt: skip
 DETAIL_AMOUNTS = frozenset({"medfee_sumamt", "optins_pay_sumamt"})
+_WRITTEN = re.compile(r"-?(?:0|[1-9][0-9]{0,13})\.[0-9]{2}", re.ASCII).fullmatch
 _TOTALLED = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
 
@@ -65,8 +67,7 @@ def _line(row: Mapping[str, Any], party: int, date: str) -> bytes:
     cells = {}
     for name in COLUMNS_SENT:
         if name in AMOUNTS:
-            fen = codec.amount_or_none(row, name)
-            cells[name] = "" if fen is None else yuan(fen)
+            cells[name] = _amount(row, name)
         else:
             cells[name] = codec.text(row, name)
     if faults := row_faults(party, cells):
@@ -74,6 +75,15 @@ def _line(row: Mapping[str, Any], party: int, date: str) -> bytes:
     if cells["setl_time"][:10] != date:
         raise Unreadable("有一行的结算日期不是对账单的日期")
     return line_of([cells[name] for name in COLUMNS_SENT])
+
+
+def _amount(row: Mapping[str, Any], name: str) -> str:
+    """Return an amount as this file writes it, '' when it is absent; nearly all come so written."""
+    value = row.get(name)
+    if type(value) is str and _WRITTEN(value) and value != "-0.00":
+        return value
+    fen = codec.amount_or_none(row, name)
+    return "" if fen is None else yuan(fen)
 
 
 def detail_page(data: Data, year: str, month: str, start: int) -> PageRead:
