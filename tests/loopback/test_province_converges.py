@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from gateway.app.books_files import reconcile_files
 from gateway.core.ledgers import COMPONENTS, NAMES
 from gateway.core.money import scaled
-from gateway.core.province import FeedbackItem, Reversal
+from gateway.core.province import LEDGERS, FeedbackItem, Reversal
 from simulators.citycore import CityCore
 from simulators.day_file import day_files
 from simulators.drive import run_script
@@ -74,7 +74,7 @@ def busy() -> Counter:
 
 
 async def collect(town: ProvinceTown, busy: Counter, number: int) -> dict[int, Path]:
-    """The four ledgers of the day, as they stand now."""
+    """The four ledgers of the care role's day, as they stand now."""
     folder = town.folder / f"round{number}"
     folder.mkdir()
     (file,) = [one for one in day_files(busy.home) if one.date == DAY]
@@ -84,16 +84,22 @@ async def collect(town: ProvinceTown, busy: Counter, number: int) -> dict[int, P
         writer.writeheader()
         writer.writerows(agency)
     found = {"INST": file.write(folder), "AGY": folder / "AGY"}
-    for ledger in ("PROV", "INS"):
-        outcome = await town.port.fetch_statement(f"s{number}", "care", DAY, ledger, folder / ledger)
+    return {NAMES.index(name): path for name, path in found.items()} | await stated(town, "care", folder)
+
+
+async def stated(town: ProvinceTown, role: Any, folder: Path) -> dict[int, Path]:
+    """What the province states to a role."""
+    found = {}
+    for ledger in LEDGERS[role]:
+        outcome = await town.port.fetch_statement(folder.name, role, DAY, ledger, folder / ledger)
         assert outcome.value is not None
-        found[ledger] = outcome.value.path
-    return {NAMES.index(name): path for name, path in found.items()}
+        found[NAMES.index(ledger)] = outcome.value.path
+    return found
 
 
-def reconciled(files: dict[int, Path], out: Path) -> tuple[int, Rows]:
+def reconciled(files: dict[int, Path], out: Path, role: str = "care") -> tuple[int, Rows]:
     with pytest.raises(SystemExit) as end:
-        reconcile_files(files, frozenset(), DAY, None, out, as_json=True)
+        reconcile_files(files, frozenset(), DAY, role, out, as_json=True)
     return int(end.value.code or 0), rows_of(out / "differences.csv")
 
 
@@ -146,3 +152,23 @@ async def test_planted_faults_are_found_and_resolved(province_town: ProvinceTown
     assert {(row["setl_id"], row["direction"]) for row in rows_of(files[NAMES.index("PROV")])} == {
         (row["refund_of"] or row["setl_id"], "1" if row["refund_of"] else "0") for row in busy.core.remote()
     }
+
+
+@ensure
+async def test_where_our_people_are_insured_the_agency_there_is_put_right(province_town: ProvinceTown) -> None:
+    """The insured role: AGY is what the province reports of the care agency; our own agency's book is mended."""
+    town = await province_town.open(rows=0, outside=12)
+    town.province.treat_elsewhere(DAY)
+    for nth, kind in enumerate(("missing_row", "extra_row", "wrong_amount", "double_post"), 1):
+        town.plant(kind, ledger="INS", nth=nth)
+    acted = []
+    for number in range(1, 4):
+        folder = town.folder / f"round{number}"
+        folder.mkdir()
+        files = await stated(town, "insured", folder)
+        code, lines = reconciled(files, town.folder / f"out{number}", "insured")
+        if code == 0:
+            break
+        assert {line["leg"] for line in lines} == {"L4"}
+        acted.append(await act(town, lines, files))
+    assert code == 0 and acted == [4], lines

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from counter import Counter
+from twisted.internet.defer import Deferred
 
 from gateway.core.ledgers import NAMES, header_faults, row_faults
 from simulators import errands
 from simulators.__main__ import main
-from simulators.day_file import FAULTS, DayFile, day_files
+from simulators.day_file import FAULTS, DayFile, day_files, send
 from simulators.hospital import Hospital
 from simulators.people import AREA, person
 from simulators.postings import of_platform
@@ -151,7 +152,15 @@ def test_signatures_are_checked_against_replay_and_change(remote: tuple[Counter,
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"kind": "flood"}, {"kind": "late", "nobody": 1}, {"kind": "late", "times": "1"}, {"kind": 1}]
+    "facts",
+    [
+        {},
+        {"kind": "flood"},
+        {"kind": "late", "nobody": 1},
+        {"kind": "late", "times": "1"},
+        {"kind": 1},
+        {"kind": "wrong_text", "column": "out"},
+    ],
 )
 def test_faults_that_do_not_exist_are_refused(facts: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -176,6 +185,19 @@ def test_a_fault_of_the_command_line() -> None:
 def test_arguments_that_cannot_be_used(arguments: list[str], words: str) -> None:
     ended = CliRunner().invoke(main, ["province", *arguments])
     assert ended.exit_code == 2 and words in ended.output
+
+
+def test_a_time_that_moves_and_a_text_that_changes(remote: tuple[Counter, Hospital]) -> None:
+    counter, _ = remote
+    province = Province(counter.clock, Random(1))
+    for fault in (
+        "moved_time,ledger=PROV,nth=1,seconds=-86400",
+        "wrong_text,ledger=PROV,nth=2,column=clr_type,value=21",
+    ):
+        province.plant(fault_from_text(fault))
+    province.post(counter.platform.remote())
+    assert [row["setl_time"][:10] for row in statement(province, date="2026-11-20")["data"]["rows"]] == ["2026-11-20"]
+    assert sorted(row["clr_type"] for row in statement(province)["data"]["rows"]) == ["11", "11", "11", "21"]
 
 
 def test_faults_may_be_planted_before_and_after(remote: tuple[Counter, Hospital]) -> None:
@@ -241,3 +263,23 @@ def test_planted_faults_are_in_the_file(remote: tuple[Counter, Hospital]) -> Non
     for name in ("missing_row", "wrong_amount", "extra_row"):  # the institution's own sums fit its own mistake
         marker = found[name].marker
         assert marker is not None and marker["rows"] == len(rows_of(found[name]))
+
+
+class Gate:
+    """A pool whose other end answers what it is told to."""
+
+    def __init__(self, *answers: tuple[int, bytes]) -> None:
+        self.answers, self.requests = list(answers), list[bytes]()
+
+    def send(self, request: bytes, answered: Any) -> None:
+        self.requests.append(request)
+        answered(*self.answers.pop(0))
+
+
+def test_a_file_that_is_not_taken_is_told(remote: tuple[Counter, Hospital]) -> None:
+    files = day_files(remote[1])
+    gate = Gate((202, b"{}"), (400, '{"err_msg": "行数不符"}'.encode()), (0, b""))
+    sent: Any = gate
+    told = [Deferred.fromCoroutine(send(sent, "h:1", files)).result for _ in range(3)]
+    assert told == [[], [f"日终文件{DAY} 行数不符"], [f"日终文件{DAY} HTTP 0"]]
+    assert gate.requests == [files[0].post("h:1")] * 3
