@@ -94,8 +94,10 @@ async def send(pool: Pool, host: str, files: list[DayFile]) -> list[str]:
         ended: Deferred[tuple[int, bytes]] = Deferred()
         pool.send(file.post(host), lambda status, body, ended=ended: ended.callback((status, body)))  # type: ignore[misc]
         status, body = await ended
-        if status not in (200, 201, 202):
-            said = read_object(body) or {}
+        said = read_object(body) or {}
+        if status in (200, 201, 202):
+            reasons += [f"日终文件{file.date} 与标志不符 {one}" for one in said.get("misfits") or ()]
+        else:
             text = said.get("err_msg") or said.get("message") or f"HTTP {status}"
             reasons.append(f"日终文件{file.date} {text}")
     return reasons

@@ -278,8 +278,14 @@ class Gate:
 
 def test_a_file_that_is_not_taken_is_told(remote: tuple[Counter, Hospital]) -> None:
     files = day_files(remote[1])
-    gate = Gate((202, b"{}"), (400, '{"err_msg": "行数不符"}'.encode()), (0, b""))
+    misfit = '{"misfits": ["rows：日终标志8，文件9"]}'.encode()
+    gate = Gate((202, b"{}"), (200, misfit), (400, '{"err_msg": "行数不符"}'.encode()), (0, b""))
     sent: Any = gate
-    told = [Deferred.fromCoroutine(send(sent, "h:1", files)).result for _ in range(3)]
-    assert told == [[], [f"日终文件{DAY} 行数不符"], [f"日终文件{DAY} HTTP 0"]]
-    assert gate.requests == [files[0].post("h:1")] * 3
+    told = [Deferred.fromCoroutine(send(sent, "h:1", files)).result for _ in range(4)]
+    assert told == [
+        [],
+        [f"日终文件{DAY} 与标志不符 rows：日终标志8，文件9"],
+        [f"日终文件{DAY} 行数不符"],
+        [f"日终文件{DAY} HTTP 0"],
+    ]
+    assert gate.requests == [files[0].post("h:1")] * 4
