@@ -52,12 +52,11 @@ class _Ends(Exception):
 @attrs.frozen(kw_only=True)
 class Reader:
     """Reads lists. page_of: asks for page number n (1, 2, ..) of reading r and gives it read, or an Outcome that is not
-    done. size: rows of a full page. pause: waits before a list is read again."""
+    done. pause: waits before a list is read again."""
 
     page_of: Callable[[int, int], Awaitable[Outcome[PageRead]]]
     columns: tuple[str, ...]
     amounts: frozenset[str]
-    size: int
     rows_max: int
     readings_max: int
     pause: Callable[[], Awaitable[object]]
@@ -112,7 +111,7 @@ class Reader:
             if head.total > self.rows_max:
                 raise _Ends(Outcome(kind="unknown", code="LIMIT", text=_TEXTS["LIMIT"]))
             await self.work(partial(shelf.add, page.lines))
-            if len(page.lines) < self.size:
+            if len(page.lines) < head.size:
                 break
             # Repeated rows count once, so there may be more than the total says; a party that goes on and on is wrong.
             if shelf.count > 2 * head.total:

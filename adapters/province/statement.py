@@ -29,8 +29,10 @@ _TOTALLED = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """What every page says of the whole list; equal on all pages unless it changed meanwhile."""
+    """What every page says of the whole list; equal on all pages unless it changed meanwhile. size: rows of a full
+    page, which may be fewer than were asked for."""
 
+    size: int
     statement_no: str
     complete: bool
     total: int
@@ -53,14 +55,18 @@ def statement_page(data: Data, role: Role, date: str, ledger: str, number: int, 
     sums = codec.sums(data)
     if not sums.keys() <= AMOUNTS or not sums.keys() >= set(_TOTALLED):
         raise Unreadable("总金额的项目不符合规定")
+    given = codec.whole_number(data, "page_size")
+    if not 1 <= given <= size:
+        raise Unreadable("页的行数不是所要的")
     head = Head(
+        size=given,
         statement_no=codec.text(data, "statement_no", required=True),
         complete=codec.flag(data, "complete"),
         total=codec.whole_number(data, "rows_total"),
         sums_fen=sums,
     )
     party = NAMES.index(ledger)
-    return PageRead(head=head, lines=[_line(row, party, date) for row in codec.rows(data, size)])
+    return PageRead(head=head, lines=[_line(row, party, date) for row in codec.rows(data, given)])
 
 
 def _line(row: Mapping[str, Any], party: int, date: str) -> bytes:
@@ -101,4 +107,5 @@ def detail_page(data: Data, year: str, month: str, start: int) -> PageRead:
         }
         lines.append(line_of([str(texts[name]) for name in DETAIL_COLUMNS]))
     sums = {name: page.sums_fen[name] for name in DETAIL_AMOUNTS}
-    return PageRead(head=Head(statement_no="", complete=True, total=page.total, sums_fen=sums), lines=lines)
+    head = Head(size=codec.PAGE_ROWS, statement_no="", complete=True, total=page.total, sums_fen=sums)
+    return PageRead(head=head, lines=lines)

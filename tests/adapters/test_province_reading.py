@@ -20,7 +20,7 @@ def read(folder: Path, pages: Pages, totals: Callable[[int, int], int], size: in
     def page_of(reading: int, number: int) -> Awaitable[Outcome[PageRead]]:
         rows = pages[reading, number]
         total = totals(reading, number)
-        head = Head(statement_no="T", complete=True, total=total, sums_fen={"acct_pay": total})
+        head = Head(size=size, statement_no="T", complete=True, total=total, sums_fen={"acct_pay": total})
         page = PageRead(head=head, lines=[line_of([name, "0.01"]) for name in rows])
         return succeed(Outcome(kind="done", value=page))
 
@@ -28,7 +28,7 @@ def read(folder: Path, pages: Pages, totals: Callable[[int, int], int], size: in
         return call()
 
     reader = Reader(
-        page_of=page_of, columns=("setl_id", "acct_pay"), amounts=frozenset({"acct_pay"}), size=size, rows_max=100,
+        page_of=page_of, columns=("setl_id", "acct_pay"), amounts=frozenset({"acct_pay"}), rows_max=100,
         readings_max=3, pause=lambda: succeed(None), work=work, chunk_lines=1,
     )  # fmt: skip
     done = Deferred.fromCoroutine(reader.read(folder / "whole"))
