@@ -22,6 +22,8 @@ from simulators.arguments import Wrong
 from simulators.city_command import city, city_long
 from simulators.citycore import CityCore
 from simulators.day import day_of, play_day
+from simulators.day_file import FAULTS as DAY_FAULTS
+from simulators.day_file import DayFile, day_files, send
 from simulators.diary import Diary
 from simulators.drive import Pool
 from simulators.faults import EveryNth
@@ -40,6 +42,8 @@ from simulators.wire import PlatformFactory
 reactor: Any = _reactor
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
+_DAY_FAULT = click.Choice(["none", *DAY_FAULTS])
 _SIGNED = click.Choice(["none", "tif", "csb"])
 
 
@@ -198,6 +202,10 @@ def _institution_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--seed", type=int, default=1, show_default=True),
         click.option("--evening", is_flag=True, help="结束后与平台对账（3201、3202）"),
         click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="账本CSV输出文件"),
+        click.option("--day-file", type=_FOLDER, help="日终文件（台账CSV和结束标记.end.json）写入的目录"),
+        click.option("--day-fault", type=_DAY_FAULT, default="none", show_default=True, help="日终文件里的差错"),
+        click.option("--day-fault-row", type=_SOME, default=1, show_default=True, help="差错在第几行"),
+        click.option("--send-day-file", is_flag=True, help="把日终文件交给网关（POST /api/v1/books/机构/日期）"),
     ):
         command = option(command)
     return _client_options(command)
@@ -213,6 +221,7 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
     endpoint, host = _gateway(options)
     arguments.writable("--ledger", options["ledger"])
     reasons: list[str] = []
+    files: list[DayFile] = []
 
     async def play() -> None:
         pool = Pool(reactor, endpoint, host, options["at_once"])
@@ -221,6 +230,10 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
             reasons.extend(
                 await play_day(reactor, pool, institution, day, options["at_once"], evening=options["evening"])
             )
+            fault = options["day_fault"].removeprefix("none")
+            files.extend(day_files(institution, fault, options["day_fault_row"]))
+            if options["send_day_file"]:
+                reasons.extend(await send(pool, host, files))
         finally:
             pool.close()
 
@@ -228,6 +241,8 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
     accounts.show(institution, reasons, console)
     if options["ledger"]:
         accounts.write_ledger(institution, options["ledger"])
+    for file in files if options["day_file"] else ():
+        file.write(options["day_file"])
     return failed or accounts.exit_code(institution, reasons)
 
 

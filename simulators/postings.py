@@ -98,12 +98,12 @@ def of_platform(row: Json, prov_sn: str) -> Posting:
     )
 
 
-def of_facts(facts: Json, values: Json, prov_sn: str, setl_id: str, insured: str) -> Posting:
+def of_facts(facts: Json, values: Json, prov_sn: str, setl_id: str, care: str, insured: str) -> Posting:
     """What a feedback says is missing; raises KeyError, money.NotMoney."""
     return Posting(
         prov_sn=prov_sn,
         setl_id=setl_id,
-        care=AREA,
+        care=care,
         insured=insured,
         amounts={name: fen(value) for name, value in values.items()},
         clr_way=facts.get("clr_way") or "1",

@@ -137,6 +137,10 @@ class Province:
             del book.rows[victim.prov_sn]
         elif fault.kind == "wrong_status":
             victim.status = fault.status
+        elif fault.kind == "wrong_text":
+            setattr(victim, fault.column, fault.value)
+        elif fault.kind == "moved_time":
+            victim.setl_time = stamps.later(victim.setl_time, fault.seconds)
         else:
             sn = self._serial(victim.care, self._clock.seconds())
             twin = attrs.evolve(victim, prov_sn=sn, amounts=dict(victim.amounts))
@@ -284,12 +288,11 @@ class Province:
         setl_id, direction = item["setl_id"], item.get("direction") or "0"
         other = self.books["INS" if party == "PROV" else "PROV"].find("", setl_id, direction)
         was = next((one for one in self.books[party].rows.values() if one.key == (setl_id, direction)), None)
-        sn = other.prov_sn if other else was.prov_sn if was else self._serial(AREA, self._clock.seconds())
-        insured = (
-            other.insured if other else was.insured if was else item["facts"].get("insuplc_admdvs") or ELSEWHERE[0]
-        )
+        known = other or was
+        sn = known.prov_sn if known else self._serial(AREA, self._clock.seconds())
+        care, insured = (known.care, known.insured) if known else (AREA, ELSEWHERE[0])
         facts = {"direction": direction, **item["facts"]}
-        posting = of_facts(facts, item["values"], sn, setl_id, insured)
+        posting = of_facts(facts, item["values"], sn, setl_id, care, insured)
         if party == "INS":
             self.insured.repost(posting)
         else:

@@ -14,15 +14,19 @@ OF_ANSWERS = frozenset({"lose_request", "lose_answer", "system_error", "without_
 OF_STATEMENTS = frozenset({
     "late", "incomplete", "missing_last_page", "wrong_totals", "repeated_row", "shifted_pages", "endless",
 })  # fmt: skip
-OF_BOOKS = frozenset({"wrong_amount", "missing_row", "extra_row", "double_post", "wrong_status"})
+OF_BOOKS = frozenset({
+    "wrong_amount", "missing_row", "extra_row", "double_post", "wrong_status", "wrong_text", "moved_time",
+})  # fmt: skip
+COLUMNS = frozenset({"psn_no", "insutype", "clr_type", "mdtrt_id", "msgid", "fixmedins_code"})
 
 
 @attrs.define(kw_only=True)
 class Fault:
     """One misbehaviour. op: of which operation, '' = any; ledger, role: of which statement or book, '' = any.
 
-    times: how often, -1 = until further notice. until: for `late`, yyyy-MM-dd HH:mm:ss. by_fen: how wrong.
-    rows: how many rows are left out. nth: for books, which posting (1 = the first that comes, or is there).
+    times: how often, -1 = until further notice. until: for `late`, yyyy-MM-dd HH:mm:ss. by_fen: how wrong. rows: how
+    many rows are left out. column, value: the text that is wrong. seconds: how far a time moves. nth: for books, which
+    posting (1 = the first that comes, or is there).
     """
 
     kind: str
@@ -37,6 +41,9 @@ class Fault:
     setl_id: str = ""
     component: str = "fund_pay_sumamt"
     status: str = "REVERSED"
+    column: str = "insutype"
+    value: str = "390"
+    seconds: int = 86_400
     body: str = ""
     http_status: int = 200
 
@@ -50,6 +57,8 @@ def fault_of(facts: Json) -> Fault:
     fault = Fault(**facts)
     if fault.kind not in OF_ANSWERS | OF_STATEMENTS | OF_BOOKS:
         raise ValueError(f"no such fault: {fault.kind}")
+    if fault.column not in COLUMNS:
+        raise ValueError(f"no such column: {fault.column}")
     return fault
 
 

@@ -28,8 +28,8 @@ class Statements:
     def page(self, facts: Json) -> Json:
         """Answer `statement`; raises No, KeyError, ValueError."""
         role, date, ledger = facts["role"], facts["date"], facts["ledger"]
-        number, size = int(facts["page_num"]), int(facts["page_size"])
-        if ledger not in _LEDGERS.get(role, ()) or number < 1 or not 1 <= size <= self.page_max:
+        number, size = int(facts["page_num"]), min(self.page_max, int(facts["page_size"]))
+        if ledger not in _LEDGERS.get(role, ()) or number < 1 or size < 1:
             raise No("BAD_REQUEST", "角色、账或页不符合规定")
         wrong = {fault.kind: fault for fault in self.faults.take(OF_STATEMENTS, "statement", ledger, role)}
         self._check_made(date, wrong.get("late"))

@@ -90,7 +90,7 @@ class HttpProvince:
             read = partial(statement_page, role=role, date=date, ledger=ledger, number=number, size=size)
             return self._ask("statement", f"{key}-{reading}-{number}", fields, read)
 
-        reader = self._reader(page_of, COLUMNS_SENT, AMOUNTS, size)
+        reader = self._reader(page_of, COLUMNS_SENT, AMOUNTS)
         return self._safely(self._fetch(reader, target, partial(_snapshot, ledger, role, date, target)))
 
     def send_feedback(self, key: str, items: tuple[FeedbackItem, ...]) -> Deferred[Outcome[FeedbackReceipt]]:
@@ -125,7 +125,7 @@ class HttpProvince:
             read = partial(detail_page, year=year, month=month, start=start)
             return self._ask("clearing/detail", f"{key}-{reading}-{number}", fields, read)
 
-        reader = self._reader(page_of, DETAIL_COLUMNS, DETAIL_AMOUNTS, codec.PAGE_ROWS)
+        reader = self._reader(page_of, DETAIL_COLUMNS, DETAIL_AMOUNTS)
         made = partial(_snapshot, "PROV", "care", f"{year}-{month}", target)
         return self._safely(self._fetch(reader, target, made))
 
@@ -146,10 +146,10 @@ class HttpProvince:
 
     def _reader(
         self, page_of: Callable[[int, int], Awaitable[Outcome[PageRead]]], columns: tuple[str, ...],
-        amounts: frozenset[str], size: int,
+        amounts: frozenset[str],
     ) -> Reader:  # fmt: skip
         return Reader(
-            page_of=page_of, columns=columns, amounts=amounts, size=size, rows_max=self.limits.rows_max,
+            page_of=page_of, columns=columns, amounts=amounts, rows_max=self.limits.rows_max,
             readings_max=self.limits.readings_max, pause=self._pause, work=self._work,
         )  # fmt: skip
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import attrs
 
-from adapters.province.shelf import Kept, Shelf
+from adapters.province.shelf import CHUNK_LINES, Kept, Shelf
 from adapters.province.statement import Head, PageRead
 from gateway.core.province import Outcome
 
 Work = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs blocking work on a helper's thread; raises what it raises."""
 
+FILE = "whole.csv"
 _TEXTS = {
     "TOTALS": "对账单的行数或金额与它自己的总数不符，重取后仍不符（A8），请省平台核对",
     "SHIFTING": "翻页时对账单一直在变，多次读取都不相同",
@@ -51,16 +52,16 @@ class _Ends(Exception):
 @attrs.frozen(kw_only=True)
 class Reader:
     """Reads lists. page_of: asks for page number n (1, 2, ..) of reading r and gives it read, or an Outcome that is not
-    done. size: rows of a full page. pause: waits before a list is read again."""
+    done. pause: waits before a list is read again."""
 
     page_of: Callable[[int, int], Awaitable[Outcome[PageRead]]]
     columns: tuple[str, ...]
     amounts: frozenset[str]
-    size: int
     rows_max: int
     readings_max: int
     pause: Callable[[], Awaitable[object]]
     work: Work
+    chunk_lines: int = CHUNK_LINES
 
     async def read(self, target: Path) -> Outcome[Whole]:
         """Read until two readings agree, and put the file in place. Raises OSError of our own disk."""
@@ -73,27 +74,29 @@ class Reader:
             await self.work(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     async def _read(self, folder: Path, target: Path) -> Outcome[Whole]:
-        last: tuple[Head, Kept] | None = None
+        last: tuple[Head, str] | None = None
         why = "SHIFTING"
         for number in range(1, self.readings_max + 1):
             if number > 1:
                 await self.pause()
+            own = folder / str(number)  # one reading's files never meet another's
+            await self.work(own.mkdir)
             try:
-                head, kept, pages = await self._once(number, folder)
+                head, kept, pages = await self._once(number, own)
             except _Once as cause:
                 why, last = cause.code, None
-                continue
-            # One page cannot shift.
-            if pages == 1 or (last is not None and (last[0], last[1].sm3) == (head, kept.sm3)):
-                await self.work(partial((folder / f"reading{number}").replace, target))
-                return Outcome(kind="done", value=Whole(head=head, kept=kept, readings=number))
-            last, why = (head, kept), "SHIFTING"
+            else:
+                # One page cannot shift.
+                if pages == 1 or last == (head, kept.sm3):
+                    await self.work(partial((own / FILE).replace, target))
+                    return Outcome(kind="done", value=Whole(head=head, kept=kept, readings=number))
+                last, why = (head, kept.sm3), "SHIFTING"
+            await self.work(partial(shutil.rmtree, own))
         return Outcome(kind="unknown", code=why, text=_TEXTS[why])
 
     async def _once(self, reading: int, folder: Path) -> tuple[Head, Kept, int]:
         """Read all pages; raises _Once, _Ends."""
-        shelf = Shelf(folder=folder, columns=self.columns, amounts=self.amounts)
-        path = folder / f"reading{reading}"
+        shelf = Shelf(folder=folder, columns=self.columns, amounts=self.amounts, chunk_lines=self.chunk_lines)
         head: Head | None = None
         number = 0
         while True:
@@ -108,12 +111,12 @@ class Reader:
             if head.total > self.rows_max:
                 raise _Ends(Outcome(kind="unknown", code="LIMIT", text=_TEXTS["LIMIT"]))
             await self.work(partial(shelf.add, page.lines))
-            if len(page.lines) < self.size:
+            if len(page.lines) < head.size:
                 break
             # Repeated rows count once, so there may be more than the total says; a party that goes on and on is wrong.
             if shelf.count > 2 * head.total:
                 raise _Once("TOTALS")
-        kept: Kept = await self.work(partial(shelf.finish, path))
+        kept: Kept = await self.work(partial(shelf.finish, folder / FILE))
         if kept.rows - kept.repeated != head.total or any(
             kept.sums_fen.get(name, 0) != fen for name, fen in head.sums_fen.items()
         ):

@@ -3,6 +3,7 @@
 docs/province.md §3. A row with one bad cell makes the whole statement unreadable: no part of it is used.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,13 +23,16 @@ DETAIL_COLUMNS = (
     "optins_pay_sumamt", "seqno",
 )  # fmt: skip
 DETAIL_AMOUNTS = frozenset({"medfee_sumamt", "optins_pay_sumamt"})
+_WRITTEN = re.compile(r"-?(?:0|[1-9][0-9]{0,13})\.[0-9]{2}", re.ASCII).fullmatch
 _TOTALLED = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
 
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """What every page says of the whole list; equal on all pages unless it changed meanwhile."""
+    """What every page says of the whole list; equal on all pages unless it changed meanwhile. size: rows of a full
+    page, which may be fewer than were asked for."""
 
+    size: int
     statement_no: str
     complete: bool
     total: int
@@ -51,22 +55,25 @@ def statement_page(data: Data, role: Role, date: str, ledger: str, number: int, 
     sums = codec.sums(data)
     if not sums.keys() <= AMOUNTS or not sums.keys() >= set(_TOTALLED):
         raise Unreadable("总金额的项目不符合规定")
+    given = codec.whole_number(data, "page_size")
+    if not 1 <= given <= size:
+        raise Unreadable("页的行数不是所要的")
     head = Head(
+        size=given,
         statement_no=codec.text(data, "statement_no", required=True),
         complete=codec.flag(data, "complete"),
         total=codec.whole_number(data, "rows_total"),
         sums_fen=sums,
     )
     party = NAMES.index(ledger)
-    return PageRead(head=head, lines=[_line(row, party, date) for row in codec.rows(data, size)])
+    return PageRead(head=head, lines=[_line(row, party, date) for row in codec.rows(data, given)])
 
 
 def _line(row: Mapping[str, Any], party: int, date: str) -> bytes:
     cells = {}
     for name in COLUMNS_SENT:
         if name in AMOUNTS:
-            fen = codec.amount_or_none(row, name)
-            cells[name] = "" if fen is None else yuan(fen)
+            cells[name] = _amount(row, name)
         else:
             cells[name] = codec.text(row, name)
     if faults := row_faults(party, cells):
@@ -74,6 +81,15 @@ def _line(row: Mapping[str, Any], party: int, date: str) -> bytes:
     if cells["setl_time"][:10] != date:
         raise Unreadable("有一行的结算日期不是对账单的日期")
     return line_of([cells[name] for name in COLUMNS_SENT])
+
+
+def _amount(row: Mapping[str, Any], name: str) -> str:
+    """Return an amount as this file writes it, '' when it is absent; nearly all come so written."""
+    value = row.get(name)
+    if type(value) is str and _WRITTEN(value) and value != "-0.00":
+        return value
+    fen = codec.amount_or_none(row, name)
+    return "" if fen is None else yuan(fen)
 
 
 def detail_page(data: Data, year: str, month: str, start: int) -> PageRead:
@@ -91,4 +107,5 @@ def detail_page(data: Data, year: str, month: str, start: int) -> PageRead:
         }
         lines.append(line_of([str(texts[name]) for name in DETAIL_COLUMNS]))
     sums = {name: page.sums_fen[name] for name in DETAIL_AMOUNTS}
-    return PageRead(head=Head(statement_no="", complete=True, total=page.total, sums_fen=sums), lines=lines)
+    head = Head(size=codec.PAGE_ROWS, statement_no="", complete=True, total=page.total, sums_fen=sums)
+    return PageRead(head=head, lines=lines)

@@ -73,7 +73,8 @@ _CANCEL_ONE = "UPDATE journal SET cancelled = 1, live = 0 WHERE id = ?"
 _SAF_COLUMNS = "id, original_id, state, opened_ms, sent_ms, attempt, refusals, next_ms"
 _SAF = (  # names are this module's own, values are parameters
     f"INSERT INTO saf ({_SAF_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
-    "state = excluded.state, attempt = excluded.attempt, refusals = excluded.refusals, next_ms = excluded.next_ms"
+    "state = excluded.state, attempt = excluded.attempt, refusals = excluded.refusals, next_ms = excluded.next_ms, "
+    "opened_ms = excluded.opened_ms"  # another one only when people begin it again
 )
 _SAF_TAKEN = "SELECT 1 FROM saf WHERE original_id = ? AND id <> ? AND state IN ('QUEUED', 'INFLIGHT')"
 LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT') ORDER BY id"  # noqa: S608

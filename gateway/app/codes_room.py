@@ -54,8 +54,9 @@ class CodesRoom:
     def catalogue(self) -> Libraries:
         """Return what answers look-ups, on a thread of its own."""
         return Libraries(
-            self.store, serving_of(self.files), self.clock, self._thread("libraries"), self._reporter("lookup_failed")
-        )
+            self.store, serving_of(self.files), self.clock, self._thread("libraries"), self._reporter("lookup_failed"),
+            self.config.codes.mdtrtarea_admvs,
+        )  # fmt: skip
 
     def load(self, swap: Callable[[Mapping[str, Any]], None], rounds: Rounds) -> None:
         """Bring the tables into force now, and what changes from now on; measure coverage as it changes."""

@@ -6,10 +6,14 @@ from typing import Any
 
 import attrs
 
+from adapters.crypto.digest import sm3
 from adapters.store.codes import CodesReader
 from adapters.store.codes_library_reader import LibraryLook, StoredRecord
+from adapters.store.codes_matched import agreed, names_in_force, standing_rows
 from adapters.store.codes_reader import CodesStore, standing
+from gateway.codes import matched
 from gateway.codes.serving import FILE_DAYS, Serving
+from gateway.codes.uploads import LIST_TYPES_OF
 from gateway.core.catalogue import Files
 from gateway.core.dates import shanghai
 from gateway.core.ports import Clock, Found
@@ -52,16 +56,19 @@ class _Shelf:
 
 @attrs.define(eq=False)
 class Libraries:
-    """The Catalogue port. offload: runs a call on another thread and brings the result back on the reactor's."""
+    """The Catalogue port. offload: runs a call on another thread and brings the result back on the reactor's; area:
+    where institutions are (mdtrtarea_admvs), '' = 1317 is the platform's.
+    """
 
     store: CodesStore
     serving: Serving
     clock: Clock
     offload: Offload
     report: Callable[[Exception], None]
+    area: str = ""
 
     def serves(self, infno: str, message: Mapping[str, Any]) -> bool:
-        return self.serving.serves(infno, message)
+        return (infno == matched.INFNO and bool(self.area)) or self.serving.serves(infno, message)
 
     def look_up(
         self, infno: str, institution: str, message: Mapping[str, Any], day: str, told: Callable[[Answer], None]
@@ -72,12 +79,14 @@ class Libraries:
             self.report(cause)
             told(None)
 
-        self.offload(lambda: self._found(infno, message), told, failed)
+        self.offload(lambda: self._found(infno, institution, message), told, failed)
 
-    def _found(self, infno: str, message: Mapping[str, Any]) -> Answer:
+    def _found(self, infno: str, institution: str, message: Mapping[str, Any]) -> Answer:
         """Off the reactor: one consistent look at the store."""
         reader = self.store.tables()
         try:
+            if infno == matched.INFNO:
+                return self._matched(reader, institution, message)
             return self._file(reader, message) if infno == "9102" else self._rows(reader, infno, message)
         finally:
             reader.close()
@@ -90,3 +99,21 @@ class Libraries:
     def _file(self, reader: CodesReader, message: Mapping[str, Any]) -> Answer:
         file = self.serving.file(message, lambda system: _Shelf(LibraryLook.of(reader, system)))
         return None if file is None else Found(content=file.content, content_type=b"application/octet-stream")
+
+    def _matched(self, reader: CodesReader, institution: str, message: Mapping[str, Any]) -> Answer:
+        data = message.get("data")
+        if not isinstance(data, Mapping) or not agreed(reader.connection, institution, frozenset(LIST_TYPES_OF)):
+            return None
+        names = {system: names_in_force(reader, institution, system) for system in LIST_TYPES_OF}
+        rows = [
+            matched.Standing(
+                cells, names.get(system, {}).get(cells[0], ""), state != "cancelled", _time(since), _time(at)
+            )
+            for cells, system, state, since, at in standing_rows(reader.connection, institution)
+        ]
+        output = matched.answer(data, institution, self.area, rows, sm3, self.serving.fields[matched.INFNO])
+        return None if output is None else Found(output)
+
+
+def _time(at_ms: int) -> str:
+    return f"{shanghai(at_ms / 1000):%Y-%m-%d %H:%M:%S}"

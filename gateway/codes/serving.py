@@ -27,6 +27,8 @@ _OF_QUERY = frozenset({"query_date", "page_num", "page_size", "updt_time"})
 Names = Mapping[str, tuple[str, tuple[str, ...]]]  # name or title of a column -> (its role, all its names and titles)
 _STAFF = {"D": "doctor", "N": "nurse", "H": "pharmacist", "Y": "pharmacist"}
 _PLACES = {"H": "medical_institution", "P": "retail_pharmacy"}
+_STAFF_TYPES = {"1": "doctor", "2": "nurse", "3": "pharmacist"}  # dictionary medins_psn_type
+_PLACE_TYPES = {"1": "medical_institution", "2": "retail_pharmacy"}  # dictionary fixmedins_type
 
 
 class Look(Protocol):
@@ -89,9 +91,9 @@ class Serving:
         if infno == "9102":
             return _NUMBER.fullmatch(_text(message.get("fsDownloadIn"), "file_qury_no")) is not None
         if infno == "5102":
-            return _text(message.get("data"), "prac_psn_code")[:1] in _STAFF
+            return bool(_staff_system(message.get("data")))
         if infno == "1201":
-            return _text(message.get("medinsinfo"), "fixmedins_code")[:1] in _PLACES
+            return bool(_place_system(message.get("medinsinfo")))
         return infno in self.ways
 
     # --- answers ---
@@ -163,12 +165,11 @@ class Serving:
         return File(number, f"{supply.transaction}_{_plain(name)}.zip", len(lines), packed.getvalue())
 
     def _pages(self, infno: str, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        number, size = _whole(data.get("page_num")), _whole(data.get("page_size"))
-        names = _accepted(spec)
-        wanted = {name: _text(data, name) for name in data if name not in _OF_QUERY and data[name] not in (None, "")}
-        if number is None or size is None or size > PAGE_MAX or not all(name in names for name in wanted):
+        place, names = place_of(data), _accepted(spec)
+        wanted = wanted_of(data)
+        if place is None or not all(name in names for name in wanted):
             return None
-        since, day = _text(data, "updt_time")[:10], _text(data, "query_date")[:10]
+        (number, size), (since, day) = place, moments_of(data)
         first = spec.key[0]
         prefix = wanted[first] + KEY_JOIN if first in wanted else ""
         rows = []
@@ -176,20 +177,9 @@ class Serving:
             if seen >= SCAN_MAX:
                 return None
             row = {name: _value(names, record, cells, name) for name in self.fields[infno]}
-            if _meets(row, wanted, since, day):
+            if meets(row, wanted, since, day):
                 rows.append(row)
-        page = rows[(number - 1) * size : number * size]
-        return {
-            "data": page,
-            "pageNum": number,
-            "pageSize": size,
-            "size": len(page),
-            "startRow": (number - 1) * size + 1 if page else 0,
-            "pages": -(-len(rows) // size),
-            "recordCounts": len(rows),
-            "firstPage": number == 1,
-            "lastPage": number * size >= len(rows),
-        }
+        return page_of(rows, number, size)
 
     def _dictionary(self, spec: CodeSystemSpec, look: Look, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
         kind, parent, flag = _text(data, "type"), _text(data, "parent_value"), _text(data, "Vali_Flag")
@@ -208,43 +198,76 @@ class Serving:
         return {"list": under or (rows if not any(row["parentValue"] not in ("", "0") for row in rows) else [])}
 
     def _place(self, message: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
-        """Answer 1201 about one code."""
+        """Answer 1201 about one code, or about a part of a name."""
         asked = message["medinsinfo"]
-        code = _text(asked, "fixmedins_code")
-        system = _PLACES.get(code[:1], "")
-        found = self._one(system, code, open_)
-        if found is None:
-            return None
-        record, cells = found
+        system = _place_system(asked)
         names = _accepted(self.specs[system])
-        row = {name: _value(names, record, cells, name) for name in self.fields["1201"]}
-        row |= {"fixmedins_code": code, "fixmedins_name": record.name}
-        row["fixmedins_type"] = row["fixmedins_type"] or _text(asked, "fixmedins_type")
-        fits = all(_text(asked, name) in ("", row[name]) for name in ("fixmedins_name", "fixmedins_type"))
-        return {"medinsinfo": [row] if fits else []}
-
-    @staticmethod
-    def _one(system: str, code: str, open_: Open) -> tuple[Kept, Mapping[str, str]] | None:
-        look = open_(system)
-        return look.find(code) if look.vers() else None
+        found = _asked_for(
+            open_(system), _text(asked, "fixmedins_code"), _text(asked, "fixmedins_name"), str.__contains__
+        )
+        if not found:
+            return None
+        rows = []
+        for record, cells in found:
+            row = {name: _value(names, record, cells, name) for name in self.fields["1201"]}
+            row |= {"fixmedins_code": record.code, "fixmedins_name": record.name}
+            row["fixmedins_type"] = row["fixmedins_type"] or _text(asked, "fixmedins_type")
+            if all(_text(asked, name) in ("", row[name]) for name in _place_conditions(asked)):
+                rows.append(row)
+        return {"medinsinfo": rows}
 
     def _staff(self, data: Mapping[str, Any], open_: Open) -> Mapping[str, Any] | None:
-        """Answer 5102 about one code. Identity numbers are not kept, so a question by one is the platform's."""
-        code = _text(data, "prac_psn_code")
-        system = _STAFF.get(code[:1])
-        if system is None or _text(data, "certno"):
+        """Answer 5102 about one code or name. Identity numbers are not kept: a question by one is the platform's."""
+        system, name = _staff_system(data), _text(data, "prac_psn_name")
+        if _text(data, "certno"):
             return None
-        found = self._one(system, code, open_)
-        if found is None:
+        found = _asked_for(open_(system), _text(data, "prac_psn_code"), name, str.__eq__)
+        if not found:
             return None
-        record, cells = found
-        names = _accepted(self.specs[system])
-        if _text(data, "prac_psn_name") not in ("", record.name):
-            return {"feedetail": []}
-        row = {name: _value(names, record, cells, name) for name in self.fields["5102"]}
-        row |= {"prac_psn_code": code, "prac_psn_name": record.name, "prac_psn_type": _text(data, "prac_psn_type")}
-        row |= {"begntime": record.begndate, "endtime": record.enddate}
-        return {"feedetail": [row]}
+        names, rows = _accepted(self.specs[system]), []
+        for record, cells in found:
+            row = {name: _value(names, record, cells, name) for name in self.fields["5102"]}
+            row |= {"prac_psn_code": record.code, "prac_psn_name": record.name}
+            row |= {"prac_psn_type": _text(data, "prac_psn_type")}
+            row |= {"begntime": record.begndate, "endtime": record.enddate}
+            rows.append(row)
+        return {"feedetail": [row for row in rows if name in ("", row["prac_psn_name"])]}
+
+
+def _staff_system(asked: Any) -> str:
+    """Return the register that knows a practitioner: by the code's letter, else by the kind asked for; '' = none."""
+    code = _text(asked, "prac_psn_code")
+    named = _STAFF_TYPES.get(_text(asked, "prac_psn_type"), "") if _text(asked, "prac_psn_name") else ""
+    return _STAFF.get(code[:1], "") if code else named
+
+
+def _place_system(asked: Any) -> str:
+    code = _text(asked, "fixmedins_code")
+    named = _PLACE_TYPES.get(_text(asked, "fixmedins_type"), "") if _text(asked, "fixmedins_name") else ""
+    return _PLACES.get(code[:1], "") if code else named
+
+
+def _place_conditions(asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """A name beside a code must be the whole name; alone it may be a part, and was looked for already."""
+    return ("fixmedins_name", "fixmedins_type") if _text(asked, "fixmedins_code") else ("fixmedins_type",)
+
+
+def _asked_for(
+    look: Look, code: str, name: str, fits: Callable[[str, str], bool]
+) -> list[tuple[Kept, Mapping[str, str]]]:
+    """Return the records of a code, else those with a name. Nothing found says nothing: others' may not be here."""
+    if not look.vers():
+        return []
+    if code:
+        found = look.find(code)
+        return [] if found is None else [found]
+    rows: list[tuple[Kept, Mapping[str, str]]] = []
+    for seen, (record, _, cells) in enumerate(look.records()):
+        if seen >= SCAN_MAX:
+            return []
+        if fits(record.name, name):
+            rows.append((record, cells))
+    return rows
 
 
 def _answerable(spec: CodeSystemSpec, supply: SupplySpec, columns: Mapping[str, tuple[str, ...]]) -> bool:
@@ -271,7 +294,40 @@ def _cell(names: Names, record: Kept, cells: Mapping[str, str], title: str) -> s
     return found.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
-def _meets(row: Mapping[str, str], wanted: Mapping[str, str], since: str, day: str) -> bool:
+def place_of(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return (page_num, page_size) of a paged query; None when it asks for none, or for too much."""
+    number, size = _whole(data.get("page_num")), _whole(data.get("page_size"))
+    return None if number is None or size is None or size > PAGE_MAX else (number, size)
+
+
+def wanted_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a query says of the records themselves."""
+    return {name: _text(data, name) for name in data if name not in _OF_QUERY and data[name] not in (None, "")}
+
+
+def moments_of(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return ("changed since", "in force on"), days or ''."""
+    return _text(data, "updt_time")[:10], _text(data, "query_date")[:10]
+
+
+def page_of(rows: Sequence[Mapping[str, str]], number: int, size: int) -> dict[str, Any]:
+    """Return one page as it is seen on the wire."""
+    page = rows[(number - 1) * size : number * size]
+    return {
+        "data": page,
+        "pageNum": number,
+        "pageSize": size,
+        "size": len(page),
+        "startRow": (number - 1) * size + 1 if page else 0,
+        "pages": -(-len(rows) // size),
+        "recordCounts": len(rows),
+        "firstPage": number == 1,
+        "lastPage": number * size >= len(rows),
+    }
+
+
+def meets(row: Mapping[str, str], wanted: Mapping[str, str], since: str, day: str) -> bool:
+    """Say whether a row is one of those a query means."""
     for name, value in wanted.items():
         if name.endswith("_name"):
             if value not in row.get(name, ""):

@@ -35,7 +35,8 @@ class Outcome(Generic[T]):
 
     done: value holds it. refused: the party said no, and nothing happened. not_sent: certainly nothing happened, and
     the same call may be repeated. unknown: the party may have acted; look it up, or repeat it with the same key.
-    code: stable, in capitals (docs/province.md), '' when done. text: Chinese, for people, without personal data.
+    code: stable, in capitals (docs/province.md), '' when done. text: Chinese, for people; the party's own words may
+    stand in it, so a log redacts it.
     """
 
     kind: Kind

@@ -245,7 +245,19 @@ def test_a_doctor_by_code_and_never_by_identity_number(desk: Desk) -> None:
     assert staff(desk, prac_psn_code=code, prac_psn_name="别人") == {"feedetail": []}
     assert staff(desk, prac_psn_code=code, certno="99903619900621155X") is None
     assert staff(desk, prac_psn_code="D000000000000") is None
-    assert staff(desk, prac_psn_name="冯磊") == "not served"
+
+
+def test_staff_by_name_among_those_of_their_kind(desk: Desk) -> None:
+    assert staff(desk, prac_psn_name="冯磊") is None  # nothing imported
+    desk.fill("doctor", DATA / "doctors.csv")
+    found = staff(desk, prac_psn_name="冯磊")["feedetail"]
+    assert {row["prac_psn_name"] for row in found} == {"冯磊"}
+    assert "D990101000001" in {row["prac_psn_code"] for row in found}
+    assert staff(desk, prac_psn_name="冯") is None  # no part of a name, and nobody is not an answer
+    assert staff(desk, prac_psn_name="冯磊", prac_psn_type="2") is None  # nurses were never imported
+    assert staff(desk, prac_psn_name="冯磊", prac_psn_type="4") == "not served"
+    assert staff(desk, prac_psn_name="冯磊", certno="99903619900621155X") is None
+    assert staff(desk) == "not served"
 
 
 def place(desk: Desk, **asked: str) -> Any:
@@ -268,6 +280,17 @@ def test_an_institution_or_a_pharmacy_by_code(desk: Desk) -> None:
     desk.fill("retail_pharmacy", DATA / "pharmacies.csv", "V1")
     assert place(desk, fixmedins_code=pharmacy)[0]["fixmedins_code"] == pharmacy
     assert place(desk, fixmedins_name="某医院") == "not served"
+
+
+def test_institutions_by_a_part_of_their_name(desk: Desk) -> None:
+    name = line_of("institutions")["name"]
+    asked = {"fixmedins_name": name[:4], "fixmedins_type": "1"}
+    assert place(desk, **asked) is None
+    desk.fill("medical_institution", DATA / "institutions.csv", "V1")
+    found = place(desk, **asked)
+    assert name in {row["fixmedins_name"] for row in found}
+    assert all(name[:4] in row["fixmedins_name"] and row["fixmedins_type"] == "1" for row in found)
+    assert place(desk, fixmedins_name="没有这样的医院", fixmedins_type="1") is None
 
 
 def line_of(stem: str) -> dict[str, str]:

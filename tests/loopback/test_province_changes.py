@@ -245,6 +245,16 @@ async def test_an_application_that_does_not_add_up_is_refused(province_town: Pro
 
 
 @ensure
+async def test_a_fault_of_ours_is_doubt_and_is_told(province_town: ProvinceTown) -> None:
+    town = await province_town.open(rows=1)
+    app = attrs.evolve(application(town.book("PROV")), rows=(one / 0 for one in (1,)))
+    outcome = await town.port.upload_clearing("c1", app)
+    assert (outcome.kind, outcome.code) == ("unknown", "INTERNAL")
+    assert [type(one) for one in town.faults] == [ZeroDivisionError]
+    town.faults.clear()
+
+
+@ensure
 async def test_a_months_split_is_read_by_pages_and_whole(province_town: ProvinceTown) -> None:
     town = await province_town.open(rows=230)
     page = (await town.port.download_clearing_detail("d", "2026", "11", 201)).value

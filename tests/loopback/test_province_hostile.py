@@ -68,6 +68,8 @@ BODIES = {
     "more rows than a page": answer(rows=[{**ROW, "setl_id": f"s{number}"} for number in range(1001)], rows_total=1001),
     "too many items": answer(rows=[], more=list(range(20_001))),
     "a huge text": answer(statement_no="x" * (1 << 20 | 1)),
+    "pages of no rows": answer(page_size=0),
+    "pages bigger than asked for": answer(page_size=1001),
     "no number": answer(statement_no=""),
     "an exponent": row(fund_pay_sumamt="1e0"),
     "three decimals": row(fund_pay_sumamt="1.000"),

@@ -84,6 +84,13 @@ async def test_the_same_rows_are_the_same_bytes_however_they_came(province_town:
 
 
 @ensure
+async def test_a_province_with_smaller_pages_than_asked_for_is_read_to_its_end(province_town: ProvinceTown) -> None:
+    town = await province_town.open(rows=10, page_max=4)
+    found = got(await fetch(town))
+    assert (found.rows, found.readings, town.province.counts["statement"]) == (10, 2, 6)
+
+
+@ensure
 async def test_a_day_without_rows_is_zero_rows_and_complete(province_town: ProvinceTown) -> None:
     town = await province_town.open(rows=0)
     found = got(await fetch(town))
