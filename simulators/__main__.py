@@ -1,4 +1,4 @@
-"""python -m simulators platform|citycore|hospital|pharmacy|load: the other side of the gateway, each startable alone.
+"""python -m simulators platform|province|citycore|hospital|pharmacy|load: who stands round the gateway, each by itself.
 
 The only module here that touches the real reactor, clock and dice.
 """
@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from simulators import access, accounts, arguments
@@ -22,6 +22,8 @@ from simulators.arguments import Wrong
 from simulators.city_command import city, city_long
 from simulators.citycore import CityCore
 from simulators.day import day_of, play_day
+from simulators.day_file import FAULTS as DAY_FAULTS
+from simulators.day_file import DayFile, day_files, send
 from simulators.diary import Diary
 from simulators.drive import Pool
 from simulators.faults import EveryNth
@@ -33,16 +35,19 @@ from simulators.mixture import MIXES
 from simulators.people import PERSONS_MAX
 from simulators.pharmacy import Pharmacy
 from simulators.platform import Platform
+from simulators.province_command import made, province_options
 from simulators.trial import TooFew, Trial, crowd
 from simulators.wire import PlatformFactory
 
 reactor: Any = _reactor
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
+_DAY_FAULT = click.Choice(["none", *DAY_FAULTS])
 _SIGNED = click.Choice(["none", "tif", "csb"])
 
 
-@click.group(help="模拟器：医保平台、医院、药店、压力机。全部为虚构数据。")
+@click.group(help="模拟器：医保平台、省平台、医院、药店、压力机。全部为虚构数据。")
 def main() -> None:
     pass
 
@@ -92,6 +97,9 @@ def _platform_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--verify-signature", type=click.Choice(["none", "tif", "csb"]), default="none", show_default=True
         ),
+        click.option(
+            "--remote-every", type=click.IntRange(0), default=0, help="每N名参保人中一名参保地在外地；0＝没有"
+        ),
         click.option("--persons", type=_MANY, default=2000, show_default=True, help="参保人数"),
         click.option("--seed", type=int, default=1, show_default=True),
         click.option("--listen", default="tcp:9000:interface=127.0.0.1", show_default=True, help="Twisted端点"),
@@ -129,6 +137,7 @@ def _serve(
     diary: Path | None,
     lists_overwrite: bool,
     lists_review_after: float,
+    remote_every: int,
 ) -> None:
     gate: access.Gatekeeper = access.open_gate
     if verify_signature != "none":
@@ -138,24 +147,34 @@ def _serve(
         gate = access.tif_gate(account, secret) if verify_signature == "tif" else access.csb_gate(account, secret)
     dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
     book = Diary(diary) if diary is not None else None
-    keep = {} if book is None else {"diary": book.write}
+    keep: dict[str, Any] = {"remote_every": remote_every} | ({} if book is None else {"diary": book.write})
     lists = ListDesk(lists_overwrite, lists_review_after)
     one = kind(reactor, dice, persons=persons, gate=gate, require_sign_in=require_sign_in, lists=lists, **keep)
     if lose_every:
         one.faults = EveryNth(lose_every)
     if book is not None:
         click.echo(f"已按流水恢复{book.read_to(one)}笔请求", err=True)
-    endpoint = arguments.server_endpoint(reactor, listen)
     factory = arguments.tls(PlatformFactory(one, reactor), cert, key, ca)
+    sys.exit(_run(lambda: _forever(factory, listen, title)))
 
-    def start() -> "Deferred[Any]":
-        forever: Deferred[Any] = Deferred()
-        arguments.listening(endpoint, factory, listen).addCallbacks(
-            lambda port: click.echo(f"{title}已在 {port.getHost()} 监听", err=True), forever.errback
-        )
-        return forever
 
-    sys.exit(_run(start))
+@main.command(
+    help="省平台与参保地经办：对账单、反馈、冲正、清分申报。两本账：GET /sim/ledger；制造差错：POST /sim/faults。"
+)
+@province_options
+def province(listen: str, seed: int, cert: Path | None, key: Path | None, ca: Path | None, **options: Any) -> None:
+    dice = random.Random(seed)  # noqa: S311 - chance of a simulator, no secret
+    factory = arguments.tls(PlatformFactory(made(reactor, dice, **options), reactor), cert, key, ca)
+    sys.exit(_run(lambda: _forever(factory, listen, "省平台")))
+
+
+def _forever(factory: IProtocolFactory, listen: str, title: str) -> "Deferred[Any]":
+    """Listen until the process ends; fails with Wrong."""
+    forever: Deferred[Any] = Deferred()
+    arguments.listening(arguments.server_endpoint(reactor, listen), factory, listen).addCallbacks(
+        lambda port: click.echo(f"{title}已在 {port.getHost()} 监听", err=True), forever.errback
+    )
+    return forever
 
 
 def _client_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -183,6 +202,10 @@ def _institution_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--seed", type=int, default=1, show_default=True),
         click.option("--evening", is_flag=True, help="结束后与平台对账（3201、3202）"),
         click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="账本CSV输出文件"),
+        click.option("--day-file", type=_FOLDER, help="日终文件（台账CSV和结束标记.end.json）写入的目录"),
+        click.option("--day-fault", type=_DAY_FAULT, default="none", show_default=True, help="日终文件里的差错"),
+        click.option("--day-fault-row", type=_SOME, default=1, show_default=True, help="差错在第几行"),
+        click.option("--send-day-file", is_flag=True, help="把日终文件交给网关（POST /api/v1/books/机构/日期）"),
     ):
         command = option(command)
     return _client_options(command)
@@ -198,6 +221,7 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
     endpoint, host = _gateway(options)
     arguments.writable("--ledger", options["ledger"])
     reasons: list[str] = []
+    files: list[DayFile] = []
 
     async def play() -> None:
         pool = Pool(reactor, endpoint, host, options["at_once"])
@@ -206,6 +230,10 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
             reasons.extend(
                 await play_day(reactor, pool, institution, day, options["at_once"], evening=options["evening"])
             )
+            fault = options["day_fault"].removeprefix("none")
+            files.extend(day_files(institution, fault, options["day_fault_row"]))
+            if options["send_day_file"]:
+                reasons.extend(await send(pool, host, files))
         finally:
             pool.close()
 
@@ -213,6 +241,8 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
     accounts.show(institution, reasons, console)
     if options["ledger"]:
         accounts.write_ledger(institution, options["ledger"])
+    for file in files if options["day_file"] else ():
+        file.write(options["day_file"])
     return failed or accounts.exit_code(institution, reasons)
 
 

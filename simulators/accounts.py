@@ -1,7 +1,7 @@
 """An institution's books as people see them: a table on the terminal and the ledger file of the contract (§7)."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -12,6 +12,7 @@ from simulators.booking import AMOUNTS, Booked
 from simulators.his import Institution
 from simulators.money import yuan
 from simulators.people import AREA
+from simulators.postings import pay_loc
 from simulators.wording import Json
 
 COLUMNS = (
@@ -24,6 +25,7 @@ COLUMNS = (
     "insutype",
     "clr_type",
     "clr_optins",
+    "clr_pay_loc",
     "setl_time",
     *AMOUNTS,
 )
@@ -36,24 +38,32 @@ def write_ledger(institution: Institution, path: Path) -> None:
 
 
 def _write(code: str, ledger: Sequence[Booked], file: TextIO) -> None:
+    write_rows([ledger_row(code, row) for row in ledger], file)
+
+
+def write_rows(rows: Iterable[Mapping[str, str]], file: TextIO) -> None:
+    """Rows of `ledger_row` as CSV with a header."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in ledger:
-        writer.writerow(
-            {
-                "fixmedins_code": code,
-                "setl_id": row.setl_id,
-                "mdtrt_id": row.mdtrt_id,
-                "psn_no": row.psn_no,
-                "msgid": row.msgid,
-                "direction": "1" if row.refund_of else "0",
-                "insutype": row.insutype,
-                "clr_type": row.clr_type,
-                "clr_optins": AREA,
-                "setl_time": row.setl_time,
-                **{name: str(yuan(amount)) for name, amount in row.amounts.items()},
-            }
-        )
+    writer.writerows(rows)
+
+
+def ledger_row(code: str, row: Booked) -> dict[str, str]:
+    """One row of the contract's ledger file; a refund carries the setl_id of what it cancels (annex B10)."""
+    return {
+        "fixmedins_code": code,
+        "setl_id": row.refund_of or row.setl_id,
+        "mdtrt_id": row.mdtrt_id,
+        "psn_no": row.psn_no,
+        "msgid": row.msgid,
+        "direction": "1" if row.refund_of else "0",
+        "insutype": row.insutype,
+        "clr_type": row.clr_type,
+        "clr_optins": row.clr_optins,
+        "clr_pay_loc": pay_loc(AREA, row.insuplc or AREA),
+        "setl_time": row.setl_time,
+        **{name: str(yuan(amount)) for name, amount in row.amounts.items()},
+    }
 
 
 def exit_code(institution: Institution, reasons: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import attrs
 
 from simulators.money import fen
+from simulators.people import AREA, PROVINCE
 from simulators.wording import Json
 
 
@@ -20,6 +21,8 @@ class Booked:
     setl_time: str
     amounts: dict[str, int]
     refund_of: str = ""
+    insuplc: str = ""
+    clr_optins: str = AREA
 
     @property
     def consistent(self) -> bool:
@@ -47,8 +50,11 @@ FUND_PARTS = (
 AMOUNTS = ("medfee_sumamt", "fund_pay_sumamt", *FUND_PARTS, "psn_part_amt", "acct_pay", "psn_cash_pay", "hosp_part_amt")
 
 
-def booked(infno: str, msgid: str, clr_type: str, setlinfo: Json, refund_of: str = "") -> Booked:
-    """A ledger row out of an answer; raises KeyError or money.NotMoney when the answer lacks what money needs."""
+def booked(infno: str, msgid: str, clr_type: str, setlinfo: Json, refund_of: str = "", insuplc: str = "") -> Booked:
+    """A ledger row out of an answer; insuplc: where the message said that the person is insured.
+
+    Raises KeyError or money.NotMoney when the answer lacks what money needs.
+    """
     given = dict(setlinfo)
     if "psn_cash_pay" not in given and "pdn_cash_pay" in given:
         given["psn_cash_pay"] = given["pdn_cash_pay"]  # so spelled in 2208 (pitfall 8)
@@ -64,4 +70,6 @@ def booked(infno: str, msgid: str, clr_type: str, setlinfo: Json, refund_of: str
         given["setl_time"],
         amounts,
         refund_of,
+        insuplc,
+        given.get("clr_optins") or (AREA if insuplc in ("", AREA) else PROVINCE),
     )

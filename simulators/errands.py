@@ -77,28 +77,31 @@ def report_items(home: Institution, how_many: int) -> Script:
 
 def evening(home: Institution) -> Script:
     """3201 for every group of the day; what does not agree goes into 9101, 3202 and 9102."""
-    groups = sorted({(row.insutype, row.clr_type) for row in home.ledger if row.insutype})
-    for insutype, clr_type in groups:
-        rows = [row for row in home.ledger if (row.insutype, row.clr_type) == (insutype, clr_type)]
-        facts = _statement(home, clr_type, rows_sum(home, insutype, clr_type), rows)
+    groups = sorted({(row.insutype, row.clr_type, row.clr_optins) for row in home.ledger if row.insutype})
+    for insutype, clr_type, optins in groups:
+        rows = [row for row in _of_group(home, clr_type, optins) if row.insutype == insutype]
+        facts = _statement(home, clr_type, optins, rows_sum(rows), rows)
         found = yield from home.ask("3201", {"data": facts | {"insutype": insutype}})
         if found.output["stmtinfo"]["stmt_rslt"] != "0":
-            differences = yield from _details(home, clr_type)
+            differences = yield from _details(home, clr_type, optins)
             raise GaveUp(f"3201 {found.output['stmtinfo'].get('stmt_rslt_dscr')}，明细{len(differences)}行不符")
 
 
-def rows_sum(home: Institution, insutype: str, clr_type: str) -> Json:
-    """Sums of a group in yuan, net of refunds."""
-    rows = [row for row in home.ledger if row.clr_type == clr_type and insutype in ("", row.insutype)]
+def _of_group(home: Institution, clr_type: str, optins: str) -> list[Booked]:
+    return [row for row in home.ledger if (row.clr_type, row.clr_optins) == (clr_type, optins)]
+
+
+def rows_sum(rows: list[Booked]) -> Json:
+    """Sums in yuan, net of refunds."""
     names = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
     return {name: yuan(sum(row.amounts[name] for row in rows)) for name in names}
 
 
-def _statement(home: Institution, clr_type: str, sums: Json, rows: list[Booked]) -> Json:
+def _statement(home: Institution, clr_type: str, optins: str, sums: Json, rows: list[Booked]) -> Json:
     """Of the days on which the rows were settled: a day's work may end after midnight."""
     return {
         "clr_type": clr_type,
-        "setl_optins": AREA,
+        "setl_optins": optins,
         "stmt_begndate": min(row.setl_time for row in rows)[:10],
         "stmt_enddate": max(row.setl_time for row in rows)[:10],
         "medfee_sumamt": sums["medfee_sumamt"],
@@ -110,19 +113,22 @@ def _statement(home: Institution, clr_type: str, sums: Json, rows: list[Booked])
     }
 
 
-def _details(home: Institution, clr_type: str) -> Generator[Step, Answer | None, list[list[str]]]:
+def _details(home: Institution, clr_type: str, optins: str) -> Generator[Step, Answer | None, list[list[str]]]:
     """9101, 3202, 9102: the rows the platform sees differently (reconciliation.md §3.2)."""
-    rows = sorted((row for row in home.ledger if row.clr_type == clr_type), key=lambda row: row.setl_id)
+    rows = sorted(_of_group(home, clr_type, optins), key=lambda row: row.setl_id)
     names = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
     text = archives.tab_rows(
         [row.setl_id, row.mdtrt_id, row.psn_no, *(str(yuan(row.amounts[name])) for name in names),
          "1" if row.refund_of else "0"]
         for row in rows
     )  # fmt: skip
-    stem = f"dz_{home.code}_{home.now()[:10].replace('-', '')}_{AREA}_{clr_type}_1"
+    stem = f"dz_{home.code}_{home.now()[:10].replace('-', '')}_{optins}_{clr_type}_1"
     number = yield from upload(home, f"{stem}.zip", archives.zipped(f"{stem}.txt", text))
-    sums = rows_sum(home, "", clr_type)
-    facts = _statement(home, clr_type, sums, rows) | {"file_qury_no": number, "cash_payamt": sums["psn_cash_pay"]}
+    sums = rows_sum(rows)
+    facts = _statement(home, clr_type, optins, sums, rows) | {
+        "file_qury_no": number,
+        "cash_payamt": sums["psn_cash_pay"],
+    }
     del facts["acct_pay"]
     found = yield from home.ask("3202", {"data": facts})
     named = found.output["fileinfo"]

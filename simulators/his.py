@@ -128,7 +128,7 @@ class Institution:
         self.refused: list[tuple[str, str]] = []
         self.unknown: dict[str, str] = {}
         """msgid -> infno of settlements whose end is not known yet."""
-        self._asked: dict[str, tuple[str, bytes, str, str]] = {}
+        self._asked: dict[str, tuple[str, bytes, str, str, str]] = {}
         self.counts: dict[str, int] = {}
         self.sign_no = ""
         self._clock_s = clock_s
@@ -221,7 +221,7 @@ class Institution:
         """
         for pause_s in (*NEW_MESSAGE_S, None):
             envelope = self.envelope(infno, body, insuplc)
-            self._asked[envelope["msgid"]] = (infno, write(envelope), clr_type, refund_of)
+            self._asked[envelope["msgid"]] = (infno, write(envelope), clr_type, refund_of, insuplc)
             found = yield from self._one_settlement(envelope)
             self._count(infno, found)
             if found.done or found.gw_repeat != "new" or pause_s is None:
@@ -231,7 +231,7 @@ class Institution:
             self.refused.append((infno, found.text))
             raise GaveUp(f"{infno} {found.text}")
         try:
-            row = booked(infno, envelope["msgid"], clr_type, found.output["setlinfo"], refund_of)
+            row = booked(infno, envelope["msgid"], clr_type, found.output["setlinfo"], refund_of, insuplc)
         except (GaveUp, *_NO_AMOUNT) as cause:  # done, but nobody can say for how much: stays unknown
             raise GaveUp(f"{infno} 回答缺少结算内容") from cause
         row.psn_no = row.psn_no or (body.get("data") or {}).get("psn_no", "")
@@ -261,7 +261,7 @@ class Institution:
     def evening(self) -> Script:
         """Ask once more about every settlement whose end is not known; what the answer says goes into the ledger."""
         for msgid in list(self.unknown):
-            infno, raw, clr_type, refund_of = self._asked[msgid]
+            infno, raw, clr_type, refund_of, insuplc = self._asked[msgid]
             found = yield from self.send(CALL_PATH, raw)
             for pause_s in ASK_AGAIN_S[:6]:
                 if not unanswered(found):
@@ -270,7 +270,8 @@ class Institution:
                 found = yield from self.send(CALL_PATH, raw)
             if found.done:
                 try:
-                    self.ledger.append(booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of))
+                    row = booked(infno, msgid, clr_type, found.output["setlinfo"], refund_of, insuplc)
+                    self.ledger.append(row)
                 except (GaveUp, *_NO_AMOUNT):  # as in settle
                     continue
             if found.done or (not undecided(found) and found.gw_state != "MANUAL"):

@@ -7,7 +7,7 @@ import attrs
 from simulators import stamps
 from simulators.benefit import Kind, Partition, Split
 from simulators.list_desk import ListDesk
-from simulators.people import AREA, Person, person
+from simulators.people import AREA, PROVINCE, Person, person
 from simulators.wording import Json
 
 
@@ -93,6 +93,17 @@ class Settlement:
     refund_of: str = ""
     refunded: bool = False
     reversed: bool = False
+    insuplc: str = AREA
+
+    @property
+    def clr_optins(self) -> str:
+        """Who clears it: our agency, or the province for people insured elsewhere (reconciliation.md §3.1)."""
+        return AREA if self.insuplc == AREA else PROVINCE
+
+    @property
+    def clr_pay_loc(self) -> str:
+        """2 local, 3 in the province, 4 beyond it."""
+        return "2" if self.insuplc == AREA else "3" if self.insuplc[:2] == AREA[:2] else "4"
 
     @property
     def live(self) -> bool:
@@ -114,6 +125,9 @@ class Settlement:
             "infno": self.infno,
             "insutype": self.insutype,
             "clr_type": self.clr_type,
+            "clr_optins": self.clr_optins,
+            "clr_pay_loc": self.clr_pay_loc,
+            "insuplc_admdvs": self.insuplc,
             "setl_time": stamps.stamp(self.now_s),
             "medfee_fen": sign * part.medfee_fen,
             "fund_fen": sign * part.fund_fen,
@@ -134,12 +148,12 @@ class Settlement:
 class Books:
     """Everything the platform remembers; in memory, lost with the process."""
 
-    def __init__(self, persons: int, lists: ListDesk | None = None) -> None:
-        """persons: how many of the invented city's people are insured here (numbers 0..persons-1)."""
+    def __init__(self, persons: int, lists: ListDesk | None = None, remote_every: int = 0) -> None:
+        """persons: how many people are known here (numbers 0..persons-1); every so-many-th is insured elsewhere."""
         self.people: dict[str, Person] = {}
         self.by_certno: dict[str, Person] = {}
         for number in range(persons):
-            who = person(number)
+            who = person(number, remote_every)
             self.people[who.psn_no] = self.by_certno[who.certno] = who
         self.visits: dict[str, Visit] = {}
         self.settlements: dict[str, Settlement] = {}

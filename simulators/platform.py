@@ -68,8 +68,8 @@ class Platform:
 
     clock: seconds() is the time of all stamps, callLater books late when a fault says so. dice: a pinch of real life in
     the receiver's message numbers. persons: insured persons (numbers 0..persons-1 of `simulators.people`).
-    lists: how it treats settlement lists. faults may be set at any time. diary: told the time and the envelope of
-    everything before it is processed.
+    lists: how it treats settlement lists. remote_every: each so-many-th person is insured elsewhere, 0 = none. faults
+    may be set at any time. diary: told the time and the envelope of everything before it is processed.
     """
 
     def __init__(
@@ -81,12 +81,13 @@ class Platform:
         gate: Gatekeeper = open_gate,
         require_sign_in: bool = False,
         lists: ListDesk | None = None,
+        remote_every: int = 0,
         diary: Callable[[float, Json], None] = lambda at_s, request: None,
     ) -> None:
         self.faults: Weather = calm
         self.known: checks.Known = national.complaint
         self._diary = diary
-        self.books = Books(persons, lists)
+        self.books = Books(persons, lists, remote_every)
         self._clock = clock
         self._dice = dice
         self._gate = gate
@@ -101,6 +102,10 @@ class Platform:
     def ledger(self) -> list[Json]:
         """Every settlement and refund, reversed ones marked; amounts in fen."""
         return self.books.rows()
+
+    def remote(self) -> list[Json]:
+        """What is forwarded to the province: the ledger's rows of people insured elsewhere."""
+        return [row.row() for row in self.books.settlements.values() if row.clr_pay_loc != "2"]
 
     def serve(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Like handle, with the weather: delays, silence, cut answers."""
@@ -233,6 +238,8 @@ class Platform:
     def _about(self, path: str) -> Reply:
         if path == "/sim/ledger":
             return Reply(200, JSON_TYPE, write({"rows": self.ledger(), "count": len(self.books.settlements)}))
+        if path == "/sim/remote":
+            return Reply(200, JSON_TYPE, write({"rows": self.remote()}))
         if path == "/sim/stats":
             lists = self.books.lists.tally(self._clock.seconds())
             return Reply(

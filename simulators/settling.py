@@ -7,7 +7,6 @@ from simulators import stamps, visits
 from simulators.benefit import Kind, Partition, Split, split, total
 from simulators.ledger import Books, Call, Line, Refusal, Settlement, Visit
 from simulators.money import NotMoney, fen, yuan
-from simulators.people import AREA
 from simulators.visits import Handler
 from simulators.wording import Json
 
@@ -116,13 +115,13 @@ def setlinfo(books: Books, row: Settlement, now_s: float) -> Json:
         **amounts(row.split, row.sign),
         "balc": yuan(who.balance_fen - trial_use),
         "medins_setl_id": row.msgid if row.setl_id and row.sign > 0 else "",
-        "clr_optins": AREA,
+        "clr_optins": row.clr_optins,
         "clr_way": "1",
         "clr_type": row.clr_type,
     }
 
 
-def _row(call: Call, visit: Visit, facts: Json, part: Split, setl_id: str) -> Settlement:
+def _row(books: Books, call: Call, visit: Visit, facts: Json, part: Split, setl_id: str) -> Settlement:
     return Settlement(
         setl_id,
         call.msgid,
@@ -140,6 +139,7 @@ def _row(call: Call, visit: Visit, facts: Json, part: Split, setl_id: str) -> Se
         batch=facts.get("chrg_bchno") or "",
         invono=facts.get("invono") or "",
         middle=facts.get("mid_setl_flag") == "1",
+        insuplc=books.people[visit.psn_no].insuplc,
     )
 
 
@@ -177,12 +177,12 @@ def _cover(books: Books, visit: Visit, facts: Json, lines: list[Line]) -> Split:
 
 
 def _trial(books: Books, call: Call, visit: Visit, facts: Json, lines: list[Line]) -> Json:
-    row = _row(call, visit, facts, _cover(books, visit, facts, lines), "")
+    row = _row(books, call, visit, facts, _cover(books, visit, facts, lines), "")
     return {"setlinfo": setlinfo(books, row, call.now_s), "setldetail": fund_lines(row)}
 
 
 def _settle(books: Books, call: Call, visit: Visit, facts: Json, lines: list[Line]) -> Json:
-    row = _row(call, visit, facts, _cover(books, visit, facts, lines), books.new_id("S", call.now_s))
+    row = _row(books, call, visit, facts, _cover(books, visit, facts, lines), books.new_id("S", call.now_s))
     books.add(row)
     for line in lines:
         line.settled_by = row.setl_id
@@ -279,6 +279,7 @@ def _refund(books: Books, call: Call, kind: Kind) -> Json:
         books.new_id("S", call.now_s), call.msgid, call.infno, row.institution, row.institution_name, row.psn_no,
         row.mdtrt_id, row.kind, row.insutype, row.med_type, row.cert_type, row.split, call.now_s,
         batch=row.batch, invono=row.invono, middle=row.middle, sign=-1, refund_of=row.setl_id,
+        insuplc=row.insuplc,
     )  # fmt: skip
     row.refunded = True
     books.add(back)

@@ -33,3 +33,9 @@ def dense(epoch_s: float) -> str:
 def dense_ms(epoch_s: float) -> str:
     """yyyyMMddHHmmssSSS"""
     return f"{dense(epoch_s)}{int(epoch_s * 1000) % 1000:03d}"
+
+
+def later(text: str, seconds: int) -> str:
+    """The stamp so many seconds after a stamp."""
+    at = dt.datetime.fromisoformat(text).replace(tzinfo=ZONE) + dt.timedelta(seconds=seconds)
+    return at.strftime("%Y-%m-%d %H:%M:%S")

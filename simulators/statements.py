@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from simulators import archives, stamps
 from simulators.ledger import Books, Call, Refusal, Settlement
 from simulators.money import NotMoney, fen, yuan
+from simulators.people import PROVINCE
 from simulators.visits import Handler
 from simulators.wording import Json
 
@@ -13,7 +14,11 @@ _COLUMNS = 7
 
 
 def _on_the_books(books: Books, call: Call, facts: Json) -> list[Settlement]:
-    """Rows of the institution in the period, refunds as rows of their own, reversed ones gone."""
+    """Rows of the institution in the period, refunds as rows of their own, reversed ones gone.
+
+    What the province clears (remote patients) stands on its statement and on no other.
+    """
+    provincial = facts["setl_optins"] == PROVINCE
     first, last = facts["stmt_begndate"][:10], facts["stmt_enddate"][:10]
     insutype = facts.get("insutype")
     return [
@@ -22,6 +27,7 @@ def _on_the_books(books: Books, call: Call, facts: Json) -> list[Settlement]:
         if row.institution == call.institution
         and not row.reversed
         and row.clr_type == facts["clr_type"]
+        and (row.clr_optins == PROVINCE) == provincial
         and insutype in (None, "", row.insutype)
         and first <= stamps.day(row.now_s) <= last
     ]

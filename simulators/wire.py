@@ -5,18 +5,27 @@ Why not twisted.web: it hides exactly the misbehaviour a platform simulator is f
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+from typing import Protocol as Duty
 
 import attrs
 import httptools
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from simulators.platform import Platform, Reply
+from simulators.platform import Reply
 
 BODY_BYTES_MAX = 40 * 1024 * 1024
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 413: "Payload Too Large"}
+
+
+class Serves(Duty):
+    """A platform or a province: one request in, its answer out, now or later. headers with lower-case names."""
+
+    def serve(self, path: str, headers: Mapping[str, str], body: bytes) -> "Reply | Deferred[Any]": ...
 
 
 class PlatformServer(Protocol):
@@ -24,7 +33,7 @@ class PlatformServer(Protocol):
 
     transport: ITCPTransport
 
-    def __init__(self, platform: Platform, clock: IReactorTime) -> None:
+    def __init__(self, platform: Serves, clock: IReactorTime) -> None:
         self._platform = platform
         self._clock = clock
         self._parser = httptools.HttpRequestParser(self)
@@ -84,7 +93,13 @@ class PlatformServer(Protocol):
             return
         self._busy = True
         path, headers, body, keep = self._waiting.popleft()
-        reply = self._platform.serve(path, headers, body)
+        answer = self._platform.serve(path, headers, body)
+        if isinstance(answer, Deferred):
+            answer.addCallback(self._ready, keep)
+        else:
+            self._ready(answer, keep)
+
+    def _ready(self, reply: Reply, keep: bool) -> None:
         if reply.delay_s:
             self._clock.callLater(reply.delay_s, self._answer, reply, keep)
         else:
@@ -118,7 +133,7 @@ def _head(status: int, kind: str, length: int, *, keep: bool) -> bytes:
 class PlatformFactory(Factory):
     """Serves one Platform to any number of connections."""
 
-    platform: Platform
+    platform: Serves
     clock: IReactorTime
 
     noisy = False

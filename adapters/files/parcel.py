@@ -21,9 +21,9 @@ def pack(name: str, text: str) -> bytes:
     return out.getvalue()
 
 
-def unpack(packed: bytes) -> str | None:
+def unpack(packed: bytes, packed_max: int = PACKED_BYTES_MAX, text_max: int = TEXT_BYTES_MAX) -> str | None:
     """Return the one text of a zip (UTF-8, else GB18030, strictly); None for anything else, or when it is too big."""
-    if len(packed) > PACKED_BYTES_MAX:
+    if len(packed) > packed_max:
         return None
     try:
         with Archive(io.BytesIO(packed)) as archive:
@@ -31,10 +31,10 @@ def unpack(packed: bytes) -> str | None:
             if len(members) != 1 or members[0].flag_bits & 1:
                 return None
             with archive.open(members[0]) as stream:
-                raw = stream.read(TEXT_BYTES_MAX + 1)
+                raw = stream.read(text_max + 1)
     except ArchiveBroken:
         return None
-    return None if len(raw) > TEXT_BYTES_MAX else _decoded(raw)
+    return None if len(raw) > text_max else _decoded(raw)
 
 
 def _decoded(raw: bytes) -> str | None:

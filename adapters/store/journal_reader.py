@@ -10,10 +10,11 @@ from pathlib import Path
 import attrs
 
 from adapters.store.sqlite_batch import LIVE_SAF, saf_of
-from adapters.store.sqlite_reads import SELECT, entry_of
+from adapters.store.sqlite_reads import SELECT, entry_of, first_since, look_up
 from adapters.store.verify import findings
-from gateway.core.model import Compared, Entry, Saf
+from gateway.core.model import Compared, Entry, Numbered, Page, Saf
 
+PAGE_IDS = 5_000  # journal rows one look passes over
 _QUEUE = f"{LIVE_SAF.partition(' WHERE ')[0]} WHERE id = ? OR original_id = ? ORDER BY opened_ms DESC LIMIT 1"
 
 
@@ -53,6 +54,32 @@ class JournalReader:
         columns = "path, system, local_code, national_code, version, day"
         query = f"SELECT {columns} FROM evidence WHERE journal_id = ? ORDER BY n"  # noqa: S608
         return list(self.connection.execute(query, (entry.id,)))
+
+    def settlements(self, since_ms: int, until_ms: int, pages: int = PAGE_IDS) -> Iterator[list[Entry]]:
+        """Yield the settlements and refunds (class M) made from since_ms to before until_ms, a page at a time.
+
+        Each page is one short look (design §3: at most 250 ms): nothing holds the journal's log between them.
+        """
+        first, last = first_since(self.connection, since_ms), first_since(self.connection, until_ms)
+        for low in range(first, last, pages):
+            query = f"{SELECT} WHERE id >= ? AND id < ? AND klass = 'M' ORDER BY id"
+            found = self.connection.execute(query, (low, min(last, low + pages))).fetchall()
+            yield [entry_of(row) for row in found]
+
+    def numbered(self, institution: str, setl_id: str) -> list[Entry]:
+        """Return an institution's settlements and refunds with a setl_id, newest first."""
+        op = Numbered(fixmedins_code=institution, setl_id=setl_id)
+        found = look_up(self.connection, op)
+        return list(found.rows) if isinstance(found, Page) else []
+
+    def groups(self, since_ms: int) -> list[tuple[str, str, str]]:
+        """Return (institution, clr_optins, clr_type) that had settlements since then (§3.1: 400 days)."""
+        query = (
+            "SELECT DISTINCT fixmedins_code, clr_optins, clr_type FROM settled_kind WHERE last_ms >= ? ORDER BY 1, 2, 3"
+        )
+        return [
+            (str(code), str(optins), str(kind)) for code, optins, kind in self.connection.execute(query, (since_ms,))
+        ]
 
     def reversals(self, entry: Entry) -> list[Entry]:
         """Return every 2601 that names a row as its original: the gateway's sendings and the institution's own."""

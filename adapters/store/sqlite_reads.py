@@ -46,7 +46,7 @@ def entry_of(row: tuple[object, ...]) -> Entry:
 def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Admitted | Kinds) -> OpResult:
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
-        first = op.entry.id if op.since_ms is None else _first_since(connection, op.since_ms)
+        first = op.entry.id if op.since_ms is None else first_since(connection, op.since_ms)
         values = (first, op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
         return connection.execute(_LATER, values).fetchone() is not None
     if type(op) is Kinds:
@@ -70,7 +70,7 @@ def admission(connection: sqlite3.Connection, fixmedins_code: str, psn_no: str, 
 def _settled(connection: sqlite3.Connection, op: Settled) -> Page:
     last = connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0
     before = last + 1 if op.before is None else op.before
-    first = _first_since(connection, op.since_ms)
+    first = first_since(connection, op.since_ms)
     lowest = max(first, before - op.ids_max)
     wanted = (lowest, before, op.fixmedins_code, op.link, op.rows_max)
     rows = tuple(entry_of(row) for row in connection.execute(_SETTLED, wanted))
@@ -79,7 +79,7 @@ def _settled(connection: sqlite3.Connection, op: Settled) -> Page:
     return Page(rows, lowest if lowest > first else 0)
 
 
-def _first_since(connection: sqlite3.Connection, since_ms: int) -> int:
+def first_since(connection: sqlite3.Connection, since_ms: int) -> int:
     """Return the first id that was created then or later; ids grow with time, and no index does."""
     low = 1
     high = (connection.execute("SELECT max(id) FROM journal").fetchone()[0] or 0) + 1

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from adapters.transport.chunks import Chunks, ChunksRefused
 from adapters.transport.direct import send_now
 from adapters.transport.handshakes import note_timeout, why_failed
-from adapters.transport.heads import END_OF_HEAD, Head, HeadRefused, hopeless, parse_head
+from adapters.transport.heads import END_OF_HEAD, FILES_PREFIX, Head, HeadRefused, hopeless, parse_head
 from adapters.transport.request import JSON, HttpRequest, Peer, answer_bytes
 
 if TYPE_CHECKING:
@@ -236,7 +236,10 @@ class Connection(Protocol):
 
     def _accept(self, head: Head) -> bool:
         """Prepare for the body of `head`; False when it is refused for its size."""
-        bytes_max = self._limits.upload_body_bytes_max.get(head.path, self._limits.body_bytes_max)
+        limits = self._limits
+        bytes_max = limits.upload_body_bytes_max.get(head.path, limits.body_bytes_max)
+        if head.path.startswith(FILES_PREFIX.strip()):
+            bytes_max = limits.file_body_bytes_max
         if head.length > bytes_max:
             self._refuse("GW-SIZE")
             return False

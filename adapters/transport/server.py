@@ -42,6 +42,7 @@ class ServerLimits:
     blank_lines_max: int = 4
     target_bytes_max: int = 2 * 1024
     body_bytes_max: int = 2 * 1024 * 1024
+    file_body_bytes_max: int = 32 * 1024 * 1024  # of a day file handed in
     upload_body_bytes_max: Mapping[bytes, int] = attrs.field(factory=lambda: {UPLOAD_PATH: 32 * 1024 * 1024})
     head_s: float = 10.0
     body_s: float = 10.0

@@ -1,5 +1,6 @@
 """`liangding books`: the books of institutions, gateway, agency and province against each other (contract §2, §7)."""
 
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -8,8 +9,31 @@ from gateway.app.say import USAGE, end
 from gateway.core.dates import is_date
 from gateway.core.ledgers import NAMES
 
+# Loaded when it is named: `books files` needs neither a node nor the security room.
+_ELSEWHERE = {
+    "cases": "gateway.app.cli_books_cases:cases_command",
+    "day": "gateway.app.cli_books_day:day_command",
+    "decide": "gateway.app.cli_books_cases:decide_command",
+    "hand-in": "gateway.app.cli_books_day:hand_in_command",
+    "status": "gateway.app.cli_books_day:status_command",
+}
 
-@click.group(help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
+
+class _Commands(click.Group):
+    """The commands of this module, and those elsewhere."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+@click.group(cls=_Commands, help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
 def books() -> None:
     """`liangding books`."""
 

@@ -78,7 +78,7 @@ class CodesDesk:
     report: Callable[[Exception], object]
     tally: Tally = attrs.field(init=False)
     orders: CodesOrders = attrs.field(init=False)
-    _errands: Errands = attrs.field(init=False)
+    errands: Errands = attrs.field(init=False)
     _children: set[Child] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -89,7 +89,7 @@ class CodesDesk:
             "recer_sys_code": codes.recer_sys_code,
             "infver": codes.infver,
         }
-        self._errands = Errands(
+        self.errands = Errands(
             clock=self.clock,
             dice=self.dice,
             watch=self.watch,
@@ -114,7 +114,7 @@ class CodesDesk:
                 "fetch": lambda work: self._fetching(work).fetch(),
                 "receive": lambda work: self._fetching(work).receive(),
             },
-            errands=self._errands,
+            errands=self.errands,
             crowded=self.crowded,
             report=self.report,
             tick=daily.tick,
@@ -200,7 +200,7 @@ class CodesDesk:
             settings=self.config.codes,
             link=self.links[place[0]],
             files=self.files[place[0]],
-            errands=self._errands,
+            errands=self.errands,
             folder=self._folder,
             inbox=self._inbox,
             importer=self._import,

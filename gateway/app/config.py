@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.app.config_books import BooksConfig
 from gateway.core.oswords import words_of
 
 
@@ -163,6 +164,28 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     unused_days: int = 90  # a role nobody used for a quarter is told in the report
 
 
+class ProvinceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The province (docs/province.md). Without a url there is none."""
+
+    url: str = ""  # its path comes before /province/v1/
+    role: Literal["care", "insured", "both"] = "care"
+    account: str = ""
+    secret_file: str = ""
+    timeout_s: float = 30.0
+    page_rows: int = 1000  # of a statement; a page of them is half a megabyte
+    rows_max: int = 2_000_000  # of one statement
+    readings_max: int = 5  # of one statement before it is given up (reconciliation specification §7.3)
+    again_s: float = 2.0  # before a question or a statement is asked for again
+    tls: LinkTls | None = None
+
+    @property
+    def roles(self) -> tuple[Literal["care", "insured"], ...]:
+        """The roles it is asked in; none without a province."""
+        if not self.url:
+            return ()
+        return ("care", "insured") if self.role == "both" else (self.role,)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole configuration. `folder` is where relative paths start."""
 
@@ -175,6 +198,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     codes: CodesConfig = CodesConfig()
     lists: ListsConfig = ListsConfig()
     security: SecurityConfig = SecurityConfig()
+    books: BooksConfig = BooksConfig()
+    province: ProvinceConfig = ProvinceConfig()
     duties: dict[str, Any] = msgspec.field(
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties

@@ -6,8 +6,10 @@ from ipaddress import ip_network
 import schemas
 from adapters.transport.addresses import AddressError, ListenAddress, read_link, read_listen
 from gateway.app.config import Config, InstitutionConfig, LinkTls, Platform, Tls
+from gateway.app.config_books import books_meaning
 from gateway.app.config_codes import codes_meaning
 from gateway.app.config_lists import lists_meaning
+from gateway.app.config_province import province_meaning
 from gateway.app.config_security import security_meaning
 from gateway.app.duties_config import duties_problems
 
@@ -30,6 +32,8 @@ def meaning(config: Config) -> Iterator[str]:
     yield from codes_meaning(config)
     yield from lists_meaning(config)
     yield from security_meaning(config)
+    yield from books_meaning(config.books)
+    yield from province_meaning(config, _files)
     yield from duties_problems(config.duties)
 
 

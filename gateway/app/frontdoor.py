@@ -5,6 +5,8 @@ import attrs
 from adapters.transport.server import HttpRequest, Peer
 from gateway.app.admin import CodeLookup
 from gateway.app.assemble import Room
+from gateway.app.books_door import PREFIX as BOOKS
+from gateway.app.books_door import BooksDoor
 from gateway.app.lists_room import PREFIX as LISTS
 from gateway.app.lists_room import ListsRoom
 from gateway.core.answers import refusal
@@ -22,6 +24,7 @@ class FrontDoor:
     room: Room
     codes: CodeLookup
     lists: ListsRoom
+    books: BooksDoor
     _open: dict[str, int] = attrs.Factory(dict)
 
     def handle(self, request: HttpRequest) -> None:
@@ -37,6 +40,8 @@ class FrontDoor:
             self._look_up(request, source)
         elif path.startswith(LISTS):
             self.lists.receive(request, self.room.door.bound(source))
+        elif path.startswith(BOOKS):
+            self.books.receive(request, self.room.door.bound(source))
         else:
             request.respond(*refusal("GW-PATH"))
 

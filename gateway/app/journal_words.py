@@ -27,6 +27,7 @@ _REASONS: Mapping[str, str] = {
     # coming in
     "accepted": "收到机构的请求，已落盘",
     "reversal": "网关自动发起冲正，已落盘",
+    "books": "按对账结果冲正",
     "sent": "落盘后开始发往平台",
     "answered": "平台答复成功",
     "done": "处理完毕，答复已存",

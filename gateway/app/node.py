@@ -45,6 +45,7 @@ from gateway.app.assemble import (
     regions_of,
     signer_of,
 )
+from gateway.app.books_room import BooksRoom
 from gateway.app.codes_room import CodesRoom
 from gateway.app.config import Config
 from gateway.app.facts import read_files
@@ -97,6 +98,7 @@ class Node:
     _writer: WriterThread = attrs.field(init=False)
     _helper: WriterThread = attrs.field(init=False)
     _codes: CodesRoom = attrs.field(init=False)
+    _books: BooksRoom = attrs.field(init=False)
     _tls: dict[str, Any] = attrs.Factory(dict)
     _pools: dict[str, LinkPool] = attrs.Factory(dict)
     _ports: list[Any] = attrs.Factory(list)
@@ -155,6 +157,13 @@ class Node:
             begin_again(self.store, self.room.office, self.clock.seconds())
         codes.load(self.room.swap, self._rounds)
         codes.take_orders(self.room, self._pools, watch, self.new_id())
+        self._books = BooksRoom(
+            reactor=self.reactor, clock=self.clock, config=config, room=self.room, pools=self._pools,
+            errands=codes.desk.errands, watch=watch, owner=self.new_id(), metrics=self.metrics, log=log,
+            entropy=self.entropy,
+        )  # fmt: skip
+        if self._books.tls is not None:
+            self._tls["province"] = self._books.tls
         self._watch_readings()
         gc.collect()
         gc.freeze()
@@ -256,7 +265,7 @@ class Node:
         pieces = WriterThread(self.reactor.callFromThread, "lists").run
         report = partial(self._log.failure, "list_not_taken")
         lists = ListsRoom(config, self.clock, self.entropy, pieces, report)
-        front = FrontDoor(self.room, lookup, lists)
+        front = FrontDoor(self.room, lookup, lists, self._books.door)
         doors = []
         for text in config.institution_endpoints:
             factory = HttpServerFactory(
@@ -307,6 +316,7 @@ class Node:
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
         self._codes.desk.orders.start()
+        self._books.desk.start()
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
@@ -368,6 +378,7 @@ class Node:
         for factory in self._factories:
             await factory.drain()
         await self._codes.desk.stop()
+        await self._books.stop()
         self._rounds.stop()
         self._codes.watcher.stop()
         idle: Deferred[None] = Deferred()

@@ -18,7 +18,7 @@ GONE_S = 30.0  # a node that restarts is back before that
 
 def order_and_wait(
     store: Path,
-    scripts: Sequence[tuple[str, bytes]],
+    scripts: Sequence[tuple[str, bytes]] | Callable[[], OrdersStore],
     what: tuple[str, str, str],
     arguments: dict[str, object],
     who: str,
@@ -27,16 +27,17 @@ def order_and_wait(
 ) -> WorkStatus:
     """Write an order (kind, institution, system) and return its end. Without a running node: ends with exit code 2.
 
-    Ctrl-C ends the command only; the order goes on.
+    scripts: of the codes room's store, or what opens the orders of another room. Ctrl-C ends the command only; the
+    order goes on.
     """
     if not node_runs(store):
         end(USAGE, "没有正在运行的节点，此命令需由节点执行；请先启动：liangding run 配置文件", as_json=as_json)
-    with closing(OrdersStore.open(store, scripts)) as orders:
+    with closing(scripts() if callable(scripts) else OrdersStore.open(store, scripts)) as orders:
         number = orders.place(*what, arguments, who, int(now() * 1000))
         try:
             return _watched(orders, store, number, as_json)
         except KeyboardInterrupt:
-            end(FAILED, f"命令已中断，任务{number}仍由节点执行；用 liangding codes orders 查看进度", as_json=as_json)
+            end(FAILED, f"命令已中断，任务{number}仍由节点执行", as_json=as_json)
 
 
 def _watched(orders: OrdersStore, store: Path, number: int, as_json: bool) -> WorkStatus:

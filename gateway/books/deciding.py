@@ -75,8 +75,15 @@ class Decider:
 
     def __init__(self, rules: Rules, scope: Scope) -> None:
         self.rules, self.scope = rules, scope
-        self.judge = Judge(rules, scope)
+        self._judges: dict[str, Judge] = {}
         self.tally = Tally()
+
+    def _judge(self, subject: "Subject") -> Judge:
+        """Return the judge with the scope of the subject's institution: what is complete there is its own."""
+        code = subject.text("fixmedins_code")
+        if code not in self._judges:
+            self._judges[code] = Judge(self.rules, self.scope.of(code))
+        return self._judges[code]
 
     def decide(self, cluster: Iterable[Row], depended: frozenset[str]) -> list[Line]:
         """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8)."""
@@ -159,7 +166,7 @@ class Decider:
         code = min(codes.values())
         concerned = frozenset(ledger for ledger, one in codes.items() if one == code)
         rule = self.rules.rows[code]
-        if code == "R1" and concerned <= self.scope.incomplete:
+        if code == "R1" and concerned <= self._judge(subject).scope.incomplete:
             # What it cancels may stand in the part that is missing: that is no finding (B4).
             rule = self.rules.classes[WITHHELD]
         secondary = tuple(sorted({self.rules.rows[other].name for other in codes.values() if other != code}))
@@ -171,7 +178,7 @@ class Decider:
         members = self.scope.members(leg)
         if any(subject.found[ledger].finding == "D6" for ledger in members if leg == self._home_of(ledger)):
             return self._line(subject, leg, self.rules.rows["D6"])
-        named = self.judge.name(leg, subject.found, depended)
+        named = self._judge(subject).name(leg, subject.found, depended)
         if not named.name:
             return self._settled(leg, subject)
         rule = self.rules.rows[named.row] if named.row not in ("", "T5") else self.rules.classes[named.name]
@@ -190,7 +197,7 @@ class Decider:
 
     def _never(self, line: Line, leg: str, subject: Subject) -> Line:
         """Take the reversal from a line that may not have one (B4, T5), or whose key was refunded on a later day."""
-        short = self.scope.incomplete & set(self.scope.members(leg))
+        short = self._judge(subject).scope.incomplete & set(self.scope.members(leg))
         far = any(one.far or one.refunded_later for one in subject.found.values())
         unseen = leg == "L2" and not self.scope.given & {INST, GW}
         if line.action == "REVERSE" and (short or far or unseen):

@@ -18,13 +18,31 @@ class NothingToCompare(Exception):
 @attrs.frozen(kw_only=True)
 class Scope:
     """One run. given: ledgers; incomplete: those whose missing rows say nothing; later: those with a row dated the day
-    after or later (T3); date: yyyy-MM-dd."""
+    after or later (T3); date: yyyy-MM-dd.
+
+    A run for a city says both for each institution (docs/decisions/0011): incomplete_at: (ledger, fixmedins_code) whose
+    missing rows say nothing; later_at: those whose next day is there, None = `later` speaks for all.
+    """
 
     date: str
     given: frozenset[int]
     incomplete: frozenset[int] = frozenset()
     role: str = CARE
     later: frozenset[int] = frozenset()
+    incomplete_at: frozenset[tuple[int, str]] = frozenset()
+    later_at: frozenset[tuple[int, str]] | None = None
+
+    def of(self, fixmedins_code: str) -> "Scope":
+        """Return the scope as it is for the records of one institution."""
+        if not self.incomplete_at and self.later_at is None:
+            return self
+        missing = frozenset(ledger for ledger, code in self.incomplete_at if code == fixmedins_code)
+        later = self.later
+        if self.later_at is not None:
+            later = frozenset(ledger for ledger, code in self.later_at if code == fixmedins_code)
+        return attrs.evolve(
+            self, incomplete=self.incomplete | missing, later=later, incomplete_at=frozenset(), later_at=None
+        )
 
     def day(self, days: int) -> str:
         """Return the date so many days after the run's."""

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.core import code_systems as definitions
 from gateway.core.code_systems import CodeSystemSpec as CodeSystemSpec
-from gateway.core.tables import AnswerTable, Identity, ReversalTable
+from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable
 
 T = TypeVar("T")
 # Queries about institutions, and record-keeping at another institution.
@@ -184,6 +184,7 @@ class RegionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dictionaries: DictionaryRules = DictionaryRules()
     answers: AnswerTable | None = None
     reversal: ReversalTable | None = None
+    statement: StatementTable | None = None
     identities: tuple[Identity, ...] | None = None
     envelope: dict[str, FieldChange] = msgspec.field(default_factory=dict)
     fields: dict[str, FieldChange] = msgspec.field(default_factory=dict)
@@ -285,6 +286,7 @@ class Region:
     identities: tuple[Identity, ...]
     answers: AnswerTable
     reversal: ReversalTable
+    statement: StatementTable
 
 
 @attrs.frozen(kw_only=True)

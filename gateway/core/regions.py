@@ -26,7 +26,7 @@ from gateway.core.catalogue import (
     TransactionChange,
     TransactionSpec,
 )
-from gateway.core.tables import AnswerTable, Identity, ReversalTable, faults
+from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable, faults
 
 _KINDS: Mapping[str, Kind] = {
     "string": "text",
@@ -139,6 +139,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
         identities=msgspec.convert(identities, tuple[Identity, ...]),
         answers=msgspec.convert(merged.first("answers"), AnswerTable),
         reversal=msgspec.convert(merged.first("reversal"), ReversalTable),
+        statement=msgspec.convert(merged.first("statement"), StatementTable),
     )
 
 

@@ -18,8 +18,10 @@ from gateway.core.money import fen_of, yuan
 
 FILE_ROWS_MAX = 50_000  # of one file, ours or theirs: the day of a large hospital in one group
 _SLICE = 1_000
-_RESULT = 10
-_RESULT_OLD = 7  # before 2021: without the three amounts
+# Columns of a result, by how many there are (§3.2): the official table, before 2021 without amounts, with exp_content.
+_KEYS = ("psn_no", "mdtrt_id", "setl_id", "msgid", "stmt_rslt", "refd_setl_flag", "memo")
+_AMOUNTS = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
+RESULT_COLUMNS = (_KEYS, (*_KEYS, *_AMOUNTS), (*_KEYS, *_AMOUNTS, "exp_content"))
 
 
 @attrs.frozen(kw_only=True)
@@ -121,33 +123,41 @@ def upload_text(lines: Iterable[Line]) -> str:
     )
 
 
-def read_result(text: str) -> list[Differing] | None:
-    """Return the rows of a result; None when one of them does not fit, so that nothing of it is used."""
+def read_result(
+    text: str, columns: Sequence[Sequence[str]] = RESULT_COLUMNS, rows_max: int = FILE_ROWS_MAX
+) -> list[Differing] | None:
+    """Return the rows of a result; None when one of them does not fit, so that nothing of it is used.
+
+    columns: the profile's, one list of names for each number of columns that is right.
+    """
     found: list[Differing] = []
+    known = {len(names): names for names in columns}
     for line in text.split("\n"):
         if not line.strip("\r"):
             continue
-        row = _read_row(line.rstrip("\r").split("\t"))
-        if row is None or len(found) >= FILE_ROWS_MAX:
+        row = _read_row(line.rstrip("\r").split("\t"), known)
+        if row is None or len(found) >= rows_max:
             return None
         found.append(row)
     return found
 
 
-def _read_row(cells: list[str]) -> Differing | None:
-    values = ["" if cell.strip() in ("", "null") else cell.strip() for cell in cells]
-    if len(values) not in (_RESULT_OLD, _RESULT, _RESULT + 1):  # the newer revision adds exp_content
+def _read_row(cells: list[str], columns: Mapping[int, Sequence[str]]) -> Differing | None:
+    names = columns.get(len(cells))
+    if names is None:
         return None
-    psn_no, mdtrt_id, setl_id, msgid, _, flag, _, *more = values
-    amounts = [fen_of(value) for value in more[:3]] or [None] * 3
-    if any(value and amount is None for value, amount in zip(more, amounts, strict=False)):
+    values = {
+        name: "" if (value := cell.strip()) in ("", "null") else value for name, cell in zip(names, cells, strict=True)
+    }
+    amounts = [fen_of(values[name]) if values.get(name) else None for name in _AMOUNTS]
+    if any(values.get(name) and amount is None for name, amount in zip(_AMOUNTS, amounts, strict=True)):
         return None
     return Differing(
-        psn_no=psn_no,
-        mdtrt_id=mdtrt_id,
-        setl_id=setl_id,
-        msgid=msgid,
-        refund=flag == "1",
+        psn_no=values.get("psn_no", ""),
+        mdtrt_id=values.get("mdtrt_id", ""),
+        setl_id=values.get("setl_id", ""),
+        msgid=values.get("msgid", ""),
+        refund=values.get("refd_setl_flag") == "1",
         medfee_fen=amounts[0],
         fund_fen=amounts[1],
         acct_fen=amounts[2],

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -41,6 +42,23 @@ class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cancel_give_up_s: float = 600.0
     extra_at: str = "23:30"
     manual_at: str = "00:30"
+
+
+class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a region's daily statement is asked for and read (reconciliation specification §3.1, §3.2).
+
+    total, detail: the fields of 3201 and 3202 in the region's edition, of those the gateway can fill. count: what a
+    refund counts; refund_rows: whether both rows of a refunded settlement are uploaded; empty_groups: a group without
+    rows is asked for, too; columns: of a result, by number; balanced: readings of stmt_rslt, zeros stripped.
+    """
+
+    total: tuple[str, ...]
+    detail: tuple[str, ...]
+    columns: tuple[tuple[str, ...], ...]
+    count: Literal["net", "gross", "exclude_refunded"] = "gross"
+    refund_rows: Literal["both", "exclude"] = "both"
+    empty_groups: bool = True
+    balanced: tuple[str, ...] = ("",)
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -101,7 +101,7 @@ async def test_without_a_head_nothing_is_sent_and_the_setting_is_named(codes_tow
     await town.open()
     town.library()
     town.mapping(*items(3))
-    town.desk._errands.fallback = {"recer_sys_code": "SIM"}
+    town.desk.errands.fallback = {"recer_sys_code": "SIM"}
     status = await town.done("upload")
     assert status.outcome == "failed" and "mdtrtarea_admvs" in str(status.result["message"])
     assert town.arrived == [] and set(town.states().values()) == {"not_sent"}

@@ -104,3 +104,46 @@ CREATE TABLE recon_case (
   until_ms INTEGER NOT NULL,
   changed_ms INTEGER NOT NULL
 ) STRICT;
+
+-- The groups of a daily statement an institution has been seen with, so that an empty one is asked for, too (§3.1).
+CREATE TABLE seen_group (
+  institution TEXT NOT NULL,
+  clr_optins TEXT NOT NULL,
+  clr_type TEXT NOT NULL,
+  insutype TEXT NOT NULL,
+  last_date TEXT NOT NULL,
+  PRIMARY KEY (institution, clr_optins, clr_type, insutype)
+) STRICT, WITHOUT ROWID;
+
+-- What commands leave for the node to do (annex X35; docs/decisions/0007): the same shape as in the codes room's file.
+CREATE TABLE work_order (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,           -- day
+  institution TEXT NOT NULL,    -- '' where the work is for all
+  system TEXT NOT NULL,         -- the business date
+  arguments TEXT NOT NULL,      -- JSON object
+  who TEXT NOT NULL,            -- 'schedule' = the node itself, by the configuration
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE work_open (
+  work_order INTEGER PRIMARY KEY REFERENCES work_order (id),
+  owner TEXT NOT NULL DEFAULT '',
+  lease_ms INTEGER NOT NULL DEFAULT 0,
+  done INTEGER NOT NULL DEFAULT 0,
+  total INTEGER NOT NULL DEFAULT 0,
+  note TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE work_result (
+  work_order INTEGER PRIMARY KEY REFERENCES work_order (id),
+  outcome TEXT NOT NULL CHECK (outcome IN ('done', 'findings', 'failed')),
+  result TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER work_order_no_update BEFORE UPDATE ON work_order
+BEGIN SELECT RAISE(ABORT, 'orders are never changed'); END;
+CREATE TRIGGER work_result_no_update BEFORE UPDATE ON work_result
+BEGIN SELECT RAISE(ABORT, 'results are final'); END;
+CREATE TRIGGER input_no_update BEFORE UPDATE ON input
+BEGIN SELECT RAISE(ABORT, 'what was handed in is never changed'); END;
+CREATE TRIGGER input_no_delete BEFORE DELETE ON input
+BEGIN SELECT RAISE(ABORT, 'what was handed in is never removed'); END;

@@ -1,0 +1,399 @@
+"""The store of the books: one SQLite file beside the journal; what was handed in, runs, differences, days.
+
+Written by commands and by the node's workers, in transactions of at most 2,000 rows (annex X35). A run comes into force
+by its one last row; what a run that died wrote before is written again by the next, under the same revision. One run at
+a time, by a lock on a file of its own that the system lets go of on death. Not for several threads.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import attrs
+
+from adapters.store.codes_orders import transaction
+from adapters.store.sqlite_journal import NewerStore, migrate
+
+ROWS_MAX = 2_000
+EVERYWHERE = "*"
+VANISHED = "vanished"  # receipt of an action that was planned for a difference the next run did not find
+LIVE = ("OPEN", "WAIT", "CARRIED")  # what still concerns somebody
+_INPUT = "id, ledger, scope, biz_date, source, sm3, rows, complete, sums, path, who, at_ms"
+_NEWEST = (  # the newest of each ledger and scope
+    f"SELECT {_INPUT} FROM input WHERE id IN "  # noqa: S608
+    "(SELECT max(id) FROM input WHERE biz_date = ? GROUP BY ledger, scope) ORDER BY ledger, scope"
+)
+DIFF = (
+    'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
+    "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
+)
+# A case opens again when its difference came back, or when what was decided was in vain: it came to its end, and
+# whoever looked at the other side afterwards found the difference still there.
+_CASE = (
+    "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
+    "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
+    "changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED' OR (recon_case.state = 'DECIDED' AND "
+    "coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < ? FROM action WHERE action.diff_id = "
+    "recon_case.diff_id AND kind = 'REVERSE' ORDER BY attempt DESC LIMIT 1), 0))"
+)
+# What people or an outcome have settled stays so while what was found is still the same.
+_UPSERT = (
+    f"INSERT INTO diff ({DIFF}) VALUES ({','.join('?' * 22)}) ON CONFLICT (diff_id) DO UPDATE SET "  # noqa: S608
+    "state = CASE WHEN diff.state IN ('CARRIED', 'RESOLVED') AND diff.\"row\" = excluded.\"row\" "
+    "AND diff.component = excluded.component AND diff.left_fen IS excluded.left_fen "
+    "AND diff.right_fen IS excluded.right_fen THEN diff.state ELSE excluded.state END, "
+    'changed_ms = excluded.changed_ms, "row" = excluded."row", mode = excluded.mode, action = excluded.action, '
+    "prevails = excluded.prevails, setl_id = excluded.setl_id, msgid = excluded.msgid, "
+    "component = excluded.component, left_fen = excluded.left_fen, right_fen = excluded.right_fen, "
+    "note = excluded.note, agreed = excluded.agreed, last_revision = excluded.last_revision"
+)
+
+
+BooksError = sqlite3.Error  # what reading and writing a store raise
+
+
+class OtherBooks(Exception):
+    """The store was made by a later version of the program. str: Chinese."""
+
+
+@attrs.frozen(kw_only=True)
+class Input:
+    """What a party handed in, or what was derived for it. scope: fixmedins_code or `*`; sums: fen by component; path:
+    below the data directory."""
+
+    id: int = 0
+    ledger: str
+    scope: str
+    biz_date: str
+    source: str
+    sm3: str
+    rows: int
+    complete: bool
+    sums: Mapping[str, int]
+    path: str
+    who: str
+    at_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Diff:
+    """One line of a run as it is kept. Columns of the table."""
+
+    diff_id: str
+    role: str
+    scope: str
+    biz_date: str
+    leg: str
+    name: str
+    row: str
+    mode: str
+    action: str
+    prevails: str
+    setl_id: str
+    msgid: str
+    fixmedins_code: str
+    component: str
+    left_fen: int | None
+    right_fen: int | None
+    note: str
+    agreed: bool
+    first_revision: int
+    last_revision: int
+    state: str
+    changed_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Day:
+    role: str
+    scope: str
+    biz_date: str
+    state: str
+    revision: int
+    changed_ms: int
+    note: str
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    run_id: str
+    role: str
+    biz_date: str
+    revision: int
+    at_ms: int
+    agreed: bool
+    keys: int
+    summary: Mapping[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class Planned:
+    """What goes with an open difference: an action towards `party`, or where kind is '' a case of `mode`.
+
+    action_ids: of each attempt it may have; seen_ms: when the other side was looked at, so that an attempt is called
+    in vain only by who looked after it; until_ms: when a case escalates.
+    """
+
+    kind: str = ""
+    party: str = ""
+    action_ids: tuple[str, ...] = ()
+    content: str = "{}"
+    seen_ms: int = 0
+    mode: str = "TWO"
+    until_ms: int = 0
+
+
+@attrs.define(eq=False)
+class BooksStore:
+    """A books store, opened."""
+
+    connection: sqlite3.Connection
+
+    @classmethod
+    def open(cls, path: Path, scripts: Sequence[tuple[str, bytes]]) -> "BooksStore":
+        """Open the store, made or migrated first when need be. Raises OtherBooks, OSError, sqlite3.Error."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as opened:
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            opened.callback(connection.close)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {setting}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != len(scripts):
+                with locked(path.with_name(f"{path.name}.lock")):  # two that make it at once
+                    try:
+                        migrate(connection, scripts)
+                    except NewerStore as cause:
+                        raise OtherBooks(f"对账库{cause}") from cause
+            opened.pop_all()
+        return cls(connection)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with transaction(self.connection):
+            yield self.connection
+
+    # --- what was handed in ---
+
+    def add_input(self, one: Input) -> int:
+        """Note an input; what is there already with the same content and word of completeness keeps its number."""
+        sums = json.dumps(dict(sorted(one.sums.items())))
+        with self.transaction():
+            known = next((old for old in self.inputs(one.biz_date) if _same(old, one)), None)
+            if known is not None:
+                return known.id
+            values = (
+                one.ledger, one.scope, one.biz_date, one.source, one.sm3, one.rows, int(one.complete), sums, one.path,
+                one.who, one.at_ms,
+            )  # fmt: skip
+            marks = ",".join("?" * len(values))
+            statement = f"INSERT INTO input ({_INPUT[4:]}) VALUES ({marks})"  # noqa: S608
+            return int(self.connection.execute(statement, values).lastrowid or 0)
+
+    def inputs(self, biz_date: str) -> list[Input]:
+        """Return the newest input of every ledger and scope."""
+        return [_input(row) for row in self.connection.execute(_NEWEST, (biz_date,))]
+
+    def see_groups(self, groups: Iterable[tuple[str, str, str, str]], biz_date: str) -> None:
+        """Remember (institution, clr_optins, clr_type, insutype) that had rows on a date."""
+        with self.transaction():
+            self.connection.executemany(
+                "INSERT INTO seen_group VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                "last_date = max(last_date, excluded.last_date)",
+                [(*group, biz_date) for group in groups],
+            )
+
+    def groups(self, since: str) -> list[tuple[str, str, str, str]]:
+        """Return every group with rows since a date."""
+        found = self.connection.execute(
+            "SELECT institution, clr_optins, clr_type, insutype FROM seen_group WHERE last_date >= ? "
+            "ORDER BY 1, 2, 3, 4",
+            (since,),
+        )
+        return [(str(one), str(two), str(three), str(four)) for one, two, three, four in found]
+
+    # --- runs ---
+
+    def last_run(self, role: str, biz_date: str) -> Run | None:
+        row = self.connection.execute(
+            "SELECT run_id, role, biz_date, revision, at_ms, agreed, keys, summary FROM recon_run "
+            "WHERE role = ? AND biz_date = ? ORDER BY revision DESC LIMIT 1",
+            (role, biz_date),
+        ).fetchone()
+        if row is None:
+            return None
+        run_id, role, biz_date, revision, at_ms, agreed, keys, summary = row
+        return Run(
+            run_id=run_id, role=role, biz_date=biz_date, revision=revision, at_ms=at_ms, agreed=bool(agreed), keys=keys,
+            summary=json.loads(summary),
+        )  # fmt: skip
+
+    def write_lines(self, lines: Iterable[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
+        """Write the lines of a run that is not in force yet, each with what is planned because of it, together."""
+        batch: list[tuple[Diff, Sequence[Planned]]] = []
+        for line in lines:
+            batch.append(line)
+            if len(batch) >= ROWS_MAX // 4:
+                self._write(batch, at_ms)
+                batch = []
+        self._write(batch, at_ms)
+
+    def _write(self, batch: list[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
+        if not batch:
+            return
+        with self.transaction() as connection:
+            for diff, planned in batch:
+                connection.execute(_UPSERT, (*attrs.astuple(diff)[:17], int(diff.agreed), *attrs.astuple(diff)[18:]))
+                for one in planned:
+                    self._plan(diff, one, at_ms)
+
+    def _plan(self, diff: Diff, one: Planned, at_ms: int) -> None:
+        state = self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0]
+        if state != "OPEN":
+            return
+        before = self.connection.execute(
+            "SELECT attempt, state, changed_ms, receipt FROM action WHERE diff_id = ? AND kind = ? "
+            "ORDER BY attempt DESC LIMIT 1",
+            (diff.diff_id, one.kind),
+        ).fetchone()
+        if before is not None and before[3] == VANISHED:  # it was planned, never sent, and is back
+            self.connection.execute(
+                "UPDATE action SET state = 'PLANNED', receipt = '', changed_ms = ? WHERE diff_id = ? AND kind = ? "
+                "AND attempt = ? AND state = 'FAILED'",
+                (at_ms, diff.diff_id, one.kind, before[0]),
+            )
+            return
+        attempt, in_vain = 1, False
+        if one.kind and before is not None:
+            attempt, in_vain = before[0] + 1, before[1] in ("DONE", "FAILED") and before[2] < one.seen_ms
+            if not in_vain:
+                return  # under way, or nobody has looked since
+        if one.kind and attempt <= len(one.action_ids):
+            self.connection.execute(
+                "INSERT INTO action (action_id, diff_id, kind, attempt, party, state, content, created_ms, changed_ms) "
+                "VALUES (?,?,?,?,?,'PLANNED',?,?,?) ON CONFLICT DO NOTHING",
+                (one.action_ids[attempt - 1], diff.diff_id, one.kind, attempt, one.party, one.content, at_ms, at_ms),
+            )
+        elif not one.kind or in_vain:
+            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, one.seen_ms)
+            self.connection.execute(_CASE, values)
+
+    def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[Day]) -> None:
+        """End a run: what it no longer found has vanished; then the last row. Raises sqlite3.Error."""
+        while self._vanish(run):
+            pass
+        with self.transaction() as connection:
+            values = (
+                run.run_id, run.role, run.biz_date, run.revision, run.at_ms, int(run.agreed), run.keys,
+                json.dumps(run.summary, ensure_ascii=False),
+            )  # fmt: skip
+            connection.execute("INSERT INTO recon_run VALUES (?,?,?,?,?,?,?,?)", values)
+            connection.executemany("INSERT INTO run_input VALUES (?,?)", [(run.run_id, one) for one in inputs])
+            self._days(days)
+
+    def _vanish(self, run: Run) -> int:
+        """Close some differences this run did not find; return how many (a case without decision closes with its)."""
+        with self.transaction() as connection:
+            gone = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT diff_id FROM diff WHERE role = ? AND biz_date = ? AND last_revision < ? "
+                    "AND state <> 'VANISHED' LIMIT ?",
+                    (run.role, run.biz_date, run.revision, ROWS_MAX // 4),
+                )
+            ]
+            for diff_id in gone:
+                connection.execute(
+                    "UPDATE diff SET state = 'VANISHED', changed_ms = ?, note = note || ? WHERE diff_id = ?",
+                    (run.at_ms, f"; VANISHED {run.revision}", diff_id),
+                )
+                connection.execute(
+                    "UPDATE recon_case SET state = 'CLOSED', changed_ms = ? WHERE diff_id = ? AND state <> 'CLOSED'",
+                    (run.at_ms, diff_id),
+                )
+                connection.execute(
+                    "UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? "
+                    "WHERE diff_id = ? AND state = 'PLANNED'",
+                    (VANISHED, run.at_ms, diff_id),
+                )
+            return len(gone)
+
+    def set_days(self, days: Sequence[Day]) -> None:
+        with self.transaction():
+            self._days(days)
+
+    def _days(self, days: Sequence[Day]) -> None:
+        """A frozen day is nobody's to move but the freezing's."""
+        self.connection.executemany(
+            "INSERT INTO recon_day (role, scope, biz_date, state, revision, changed_ms, note) VALUES (?,?,?,?,?,?,?) "
+            "ON CONFLICT DO UPDATE SET state = excluded.state, revision = excluded.revision, "
+            "changed_ms = excluded.changed_ms, note = excluded.note WHERE recon_day.state <> 'FROZEN'",
+            [attrs.astuple(day) for day in days],
+        )
+
+    # --- looking ---
+
+    def days(self, since: str, until: str, role: str = "") -> list[Day]:
+        """Return the days of dates from since to until, both inclusive."""
+        found = self.connection.execute(
+            "SELECT role, scope, biz_date, state, revision, changed_ms, note FROM recon_day "
+            "WHERE biz_date BETWEEN ? AND ? AND (role = ? OR ? = '') ORDER BY biz_date, role, scope",
+            (since, until, role, role),
+        )
+        names = [one.name for one in attrs.fields(Day)]
+        return [Day(**dict(zip(names, row, strict=True))) for row in found]
+
+    def diffs(
+        self, biz_date: str, role: str = "care", scope: str = "", states: Sequence[str] = LIVE, most: int = 100_000
+    ) -> list[Diff]:
+        """Return differences of a date. scope '': of all."""
+        marks = ",".join("?" * len(states))
+        found = self.connection.execute(
+            f"SELECT {DIFF} FROM diff WHERE role = ? AND biz_date = ? AND (scope = ? OR ? = '') "  # noqa: S608
+            f"AND state IN ({marks}) ORDER BY setl_id, msgid, leg, diff_id LIMIT ?",
+            (role, biz_date, scope, scope, *states, most),
+        )
+        return [diff_of(row) for row in found]
+
+    def open_counts(self) -> dict[tuple[str, str], int]:
+        """Return (leg, class) -> differences that are open, for the metric."""
+        found = self.connection.execute(
+            "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
+        )
+        return {(leg, name): count for leg, name, count in found}
+
+
+def diff_of(row: Sequence[object]) -> Diff:
+    """Return the Diff of a row selected by DIFF."""
+    values = dict(zip([one.name for one in attrs.fields(Diff)], row, strict=True))
+    values["agreed"] = bool(values["agreed"])
+    return Diff(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def _input(row: Sequence[object]) -> Input:
+    values = dict(zip(_INPUT.split(", "), row, strict=True))
+    values["complete"], values["sums"] = bool(values["complete"]), json.loads(str(values["sums"]))
+    return Input(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def _same(old: Input, new: Input) -> bool:
+    return (old.ledger, old.scope, old.sm3, old.complete) == (new.ledger, new.scope, new.sm3, new.complete)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a run; waits for another to end."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

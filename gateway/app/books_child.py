@@ -1,0 +1,56 @@
+"""One step of a books run in a process of its own, niced: `python -m gateway.app.books_child` (design §3).
+
+Its task comes as a file of JSON whose path is the one argument after the step; it prints one JSON object. Its standard
+input is held open by the node: when that ends, so does this process, and the next run goes on from what is durable.
+"""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from adapters.ledgers.engine import EngineFailed
+from adapters.ledgers.source import LedgerRefused
+from adapters.store.books import BooksError, OtherBooks
+from adapters.store.journal_reader import NotAJournal
+from gateway.app.books_derive import derive
+from gateway.app.books_extract import extract
+from gateway.app.books_run import run
+from gateway.app.books_tasks import Reconcile, Reconciled, Task
+from gateway.app.codes_import_child import NICE, die_with_parent
+
+
+def step(name: str, task: bytes) -> object:
+    """Do one step; return what it told."""
+    if name == "extract":
+        return extract(msgspec.json.decode(task, type=Task))
+    asked = msgspec.json.decode(task, type=Reconcile)
+    derived = None if asked.derive is None else derive(asked.derive.task, asked.derive.answers)
+    return Reconciled(derived=derived, ran=run(asked.run))
+
+
+def main(arguments: list[str]) -> None:
+    """arguments: step (extract, reconcile), the file of its task."""
+    os.nice(NICE)
+    threading.Thread(target=die_with_parent, daemon=True).start()
+    name, file = arguments
+    try:
+        told: object = {"ok": True, "told": step(name, Path(file).read_bytes())}
+    except LedgerRefused as cause:
+        faults = [fault.text(cause.file.name) for fault in cause.faults[:10]]
+        told = {"ok": False, "message": f"{cause.file.name}有问题：{'；'.join(faults)}"}
+    except EngineFailed as cause:
+        told = {"ok": False, "message": f"对账引擎未能完成：{cause}"}
+    except (OtherBooks, NotAJournal) as cause:
+        told = {"ok": False, "message": str(cause)}
+    except BooksError as cause:
+        told = {"ok": False, "message": f"对账库读写失败：{cause}"}
+    except OSError as cause:
+        told = {"ok": False, "message": f"文件读写失败：{cause.strerror}"}
+    sys.stdout.buffer.write(msgspec.json.encode(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,66 @@
+"""The agency's ledger of an institution, derived from what was asked and answered (decision 0011): in a child process.
+
+A result that cannot be read whole is not used at all: the institution's agency ledger is then incomplete (RESULT_BAD),
+and it is asked for again.
+"""
+
+from pathlib import Path
+
+from adapters.files import parcel
+from adapters.store.books import BooksStore, Input
+from gateway.app.books_extract import lines_of
+from gateway.app.books_shelf import SCRIPTS, keep, write_rows
+from gateway.app.books_tasks import PACKED_MAX, Derive, Derived, Task
+from gateway.books.agency import COLUMNS, Cells, agency_rows
+from gateway.core.statement import Differing, read_result
+
+AGY = "AGY"
+RESULT_ROWS_MAX = 2_000_000  # §3.2
+TEXT_MAX = 512 << 20
+
+
+def derive(task: Task, answers: list[Derive]) -> Derived:
+    """Write every institution's ledger and note it as an input. Raises OSError, sqlite3.Error."""
+    inputs, bad = [], []
+    store = BooksStore.open(Path(task.store), SCRIPTS)
+    try:
+        for one in answers:
+            rows = None if one.why else _rows(task, one)
+            if rows is None and not one.why:
+                bad.append(one.institution)
+            inputs.append(_note(task, store, one, rows))
+    finally:
+        store.close()
+    return Derived(inputs=inputs, bad=bad)
+
+
+def _rows(task: Task, one: Derive) -> list[Cells] | None:
+    found: list[Cells] = []
+    listed: set[Differing] = set()
+    for answer in one.groups:
+        result: list[Differing] = []
+        if answer.result:
+            packed = (task.workplace / answer.result).read_bytes()
+            text = parcel.unpack(packed, PACKED_MAX, TEXT_MAX)
+            read = None if text is None else read_result(text, one.columns, RESULT_ROWS_MAX)
+            if read is None:
+                return None
+            # Some platforms list the same whatever group is asked for; twice in one file is booked twice.
+            result = [row for row in read if not row.msgid or row not in listed]
+            listed.update(result)
+        group = (answer.group.optins, answer.group.clr_type)
+        found += agency_rows(group, lines_of(task.workplace, answer.group), result, one.institution, task.date)
+    return found
+
+
+def _note(task: Task, store: BooksStore, one: Derive, rows: list[Cells] | None) -> int:
+    plain = task.workplace / f"{AGY}.csv"
+    count = write_rows(plain, COLUMNS, rows or [])
+    digest, place = keep(task.folder, plain, AGY, one.institution)
+    return store.add_input(
+        Input(
+            ledger=AGY, scope=one.institution, biz_date=task.date,
+            source="statement" if rows is not None else (one.why or "RESULT_BAD"), sm3=digest, rows=count,
+            complete=rows is not None, sums={}, path=str(place.relative_to(task.data)), who="node", at_ms=task.now_ms,
+        )
+    )  # fmt: skip

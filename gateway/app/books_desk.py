@@ -1,0 +1,279 @@
+"""The books' work in a node: takes `day` orders from the room's file, runs the day, carries out what follows.
+
+    journal ─extract─► GW ledger ┐
+    agency  ─3201, 3202─► derive ├─► run ─► differences ─► actions ─┐
+    institutions, province ──────┘    ▲───── once more ─────────────┘
+
+Extracting, deriving and running happen in a niced child process; nothing of it holds the reactor. Source:
+reconciliation specification §4; docs/decisions/0011.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import msgspec
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
+
+from adapters.store.books import BooksStore
+from adapters.store.books_cases import BooksCases
+from adapters.store.codes_orders import OrdersStore, WorkOrder
+from adapters.store.codes_uploads import UploadsStore
+from gateway.app.books_acting import Acting
+from gateway.app.books_asking import Asking
+from gateway.app.books_province import Provincial
+from gateway.app.books_schedule import Schedule
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_tasks import (
+    Asked,
+    Derive,
+    DeriveTask,
+    Extracted,
+    Group,
+    Ran,
+    Reconcile,
+    Reconciled,
+    RunTask,
+    Task,
+)
+from gateway.app.children import Child, run_module
+from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
+from gateway.app.config import Config
+from gateway.core.ports import Clock, Watch
+from gateway.core.province import ProvincialPort, Role
+from gateway.exchange.door import Institution, Link
+from gateway.exchange.errands import Errands, FileExchange
+from gateway.exchange.ordered import Ordered
+
+T = TypeVar("T")
+KIND = "day"
+AGREED = ("AGREED", "AGREED_WITH_CARRY", "FROZEN")
+LOOK_S = 0.05  # how soon the end of a child is seen
+_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目"}
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child printed."""
+
+    ok: bool
+    message: str = ""
+    told: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@attrs.define(eq=False, kw_only=True)
+class BooksDesk:
+    """Everything a node needs to run the books.
+
+    files: link name -> its way of files; crowded: link name -> whether somebody waits for a connection; owner: a text
+    that is new at every start; province: None where none is configured.
+    """
+
+    reactor: Any
+    clock: Clock
+    config: Config
+    institutions: Mapping[str, Institution]
+    files: Mapping[str, FileExchange]
+    crowded: Callable[[str], bool]
+    errands: Errands
+    ordered: Ordered
+    watch: Watch
+    owner: str
+    report: Callable[[Exception], object]
+    province: ProvincialPort | None = None
+    orders: CodesOrders = attrs.field(init=False)
+    open_differences: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
+    _store: BooksStore = attrs.field(init=False)
+    _children: set[Child] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        schedule = Schedule(self.config, self.clock, self.watch, lambda: self._store)
+        self.orders = CodesOrders(
+            reactor=self.reactor,
+            clock=self.clock,
+            path=self.config.room("books"),
+            open_books=self._open,
+            jobs={KIND: self._day},
+            errands=self.errands,
+            crowded=self.crowded,
+            report=self.report,
+            tick=schedule.tick,
+        )
+        schedule.orders = self.orders
+
+    def start(self) -> None:
+        self.orders.start()
+
+    async def stop(self) -> None:
+        """End a run at once: what it had not brought into force counts for nothing, and the order goes on later."""
+        self.orders.stopping = True
+        for child in list(self._children):
+            child.kill()
+        await self.orders.stop()
+
+    def _open(self) -> Books:
+        self._store = BooksStore.open(self.config.room("books"), SCRIPTS)
+        connection = self._store.connection
+        return Books(OrdersStore(connection), UploadsStore(connection), self.owner)
+
+    def _db(self, call: Callable[[BooksStore], T]) -> "Deferred[T]":
+        """Do something with the store on the orders' thread."""
+        return self.orders.db(lambda _: call(self._store))
+
+    # --- one day --------------------------------------------------------------------------------------
+
+    async def _day(self, work: Work) -> Ended:
+        order = work.order
+        day, role = str(order.arguments["date"]), str(order.arguments.get("role", "care"))
+        known = await self._db(lambda store: store.days(day, day, role))
+        if any(one.scope == "*" and one.state == "FROZEN" for one in known):
+            raise GaveUp(f"{day}已固化，须先由两人重新打开")
+        (self._data / "books" / day / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+        counts: dict[str, int] = {}
+        for number in range(self.config.books.rounds):
+            found: DeriveTask | None = None
+            asked_ms: dict[str, int] = {}
+            trouble: list[str] = []
+            if role == "care":
+                found, asked_ms = await self._gathered(work, day, number)
+                trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
+            if self.province is not None:
+                await work.tell("读取省平台对账单")
+                asked_ms["*"] = self.orders.now_ms()
+                trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
+            ran = await self._reconciled(work, day, role, found, asked_ms, trouble)
+            await work.tell("执行动作")
+            counts = await self._acting(day).carry_out(day)
+            self.open_differences = await self._db(lambda store: store.open_counts())
+            work.result = await self._told(day, role, ran, counts, trouble)
+            if not counts.get("DONE"):
+                break
+        return Ended("done" if ran.days.get("*") in AGREED else "findings", work.result)
+
+    @property
+    def _data(self) -> Path:
+        return self.config.path(self.config.node.data_dir)
+
+    def _provincial(self, port: ProvincialPort, day: str) -> Provincial:
+        return Provincial(
+            port=port, roles=self.config.province.roles, data=self._data, db=self._db, now_ms=self.orders.now_ms,
+            give_up=lambda action, receipt: self._acting(day).give_up(action, receipt),
+        )  # fmt: skip
+
+    def _acting(self, day: str) -> Acting:
+        return Acting(
+            ordered=self.ordered,
+            clock=self.reactor,
+            db=lambda call: self.orders.db(lambda _: call(BooksCases(self._store.connection))),
+            msgid=self.errands.msgid,
+            watch=self.watch,
+            wait_s=self.config.books.reverse_wait_s,
+            elsewhere=None if self.province is None else self._provincial(self.province, day),
+        )
+
+    async def _told(
+        self, day: str, role: str, ran: Ran, counts: Mapping[str, int], trouble: Sequence[str]
+    ) -> dict[str, object]:
+        cases = await self._db(lambda store: BooksCases(store.connection).cases(("OPEN", "PROPOSED"), day))
+        return {
+            "date": day, "role": role, "run_id": ran.run_id, "revision": ran.revision, "agreed": ran.agreed,
+            "keys": ran.keys, "classes": ran.summary.get("classes", {}), "rows": ran.summary.get("rows", {}),
+            "sums_fen": ran.summary.get("sums_fen", {}), "days": ran.days, "actions": dict(counts),
+            "cases": len(cases), "trouble": list(trouble),
+        }  # fmt: skip
+
+    # --- gathering ------------------------------------------------------------------------------------
+
+    async def _gathered(self, work: Work, day: str, number: int) -> tuple[DeriveTask, dict[str, int]]:
+        """Read the journal and ask every agency; return the answers, and when each was asked."""
+        task = self._task(work.order, day, number)
+        extracted = await self._child(work, "extract", task, day, Extracted)
+        await work.tell("与经办对账（3201、3202）", 0, len(extracted.institutions))
+        asked_ms = {code: self.orders.now_ms() for code in extracted.institutions}
+        return DeriveTask(task=task, answers=await self._asked(work, task, extracted.institutions)), asked_ms
+
+    def _task(self, order: WorkOrder, day: str, number: int) -> Task:
+        tables = {code: one.link.region for code, one in self.institutions.items()}
+        return Task(
+            journal=str(self.config.journal), store=str(self.config.room("books")), data=str(self._data), date=day,
+            now_ms=self.orders.now_ms(), number=order.id * 10 + number,
+            institutions={
+                code: Asked(
+                    count=region.statement.count, refund_rows=region.statement.refund_rows,
+                    base64=region.file_in == "base64", empty_groups=region.statement.empty_groups,
+                )
+                for code, region in tables.items()
+            },
+        )  # fmt: skip
+
+    async def _asked(self, work: Work, task: Task, groups: Mapping[str, list[Group]]) -> list[Derive]:
+        """Ask every institution's agency, a few at once. Raises Stopped, Fenced."""
+        left = sorted(groups)
+        found: list[Derive] = []
+
+        async def worker() -> None:
+            while left:
+                code = left.pop(0)
+                found.append(await self._asking(work, task, code).ask(groups[code]))
+                await work.tell("与经办对账（3201、3202）", len(found), len(groups))
+
+        at_once = max(1, self.config.books.institutions_at_once)
+        workers = [Deferred.fromCoroutine(worker()) for _ in range(min(at_once, len(left)))]
+        for result in await DeferredList(workers, consumeErrors=True):
+            if isinstance(result[1], Failure):
+                result[1].raiseException()
+        return sorted(found, key=lambda one: one.institution)
+
+    def _asking(self, work: Work, task: Task, code: str) -> Asking:
+        link: Link = self.institutions[code].link
+        own = Work(work.desk, attrs.evolve(work.order, institution=code))
+        return Asking(
+            institution=code, link=link, files=self.files[link.name], errands=self.errands, work=own,
+            workplace=task.workplace, day=date.fromisoformat(task.date), patience_s=self.config.books.patience_s,
+        )  # fmt: skip
+
+    # --- children -------------------------------------------------------------------------------------
+
+    async def _reconciled(
+        self, work: Work, day: str, role: str, found: DeriveTask | None, asked_ms: dict[str, int], trouble: list[str]
+    ) -> Ran:
+        run = RunTask(
+            store=str(self.config.room("books")), data=str(self._data), date=day, role=role,
+            now_ms=self.orders.now_ms(), institutions=sorted(self.institutions), asked_ms=asked_ms,
+            province=self.province is not None and role in self.config.province.roles,
+        )  # fmt: skip
+        done = await self._child(work, "reconcile", Reconcile(run=run, derive=found), day, Reconciled)
+        for code in done.derived.bad if done.derived is not None else ():
+            self.watch.alarm("books_result_bad", code, "")
+            trouble.append(f"{code}：对账结果文件有不合格的行，整份不采用，须重新获取")
+        return done.ran
+
+    async def _child(self, work: Work, step: str, task: Task | Reconcile, day: str, kind: type[T]) -> T:
+        """Do one step in a child. Raises GaveUp with what went wrong; Stopped when the node stops meanwhile."""
+        file = self._data / "books" / day / "work" / f"{step}.json"
+        text = msgspec.json.encode(task)
+        await self._db(lambda _: file.write_bytes(text))
+        child = run_module(self.reactor, "gateway.app.books_child", [step, str(file)])
+        self._children.add(child)
+        try:
+            while not child.done.called:
+                await work.tell(_STEPS[step])  # keeps the lease
+                await self.orders.sleep(LOOK_S)
+            output = await child.done
+        finally:
+            self._children.discard(child)
+        if self.orders.stopping:
+            raise Stopped
+        if output.code != 0:
+            last = output.err.decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise GaveUp(f"对账子进程异常结束（{step}，退出码{output.code}）：{''.join(last)[:200]}")
+        told = msgspec.json.decode(output.out, type=Told)
+        if not told.ok:
+            raise GaveUp(told.message)
+        return msgspec.json.decode(told.told, type=kind)
+
+
+def _role(text: str) -> Role:
+    return "insured" if text == "insured" else "care"

@@ -1,0 +1,133 @@
+"""The books at the institutions' door (docs/books.md).
+
+    POST /api/v1/books/{institution}/{date}?rows=N&medfee_sumamt=X...    body: the day's ledger (text/csv)
+    GET  /api/v1/books/{institution}/{date}                              the institution's differences of the date
+
+Whoever calls is bound to the institution (security T9), as for pieces of lists. Files are checked and kept on a thread
+of their own, one after the other. Fetching the differences is the receipt of what was to be fed back.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import attrs
+import msgspec
+
+from adapters.crypto.digest import sm3
+from adapters.ledgers.source import LedgerRefused
+from adapters.store.books import BooksStore
+from adapters.store.books_cases import BooksCases
+from adapters.transport.server import HttpRequest
+from gateway.app.books_handin import WrongMarker, hand_in, marker_of
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.config import Config
+from gateway.app.lists_room import Runner
+from gateway.core.answers import refusal
+from gateway.core.dates import is_date
+from gateway.core.errors import Complaint
+from gateway.core.ledgers import INST
+from gateway.core.money import yuan
+from gateway.core.ports import Clock
+from gateway.exchange.door import Institution
+
+PREFIX = b"/api/v1/books/"
+WAITING_MAX = 16
+_encode = msgspec.json.Encoder().encode
+
+
+@attrs.define(eq=False)
+class BooksDoor:
+    """Takes day files and hands out differences. report: hears what went wrong of ours."""
+
+    config: Config
+    clock: Clock
+    run: Runner
+    report: Callable[[Exception], None]
+    _waiting: int = 0
+
+    def receive(self, request: HttpRequest, bound: Mapping[str, Institution]) -> None:
+        """Take one request of who may speak for `bound`; answered when it is durable, or turned away."""
+        institution, _, day = request.path[len(PREFIX) :].decode("ascii", "replace").partition("/")
+        if institution not in bound:
+            request.respond(*refusal("GW-SOURCE"))
+        elif not is_date(day):
+            request.respond(*refusal("GW-PATH", "日期应为yyyy-MM-dd"))
+        elif request.method not in (b"POST", b"GET"):
+            request.respond(*refusal("GW-METHOD"), extra=b"Allow: GET, POST\r\n")
+        elif request.method == b"POST" and not request.content_type.startswith(b"text/csv"):
+            request.respond(*refusal("GW-ENCODING"))
+        elif self._waiting >= WAITING_MAX or not bound[institution].take(self.clock.seconds()):
+            request.respond(*refusal("GW-RATE"))
+        else:
+            now_ms = int(self.clock.seconds() * 1000)
+            work = partial(self._take if request.method == b"POST" else self._show, institution, day, request, now_ms)
+            self._waiting += 1
+            self.run(work, partial(self._done, request), partial(self._failed, request))
+
+    # --- on the other thread ---
+
+    def _take(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
+        query = dict(parse_qsl(bytes(request.query or b"").decode("ascii", "replace"), keep_blank_values=True))
+        marker = marker_of(query)
+        with tempfile.NamedTemporaryFile(prefix=f"{day}-", suffix=".csv") as stream:
+            stream.write(request.body)
+            stream.flush()
+            found = hand_in(
+                self.config, INST, institution, day, Path(stream.name), marker, f"http:{institution}", now_ms
+            )
+        return {"infcode": 0, "err_msg": "", **found.record()}
+
+    def _show(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
+        """Return an institution's differences; what was to be fed back is received by that."""
+        store = BooksStore.open(self.config.room("books"), SCRIPTS)
+        try:
+            days = [one for one in store.days(day, day, "care") if one.scope == institution]
+            rows = [
+                {
+                    "diff_id": one.diff_id, "setl_id": one.setl_id, "msgid": one.msgid, "leg": one.leg,
+                    "class": one.name, "row": one.row, "mode": one.mode, "action": one.action,
+                    "prevails": one.prevails, "component": one.component, "left_amt": _yuan(one.left_fen),
+                    "right_amt": _yuan(one.right_fen), "state": one.state, "note": one.note,
+                }
+                for one in store.diffs(day, "care", institution)
+            ]  # fmt: skip
+            cases = BooksCases(store.connection)
+            receipt = f"fetched:{sm3(_encode(rows)).hex()[:32]}"
+            for action in cases.actions(("PLANNED", "SENT"), day, "INST", institution):
+                cases.move(action.action_id, action.state, "DONE", receipt, now_ms)
+        finally:
+            store.close()
+        state = days[0].state if days else "OPEN"
+        return {
+            "infcode": 0, "err_msg": "", "fixmedins_code": institution, "date": day, "state": state,
+            "revision": days[0].revision if days else 0, "receipt": receipt, "differences": rows,
+        }  # fmt: skip
+
+    # --- back on the reactor's ---
+
+    def _done(self, request: HttpRequest, body: dict[str, Any]) -> None:
+        self._waiting -= 1
+        request.respond(200, _encode(body))
+
+    def _failed(self, request: HttpRequest, cause: Exception) -> None:
+        self._waiting -= 1
+        if isinstance(cause, LedgerRefused):
+            places = [
+                Complaint(f"{one.line}:{one.column}", "format", f"{one.rule} {one.message}") for one in cause.faults
+            ]
+            _, body = refusal("GW-INVALID", complaints=places)
+            request.respond(400, body)  # nothing was kept
+        elif isinstance(cause, WrongMarker):
+            _, body = refusal("GW-INVALID", str(cause))
+            request.respond(400, body)
+        else:
+            self.report(cause)
+            request.respond(*refusal("GW-NOT-READY"))
+
+
+def _yuan(fen: int | None) -> str:
+    return "" if fen is None else yuan(fen)

@@ -1,0 +1,181 @@
+"""The gateway's ledger of a business date, and what is uploaded for 3202: read from the journal in a child process.
+
+A day either side comes along as look-back (T1-T3), and whatever a refund of these days cancels, of the last 400 days by
+its setl_id. The journal is read in short looks (design §3).
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from adapters.files import parcel
+from adapters.store.books import EVERYWHERE, BooksStore, Input
+from adapters.store.journal_reader import JournalReader, reading
+from gateway.app.books_shelf import SCRIPTS, keep, write_rows
+from gateway.app.books_tasks import Extracted, Group, Task
+from gateway.books.agency import Ours, counted, text_of, uploaded
+from gateway.books.journal import COLUMNS, day_of_row, is_refund, ledger_row
+from gateway.core.dates import day_start_ms
+from gateway.core.facts import undone_setl_id
+from gateway.core.jsontext import encode
+from gateway.core.ledgers import COMPONENTS
+from gateway.core.model import Entry
+from gateway.core.money import fen_of
+
+LOOK_BACK_DAYS = 400
+GW = "GW"
+
+
+@attrs.define
+class _Extraction:
+    task: Task
+    journal: JournalReader
+    refunded: set[str] = attrs.Factory(set)
+    lines: dict[str, dict[tuple[str, str], list[Ours]]] = attrs.Factory(dict)
+    closely: set[str] = attrs.Factory(
+        set
+    )  # institutions with a reversal, a doubt, a remote settlement or nameless rows
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Yield the ledger's rows; the lines of the day are set aside by institution and group."""
+        day = self.task.day
+        since, until = day_start_ms(day, 1), day_start_ms(day + timedelta(days=2))
+        here, originals = self._looked_ahead(since, until)
+        for page in self.journal.settlements(since, until):
+            for entry in page:
+                original = originals.get((entry.fixmedins_code, undone_setl_id(entry.business_key)))
+                row = ledger_row(entry, self.refunded, original)
+                if row is not None:
+                    self._set_aside(entry, row)
+                    yield row
+        for (code, setl_id), original in sorted(originals.items(), key=lambda pair: pair[0]):
+            if (code, setl_id) not in here:
+                yield from filter(None, [ledger_row(original, self.refunded)])
+
+    def _looked_ahead(self, since: int, until: int) -> tuple[set[tuple[str, str]], dict[tuple[str, str], Entry]]:
+        """Return the settlements of these days, and what their refunds cancel, by (institution, setl_id)."""
+        back: set[tuple[str, str]] = set()
+        here: set[tuple[str, str]] = set()
+        for page in self.journal.settlements(since, until):
+            for entry in page:
+                if undone := undone_setl_id(entry.business_key):
+                    if entry.state in ("ACKED", "CONFIRMED") and not entry.cancelled:
+                        self.refunded.add(undone)
+                    back.add((entry.fixmedins_code, undone))
+                elif entry.setl_id:
+                    here.add((entry.fixmedins_code, entry.setl_id))
+        return here, self._originals(back)
+
+    def _originals(self, back: set[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
+        oldest = day_start_ms(self.task.day, LOOK_BACK_DAYS)
+        found = {}
+        for code, setl_id in sorted(back):
+            for entry in self.journal.numbered(code, setl_id):
+                if not is_refund(entry) and entry.created_ms >= oldest:
+                    found[code, setl_id] = entry
+                    break
+        return found
+
+    def _set_aside(self, entry: Entry, row: dict[str, str]) -> None:
+        code = entry.fixmedins_code
+        if code not in self.task.institutions or day_of_row(row) != self.task.day:
+            return
+        stands = entry.state in ("ACKED", "CONFIRMED", "EXTERNAL") and row["status"] != "REVERSED"
+        if not stands or row["clr_pay_loc"]:
+            self.closely.add(code)
+        if not stands:
+            return
+        optins, clr_type = row.get("clr_optins", ""), row.get("clr_type", "")
+        if not entry.setl_id or not optins or not clr_type:
+            self.closely.add(code)
+            return
+        amounts = [fen_of(row.get(name)) or 0 for name in ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")]
+        line = Ours(
+            own_id=entry.setl_id, optins=optins, clr_type=clr_type, insutype=row.get("insutype", ""), medfee=amounts[0],
+            fund=amounts[1], acct=amounts[2], cash=fen_of(row.get("psn_cash_pay")) or 0, cells=row,
+        )  # fmt: skip
+        self.lines.setdefault(code, {}).setdefault(line.group, []).append(line)
+
+
+def extract(task: Task) -> Extracted:
+    """Write the ledger, note it as an input, and prepare the uploads. Raises NotAJournal, OSError, sqlite3.Error."""
+    task.workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = BooksStore.open(Path(task.store), SCRIPTS)
+    try:
+        with reading(Path(task.journal)) as journal:
+            made = _Extraction(task, journal)
+            plain = task.workplace / f"{GW}.csv"
+            rows = write_rows(plain, COLUMNS, made.rows())
+            known = journal.groups(day_start_ms(task.day, LOOK_BACK_DAYS))
+        digest, place = keep(task.folder, plain, GW, EVERYWHERE)
+        number = store.add_input(
+            Input(
+                ledger=GW, scope=EVERYWHERE, biz_date=task.date, source="journal", sm3=digest, rows=rows, complete=True,
+                sums={}, path=str(place.relative_to(task.data)), who="node", at_ms=task.now_ms,
+            )
+        )  # fmt: skip
+        seen = {(code, *group, one.insutype) for code, own in made.lines.items() for group in own for one in own[group]}
+        store.see_groups(sorted(seen), task.date)
+        since = (task.day - timedelta(days=LOOK_BACK_DAYS)).isoformat()
+        kinds = _kinds(task, store.groups(since), known)
+    finally:
+        store.close()
+    institutions = {
+        code: [_group(task, made, code, group, kinds[code][group]) for group in sorted(kinds.get(code, {}))]
+        for code in sorted(task.institutions)
+    }
+    return Extracted(input=number, rows=rows, institutions=institutions)
+
+
+def _kinds(
+    task: Task, seen: list[tuple[str, str, str, str]], known: list[tuple[str, str, str]]
+) -> dict[str, dict[tuple[str, str], set[str]]]:
+    """Return institution -> group -> its kinds of insurance; none known of a group that only the journal names."""
+    found: dict[str, dict[tuple[str, str], set[str]]] = {}
+    for code, optins, clr_type in known:
+        found.setdefault(code, {}).setdefault((optins, clr_type), set())
+    for code, optins, clr_type, insutype in seen:
+        found.setdefault(code, {}).setdefault((optins, clr_type), set()).add(insutype)
+    return found
+
+
+def _group(task: Task, made: _Extraction, code: str, group: tuple[str, str], insutypes: set[str]) -> Group:
+    asked = task.institutions[code]
+    lines = made.lines.get(code, {}).get(group, [])
+    stem = f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{task.number}"
+    ours = uploaded(lines, asked.refund_rows)
+    packed = parcel.pack(f"{stem}.txt", text_of(ours))
+    content = json.dumps(base64.b64encode(packed).decode()) if asked.base64 else encode(list(packed)).decode()
+    (task.workplace / f"{stem}.in").write_text(content, "ascii")
+    kept = [{**one.cells, "": one.own_id} for one in lines]
+    (task.workplace / f"{stem}.lines").write_bytes(msgspec.json.encode(kept))
+    totals = {
+        insutype: counted([one for one in lines if one.insutype == insutype], asked.count)
+        for insutype in sorted(insutypes | {one.insutype for one in lines})
+        if lines or asked.empty_groups
+    }
+    return Group(
+        optins=group[0], clr_type=group[1], stem=stem, file=f"{stem}.in", closely=code in made.closely,
+        totals={name: one for name, one in totals.items() if name}, whole=counted(ours, asked.count),
+    )  # fmt: skip
+
+
+def lines_of(workplace: Path, group: Group) -> list[Ours]:
+    """Return the lines of a group as `extract` set them aside. Raises OSError."""
+    found = []
+    for cells in msgspec.json.decode((workplace / f"{group.stem}.lines").read_bytes(), type=list[dict[str, str]]):
+        own_id = cells.pop("")
+        amounts = {name: fen_of(cells.get(name)) or 0 for name in COMPONENTS}
+        found.append(
+            Ours(
+                own_id=own_id, optins=group.optins, clr_type=group.clr_type, insutype=cells.get("insutype", ""),
+                medfee=amounts["medfee_sumamt"], fund=amounts["fund_pay_sumamt"], acct=amounts["acct_pay"],
+                cash=amounts["psn_cash_pay"], cells=cells,
+            )
+        )  # fmt: skip
+    return found

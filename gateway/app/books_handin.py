@@ -1,0 +1,150 @@
+"""Day files as they come in: checked cell by cell, closed by the end-of-day marker or kept as incomplete (contract §7;
+reconciliation specification §1, §4.2, §5.3 A8).
+
+The marker says how many rows the file has and what they sum up to. Without one, or where one does not fit its rows, the
+file is kept and counts as incomplete: nothing is derived from what it does not have.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from adapters.ledgers.source import LedgerRefused, count, rewrite
+from adapters.store.books import EVERYWHERE, BooksStore, Input
+from gateway.app.books_shelf import SCRIPTS, keep
+from gateway.app.books_snapshot import read_rows
+from gateway.app.config import Config
+from gateway.core.faults import Fault
+from gateway.core.ledgers import COMPONENTS, INST, NAMES
+from gateway.core.money import fen_of, yuan
+
+MARKED = ("rows", *COMPONENTS)
+FOREIGN_MAX = 20
+
+
+class WrongMarker(Exception):
+    """The end-of-day marker cannot be read. str: Chinese."""
+
+
+@attrs.frozen(kw_only=True)
+class HandedIn:
+    """What came of it. misfits: `name: marker ≠ rows`, of a marker that does not fit (A8)."""
+
+    input: int
+    ledger: str
+    scope: str
+    biz_date: str
+    rows: int
+    sums: Mapping[str, int]
+    sm3: str
+    complete: bool
+    misfits: tuple[str, ...]
+
+    def record(self) -> dict[str, object]:
+        sums = {name: yuan(fen) for name, fen in self.sums.items()}
+        return {**attrs.asdict(self), "sums": sums, "misfits": list(self.misfits)}
+
+
+def marker_of(plain: Mapping[str, object]) -> dict[str, int]:
+    """Return a marker's numbers: rows as a count, amounts in fen; {} when there is none. Raises WrongMarker."""
+    if not plain:
+        return {}
+    unknown = sorted(set(plain) - set(MARKED))
+    if unknown or "rows" not in plain:
+        raise WrongMarker(
+            f"日终标志应有rows和各金额合计（{'、'.join(COMPONENTS[:2])}等），不认识：{'、'.join(unknown)}"
+        )
+    found = {}
+    for name, value in plain.items():
+        text = str(value)
+        number = (int(text) if text.isdecimal() else None) if name == "rows" else fen_of(text)
+        if number is None:
+            raise WrongMarker(f"日终标志的{name}不是合法的数：应为{'行数' if name == 'rows' else '元，至多两位小数'}")
+        found[name] = number
+    return found
+
+
+def marker_beside(file: Path) -> dict[str, object]:
+    """Return the marker of FILE.end.json, {} when there is none. Raises WrongMarker, OSError."""
+    beside = file.with_name(f"{file.name}.end.json")
+    if not beside.exists():
+        return {}
+    try:
+        plain = json.loads(beside.read_text("utf-8"), parse_float=str)
+    except ValueError as cause:
+        raise WrongMarker(f"{beside.name}不是JSON对象") from cause
+    if not isinstance(plain, dict):
+        raise WrongMarker(f"{beside.name}不是JSON对象")
+    return plain
+
+
+def hand_in(
+    config: Config, ledger: int, scope: str, biz_date: str, file: Path, marker: Mapping[str, int], who: str, now_ms: int
+) -> HandedIn:
+    """Check a file, keep its bytes below the data directory and note it as the newest of its ledger and scope.
+
+    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises LedgerRefused,
+    OtherBooks, OSError, sqlite3.Error.
+    """
+    data = config.path(config.node.data_dir)
+    folder = data / "books" / biz_date
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".in-", dir=folder) as name:
+        copy = Path(name) / "in.csv"
+        with file.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file)
+        misfits = tuple(_misfits(marker, rows, sums))
+        digest, place = keep(folder, copy, NAMES[ledger], scope)
+    one = Input(
+        ledger=NAMES[ledger], scope=scope, biz_date=biz_date, source="handed_in" if not misfits else "MISFIT",
+        sm3=digest, rows=rows, complete=bool(marker) and not misfits, sums=sums, path=str(place.relative_to(data)),
+        who=who, at_ms=now_ms,
+    )  # fmt: skip
+    store = BooksStore.open(config.room("books"), SCRIPTS)
+    try:
+        number = store.add_input(one)
+    finally:
+        store.close()
+    return HandedIn(
+        input=number, ledger=one.ledger, scope=scope, biz_date=biz_date, rows=rows, sums=sums, sm3=digest,
+        complete=one.complete, misfits=misfits,
+    )  # fmt: skip
+
+
+def _checked(copy: Path, ledger: int, scope: str, plain: Path, told: Path) -> tuple[int, dict[str, int]]:
+    """Return the rows and what they sum up to. Raises LedgerRefused, naming the file as it was handed in."""
+    try:
+        counted = count(copy, lambda done: None)
+        rows = rewrite(copy, ledger, counted.header, plain, lambda done: None)
+    except LedgerRefused as cause:
+        raise LedgerRefused(told, cause.faults, cause.more) from cause
+    sums: dict[str, int] = {}
+    foreign: list[Fault] = []
+    for line, row in enumerate(read_rows(plain), start=2):
+        code = row.get("fixmedins_code", "")
+        if ledger == INST and scope != EVERYWHERE and code not in ("", scope) and len(foreign) < FOREIGN_MAX:
+            foreign.append(Fault(line, "fixmedins_code", "LB16", "不是本机构的记录，请删去或分开提供"))
+        for name in COMPONENTS:
+            if row.get(name):
+                sums[name] = sums.get(name, 0) + (fen_of(row[name]) or 0)
+    if foreign:
+        raise LedgerRefused(told, foreign)
+    return rows, sums
+
+
+def _misfits(marker: Mapping[str, int], rows: int, sums: Mapping[str, int]) -> list[str]:
+    found = []
+    for name, value in sorted(marker.items()):
+        actual = rows if name == "rows" else sums.get(name, 0)
+        if value != actual:
+            texts = (str(value), str(actual)) if name == "rows" else (yuan(value), yuan(actual))
+            found.append(f"{name}：日终标志{texts[0]}，文件{texts[1]}")
+    return found

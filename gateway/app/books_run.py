@@ -1,0 +1,168 @@
+"""One run of the books: the day's files of the city reconciled, its lines kept, its days set. In a child process.
+
+The same inputs are the same run: nothing is written twice. A run comes into force by its last row; until then what it
+wrote counts for nothing, and the next one writes it again (specification §6.4).
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adapters.crypto.digest import sm3
+from adapters.store.books import EVERYWHERE, BooksStore, Day, Diff, Planned, Run, locked
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_snapshot import Snapshot, put_together, snapshot
+from gateway.app.books_tasks import Ran, RunTask
+from gateway.app.books_work import reconciled
+from gateway.books.lines import Line, identity
+from gateway.books.plans import (
+    CITY,
+    city_state,
+    day_state,
+    escalates_ms,
+    plan_of,
+    standing_of,
+    state_of,
+)
+from gateway.books.scope import Scope
+from gateway.core.ledgers import NAMES
+
+_SETTLED = ("OPEN", "WAIT", "CARRIED", "RESOLVED")
+
+
+def run(task: RunTask) -> Ran:
+    """Run. Raises LedgerRefused, EngineFailed, OSError, sqlite3.Error."""
+    path = Path(task.store)
+    workplace = Path(task.data) / "books" / task.date / "work"
+    workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(path.with_name(f"{path.name}.run")):
+        store = BooksStore.open(path, SCRIPTS)
+        try:
+            chosen = snapshot(store, task.role, task.date, task.institutions, task.now_ms)
+            last = store.last_run(task.role, task.date)
+            if last is not None and last.run_id == chosen.run_id:
+                return _again(task, store, chosen, last)
+            return _run(task, store, chosen, workplace, 1 if last is None else last.revision + 1)
+        finally:
+            store.close()
+
+
+def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, revision: int) -> Ran:
+    scope = Scope(
+        date=task.date, given=chosen.given, incomplete=chosen.short, role=task.role, incomplete_at=chosen.missing,
+        later_at=chosen.later,
+    )  # fmt: skip
+    scope.check()
+    files = put_together(store, chosen, Path(task.data), workplace, task.date)
+    with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
+        store.write_lines(((_diff(task, line, revision), _planned(task, line)) for line in found.lines()), task.now_ms)
+        summary = found.summary.record()
+        ran = Run(
+            run_id=chosen.run_id, role=task.role, biz_date=task.date, revision=revision, at_ms=task.now_ms,
+            agreed=found.summary.agreed, keys=found.summary.keys, summary=summary,
+        )  # fmt: skip
+    days = _days(task, store, chosen, revision)
+    store.bring_into_force(ran, chosen.inputs, days)
+    return _told(ran, days, same=False)
+
+
+def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran:
+    """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3)."""
+    again = ((diff, _planned_again(task, diff)) for diff in store.diffs(task.date, task.role, states=("OPEN",)))
+    store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
+    days = _days(task, store, chosen, last.revision)
+    store.set_days(days)
+    return _told(last, days, same=True)
+
+
+def _told(ran: Run, days: list[Day], same: bool) -> Ran:
+    return Ran(
+        run_id=ran.run_id, revision=ran.revision, same=same, agreed=ran.agreed, keys=ran.keys,
+        summary=dict(ran.summary), days={one.scope: one.state for one in days},
+    )  # fmt: skip
+
+
+@contextmanager
+def _no_bar(path: Path, text: str) -> Iterator[Callable[[int], None]]:
+    yield lambda done: None
+
+
+def _diff(task: RunTask, line: Line, revision: int) -> Diff:
+    return Diff(
+        diff_id=identity(line, task.date, sm3), role=task.role,
+        scope=line.fixmedins_code if line.leg == "L1" else EVERYWHERE, biz_date=task.date, leg=line.leg, name=line.name,
+        row=line.row, mode=line.mode, action=line.action, prevails=line.prevails, setl_id=line.setl_id,
+        msgid=line.msgid, fixmedins_code=line.fixmedins_code, component=line.component, left_fen=line.left,
+        right_fen=line.right, note="; ".join(line.notes), agreed=line.agreed, first_revision=revision,
+        last_revision=revision, state=state_of(line), changed_ms=task.now_ms,
+    )  # fmt: skip
+
+
+def _planned(task: RunTask, line: Line) -> list[Planned]:
+    return _plans(task, line, identity(line, task.date, sm3))
+
+
+def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
+    """The plans of a kept difference: those of its line. A case that waits, or was closed by people, stays."""
+    line = Line(
+        key="", setl_id=diff.setl_id, msgid=diff.msgid, fixmedins_code=diff.fixmedins_code, leg=diff.leg,
+        name=diff.name, row=diff.row, mode=diff.mode, action=diff.action, prevails=diff.prevails,
+        biz_date=diff.biz_date, agreed=diff.agreed, component=diff.component, left=diff.left_fen, right=diff.right_fen,
+    )  # fmt: skip
+    return _plans(task, line, diff.diff_id)
+
+
+def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
+    plan = plan_of(line)
+    until = escalates_ms(task.date)
+    found = []
+    looked = task.asked_ms.get(line.fixmedins_code if line.leg == "L1" else CITY, 0)
+    if plan.kind:
+        content = {
+            "leg": line.leg, "class": line.name, "row": line.row, "setl_id": line.setl_id, "msgid": line.msgid,
+            "fixmedins_code": line.fixmedins_code, "component": line.component, "left_fen": line.left,
+            "right_fen": line.right, "prevails": line.prevails,
+        }  # fmt: skip
+        found.append(
+            Planned(
+                kind=plan.kind, party=plan.party, content=json.dumps(content, ensure_ascii=False, sort_keys=True),
+                action_ids=tuple(action_id(diff_id, plan.kind, n) for n in range(1, plan.attempts + 1)),
+                seen_ms=looked if plan.attempts > 1 else 0, mode="TWO", until_ms=until,
+            )
+        )  # fmt: skip
+    if plan.mode:
+        found.append(Planned(mode=plan.mode, until_ms=until, seen_ms=looked))
+    return found
+
+
+def action_id(diff_id: str, kind: str, attempt: int) -> str:
+    """Return the identity of one attempt at one difference (§4.1)."""
+    return sm3(f"{diff_id}|{kind}|{attempt}".encode()).hex()[:32]
+
+
+def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> list[Day]:
+    """Return where every institution's day and the city's stand."""
+    told: dict[str, list[tuple[str, str, bool]]] = {}
+    for diff in store.diffs(task.date, task.role, states=_SETTLED, most=10_000_000):
+        if diff.last_revision == revision:
+            told.setdefault(diff.scope, []).append((diff.leg, diff.state, diff.agreed))
+    days = []
+    if task.role == "care":
+        for code in chosen.institutions:
+            lacking = sorted(NAMES[ledger] for ledger, one in chosen.missing if one == code)
+            days.append(_day(task, code, day_state(standing_of(told.get(code, ())), lacking), revision, lacking))
+    own = standing_of(told.get(EVERYWHERE, ()))
+    short = sorted(NAMES[ledger] for ledger in chosen.short)
+    there = {one.ledger for one in chosen.day}
+    waits = task.province and "PROV" not in there
+    state = "WAIT_INPUT" if short else city_state([one.state for one in days], own, waits)
+    days.append(_day(task, CITY, state, revision, [*short, *(["PROV"] if waits else [])]))
+    return days
+
+
+def _day(task: RunTask, scope: str, state: str, revision: int, lacking: list[str]) -> Day:
+    return Day(
+        role=task.role, scope=scope, biz_date=task.date, state=state, revision=revision, changed_ms=task.now_ms,
+        note="、".join(lacking),
+    )  # fmt: skip

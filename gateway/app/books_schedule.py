@@ -1,0 +1,80 @@
+"""When the books run by themselves: at the configured times of day for the day before, again while it is open, and for
+the day of a file that came late (reconciliation specification §4.3).
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import attrs
+
+from adapters.store.books import BooksStore
+from adapters.store.codes_orders import OrdersStore
+from gateway.app.codes_orders import CodesOrders
+from gateway.app.config import Config
+from gateway.core.dates import shanghai
+from gateway.core.ports import Clock, Watch
+
+CLOSED = ("AGREED", "AGREED_WITH_CARRY", "FROZEN")
+WHO, KIND = "schedule", "day"
+NEWEST = 1_000
+
+
+@attrs.define(eq=False)
+class Schedule:
+    """Places orders in the room's own file. On the reactor's thread; the store is used on the orders'."""
+
+    config: Config
+    clock: Clock
+    watch: Watch
+    store: Callable[[], BooksStore]
+    orders: CodesOrders = attrs.field(init=False)
+    _looked_s: float = 0.0
+    _told: set[str] = attrs.Factory(set)
+
+    async def tick(self) -> None:
+        """Look whether something is due."""
+        now = self.clock.seconds()
+        if not self.config.books.run_at or 0 <= now - self._looked_s < self.config.books.look_s:
+            return
+        first, self._looked_s = self._looked_s == 0.0, now
+        await self.orders.db(lambda _: self._look(now, first))
+
+    def _look(self, now: float, first: bool) -> None:
+        store, moment = self.store(), shanghai(now)
+        orders = OrdersStore(store.connection)
+        today = moment.date()
+        oldest = (today - timedelta(days=self.config.books.escalate_days)).isoformat()
+        yesterday = (today - timedelta(days=1)).isoformat()
+        days = {one.biz_date: one for one in store.days(oldest, yesterday, "care") if one.scope == "*"}
+        times = sorted(one for one in self.config.books.run_at if one <= f"{moment:%H:%M}")
+        for number in range(1, self.config.books.escalate_days + 1):
+            day = (today - timedelta(days=number)).isoformat()
+            known = days.get(day)
+            if known is not None and known.state in CLOSED and not self._late(store, day):
+                continue
+            due = times and (known is not None or number == 1)
+            if (due and not self._tried(orders, day, f"{today} {times[-1]}")) or self._late(store, day):
+                self._place(orders, day, now)
+        self._escalate(store, oldest)
+
+    def _tried(self, orders: OrdersStore, day: str, since: str) -> bool:
+        """Whether the schedule ordered the day at or after a time of today."""
+        own = [one.order.created_ms for one in orders.newest(NEWEST, KIND, WHO) if one.order.system == day]
+        return bool(own) and f"{shanghai(max(own) / 1000):%Y-%m-%d %H:%M}" >= since
+
+    def _late(self, store: BooksStore, day: str) -> bool:
+        """Whether a file of the day came after its last run."""
+        run = store.last_run("care", day)
+        came = max((one.at_ms for one in store.inputs(day) if one.who not in ("node",)), default=0)
+        return run is not None and came > run.at_ms
+
+    def _place(self, orders: OrdersStore, day: str, now: float) -> None:
+        if all(one.system != day for one in orders.waiting(int(now * 1000) + 10**9)):
+            orders.place(KIND, "", day, {"date": day, "role": "care"}, WHO, int(now * 1000))
+
+    def _escalate(self, store: BooksStore, oldest: str) -> None:
+        """T+3: say once in a node's life that a day is still open."""
+        for one in store.days("0000-00-00", oldest, "care"):
+            if one.scope == "*" and one.state not in CLOSED and one.biz_date not in self._told:
+                self._told.add(one.biz_date)
+                self.watch.alarm("books_day_open", "", one.biz_date)

@@ -1,0 +1,168 @@
+"""The files of one run put together: for each ledger the inputs of its date, of the days beside it (T1-T3), and of the
+400 days before whatever a refund cancels (B10). Whose ledgers are complete is said for each (decision 0011).
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import chain
+from pathlib import Path
+
+import attrs
+
+from adapters.crypto.digest import sm3
+from adapters.store.books import EVERYWHERE, BooksStore, Input
+from gateway.app.books_shelf import write_rows
+from gateway.books.scope import CARE
+from gateway.core.dates import day_start_ms
+from gateway.core.ledgers import AGY, COLUMNS, GW, INS, INST, NAMES, PROV
+
+INSURED_SCOPE = "insured"  # of the province's statement for the other role
+GRACE_MS = 30 * 60_000  # after midnight a business day is still open (§4.3)
+_LEDGERS: Mapping[str, Sequence[int]] = {"care": (INST, GW, AGY, PROV, INS), "insured": (AGY, PROV, INS)}
+_BACK = (INST, AGY)  # ledgers that come day by day, so that what a refund cancels lies in another file
+
+Cells = dict[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """What one run goes over. day: inputs of its date; files: what was put together, by ledger; missing: (ledger,
+    institution) that lack or are incomplete; short: ledgers that are incomplete as a whole."""
+
+    run_id: str
+    day: tuple[Input, ...]
+    inputs: tuple[int, ...]
+    institutions: tuple[str, ...]
+    missing: frozenset[tuple[int, str]]
+    short: frozenset[int]
+    later: frozenset[tuple[int, str]]
+    given: frozenset[int]
+
+
+def snapshot(store: BooksStore, role: str, biz_date: str, institutions: Sequence[str], now_ms: int) -> Snapshot:
+    """Choose the inputs of a run; equal choices have equal run_ids. Raises sqlite3.Error."""
+    day = date.fromisoformat(biz_date)
+    here = _of_role(store.inputs(biz_date), role)
+    before = _of_role(store.inputs((day - timedelta(days=1)).isoformat()), role)
+    after = _of_role(store.inputs((day + timedelta(days=1)).isoformat()), role)
+    codes = sorted({*institutions, *(one.scope for one in here if one.ledger in ("INST", "AGY"))} - {EVERYWHERE})
+    complete = {(one.ledger, one.scope) for one in here if one.complete}
+    there = {(one.ledger, one.scope) for one in after}
+    missing, later = set(), set()
+    for code in codes:
+        for ledger in (INST, AGY):
+            if (NAMES[ledger], code) not in complete and (NAMES[ledger], EVERYWHERE) not in complete:
+                missing.add((ledger, code))
+            if (NAMES[ledger], code) in there or (NAMES[ledger], EVERYWHERE) in there:
+                later.add((ledger, code))
+        if now_ms >= day_start_ms(day + timedelta(days=1)) + GRACE_MS:
+            later.add((GW, code))
+        later |= {(ledger, code) for ledger in (PROV, INS) if any(one.ledger == NAMES[ledger] for one in after)}
+    others = {NAMES.index(one.ledger) for one in here if one.scope == INSURED_SCOPE or one.ledger in ("PROV", "INS")}
+    used = (*here, *(one for one in (*before, *after) if one.ledger != "GW"))
+    given = frozenset({INST, GW, AGY} | others) if role == CARE else frozenset(others)
+    return Snapshot(
+        run_id=_run_id(role, biz_date, codes, used, later), day=tuple(here), inputs=tuple(one.id for one in used),
+        institutions=tuple(codes), missing=frozenset(missing if role == CARE else ()),
+        short=frozenset(NAMES.index(one.ledger) for one in here if one.ledger in ("PROV", "INS") and not one.complete),
+        later=frozenset(later), given=given,
+    )  # fmt: skip
+
+
+def scope_of(role: str) -> str:
+    """Return the scope of a city-wide ledger for a role: a province has one statement for each."""
+    return EVERYWHERE if role == CARE else INSURED_SCOPE
+
+
+def _of_role(inputs: list[Input], role: str) -> list[Input]:
+    names = {NAMES[ledger] for ledger in _LEDGERS[role]}
+    return [one for one in inputs if one.ledger in names and (one.scope == INSURED_SCOPE) == (role != CARE)]
+
+
+def _run_id(role: str, biz_date: str, codes: Sequence[str], used: Sequence[Input], later: set[tuple[int, str]]) -> str:
+    named = sorted(f"{one.ledger}|{one.scope}|{one.biz_date}|{one.sm3}|{one.complete}" for one in used)
+    near = sorted(f"{ledger}|{code}" for ledger, code in later)
+    return sm3("\n".join((role, biz_date, *codes, "", *named, "", *near)).encode()).hex()
+
+
+def put_together(store: BooksStore, chosen: Snapshot, data: Path, workplace: Path, biz_date: str) -> dict[int, Path]:
+    """Write one file for each ledger of a run. Raises OSError, sqlite3.Error."""
+    day = date.fromisoformat(biz_date)
+    days = [biz_date, *((day + timedelta(days=off)).isoformat() for off in (-1, 1))]
+    by_id = {one.id: one for each in days for one in store.inputs(each)}
+    own = {ledger: [by_id[one] for one in chosen.inputs if by_id[one].ledger == NAMES[ledger]] for ledger in range(5)}
+    originals: dict[tuple[str, str], Cells] = {}
+    files = {}
+    for ledger in (GW, INST, AGY, PROV, INS):
+        if ledger not in chosen.given:
+            continue
+        wanted: set[tuple[str, str]] = set()
+        path = workplace / f"{NAMES[ledger]}.csv"
+        rows = _rows(own[ledger], data, wanted)
+        if ledger == GW:
+            rows = _noting(rows, _refunds(own[GW], data), originals)
+        elif ledger in _BACK:
+            # The second begins when the first has ended: only then is it known what is wanted.
+            rows = chain(rows, _back(store, ledger, wanted, originals, data))
+        write_rows(path, COLUMNS if ledger == GW else [name for name in COLUMNS if name != "delivered"], rows)
+        files[ledger] = path
+    return files
+
+
+def _rows(inputs: Sequence[Input], data: Path, wanted: set[tuple[str, str]]) -> Iterator[Cells]:
+    """Yield the rows of all; wanted: (institution, setl_id) of refunds whose settlement is not among them."""
+    here: set[tuple[str, str]] = set()
+    refunds: set[tuple[str, str]] = set()
+    for one in inputs:
+        for row in read_rows(data / one.path):
+            if one.scope not in (EVERYWHERE, INSURED_SCOPE):
+                row["fixmedins_code"] = one.scope
+            key = row.get("fixmedins_code", ""), row.get("setl_id", "")
+            if key[1]:
+                (refunds if row.get("direction") == "1" else here).add(key)
+            yield row
+    wanted |= refunds - here
+
+
+def read_rows(path: Path) -> Iterator[Cells]:
+    """Yield the rows of a ledger that was checked when it came in, `null` as empty. Raises OSError."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        for row in csv.DictReader(stream):
+            yield {name: "" if (value := cell.strip()) == "null" else value for name, cell in row.items()}
+
+
+def _refunds(inputs: Sequence[Input], data: Path) -> set[tuple[str, str]]:
+    rows = (row for one in inputs for row in read_rows(data / one.path))
+    return {(row["fixmedins_code"], row["setl_id"]) for row in rows if row["direction"] == "1"}
+
+
+def _noting(
+    rows: Iterator[Cells], refunded: set[tuple[str, str]], originals: dict[tuple[str, str], Cells]
+) -> Iterator[Cells]:
+    """Keep the settlements that refunds of the journal cancel."""
+    for row in rows:
+        key = row["fixmedins_code"], row["setl_id"]
+        if row["direction"] != "1" and key in refunded:
+            originals[key] = row
+        yield row
+
+
+def _back(
+    store: BooksStore, ledger: int, wanted: set[tuple[str, str]], originals: Mapping[tuple[str, str], Cells], data: Path
+) -> Iterator[Cells]:
+    """Yield what refunds cancel: from the file of its date; where there is none of that date, as the journal has it."""
+    dates: dict[tuple[str, str], set[str]] = {}
+    for code, setl_id in sorted(wanted):
+        known = originals.get((code, setl_id))
+        if known is not None:
+            dates.setdefault((known["setl_time"][:10], code), set()).add(setl_id)
+    for (day, code), numbers in sorted(dates.items()):
+        files = [one for one in store.inputs(day) if one.ledger == NAMES[ledger] and one.scope in (code, EVERYWHERE)]
+        for one in files:
+            for row in read_rows(data / one.path):
+                if row.get("setl_id") in numbers and row.get("direction") != "1":
+                    yield {**row, "fixmedins_code": code}
+        if not files:
+            for setl_id in sorted(numbers):
+                yield {name: cell for name, cell in originals[code, setl_id].items() if name != "delivered"}

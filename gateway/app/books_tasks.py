@@ -1,0 +1,130 @@
+"""What the node and its child say to each other about a run of the books: tasks in, results out, as JSON."""
+
+import datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.books.agency import Sums
+
+PACKED_MAX = 64 << 20  # bytes of a result as it travels; 2,000,000 rows (§3.2)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """How an institution's statement is made. Of its region's profile."""
+
+    count: str
+    refund_rows: str
+    base64: bool
+    empty_groups: bool
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child works on. journal, store, data: paths; number: of the order, for file names."""
+
+    journal: str
+    store: str
+    data: str
+    date: str
+    now_ms: int
+    number: int
+    institutions: dict[str, Asked]
+
+    @property
+    def day(self) -> datetime.date:
+        return datetime.date.fromisoformat(self.date)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data) / "books" / self.date
+
+    @property
+    def workplace(self) -> Path:
+        return self.folder / "work"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of an institution: agency, kind of clearing. totals: insutype -> what 3201 is told; file: the content of
+    9101 as JSON, below the workplace; closely: 3202 is asked whatever 3201 says (§3.2)."""
+
+    optins: str
+    clr_type: str
+    stem: str
+    file: str
+    closely: bool
+    totals: dict[str, Sums]
+    whole: Sums
+
+
+class Extracted(msgspec.Struct, frozen=True, kw_only=True):
+    input: int
+    rows: int
+    institutions: dict[str, list[Group]]
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one group. result: the file 9102 gave, below the workplace, '' where 3201 called it balanced."""
+
+    group: Group
+    result: str = ""
+
+
+class Derive(msgspec.Struct, frozen=True, kw_only=True):
+    """An institution's answers. columns: of its region; why: what is missing, '' when everything was answered."""
+
+    institution: str
+    columns: tuple[tuple[str, ...], ...]
+    groups: list[Answered]
+    why: str = ""
+
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """bad: institutions whose result was refused whole (RESULT_BAD)."""
+
+    inputs: list[int]
+    bad: list[str]
+
+
+class DeriveTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Step `derive`."""
+
+    task: Task
+    answers: list[Derive]
+
+
+class RunTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child works on. institutions: of the configuration; asked_ms: when each one's agency, and `*` the
+    province, was looked at last; province: one is configured."""
+
+    store: str
+    data: str
+    date: str
+    role: str
+    now_ms: int
+    institutions: list[str]
+    asked_ms: dict[str, int]
+    province: bool = False
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. same: these inputs were a run already."""
+
+    run_id: str
+    revision: int
+    same: bool
+    agreed: bool
+    keys: int
+    summary: dict[str, object]
+    days: dict[str, str]
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
+    """Step `reconcile`. derive: None where nobody's agency was asked."""
+
+    run: RunTask
+    derive: DeriveTask | None = None
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    ran: Ran
+    derived: Derived | None = None

@@ -1,0 +1,33 @@
+"""How the books are run: the table [books] of a configuration (reconciliation specification §4.3)."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
+class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Times of day are Shanghai's, HH:MM, of the day after the business date."""
+
+    run_at: list[str] = msgspec.field(default_factory=list)  # e.g. ["01:30", "09:00", "12:00", "16:00"]; none = by hand
+    escalate_days: int = 3  # T+3: what is open then is everybody's business
+    look_s: float = 30.0  # how often the schedule looks at the clock and at files that came late
+    patience_s: float = 600.0  # how long a run waits for a platform that cannot be reached
+    reverse_wait_s: float = 60.0  # how long a run waits for a reversal before it leaves it to the next
+    rounds: int = 3  # how often a run goes round after an action had its effect
+    institutions_at_once: int = 4  # asked for at once: money wants the links
+
+
+def books_meaning(books: BooksConfig) -> Iterator[str]:
+    """Yield what is wrong with `[books]`; every line is one thing wrong: `path: sentence`."""
+    for index, one in enumerate(books.run_at):
+        if not _TIME.fullmatch(one):
+            yield f"$.books.run_at[{index}]: 应为时刻HH:MM，现在是{one}"
+    for name, least, most in (
+        ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
+        ("rounds", 1, 10), ("institutions_at_once", 1, 64),
+    ):  # fmt: skip
+        if not least <= getattr(books, name) <= most:
+            yield f"$.books.{name}: 应在{least}到{most}之间"

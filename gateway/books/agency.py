@@ -1,0 +1,153 @@
+"""The agency's ledger of an institution, from what was uploaded for 3202 and what its result says. Pure.
+
+Direction of a result row (§3.2): setl_id and mdtrt_id empty, or a setl_id that is not in our file = the agency has
+more; in our file with the same amounts or none = the agency lacks it; with others = the amounts differ, and theirs are
+taken. Only what 3202 compares is carried: total, funds, account. Source: docs/decisions/0011.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
+
+import attrs
+
+from gateway.core.money import yuan
+from gateway.core.statement import Differing
+
+COLUMNS = (
+    "fixmedins_code", "setl_id", "mdtrt_id", "psn_no", "msgid", "direction", "insutype", "clr_type", "clr_optins",
+    "clr_pay_loc", "setl_time", "medfee_sumamt", "fund_pay_sumamt", "acct_pay",
+)  # fmt: skip
+
+Cells = dict[str, str]
+Count = str  # net, gross, exclude_refunded
+
+
+@attrs.frozen(kw_only=True)
+class Ours:
+    """One line of ours as it was uploaded. own_id: its number at the platform, which of a refund is not that of what it
+    cancels (cells' setl_id). Amounts in fen, of a refund negative."""
+
+    own_id: str
+    optins: str
+    clr_type: str
+    insutype: str
+    medfee: int
+    fund: int
+    acct: int
+    cash: int
+    cells: Mapping[str, str]
+
+    @property
+    def refund(self) -> bool:
+        return self.cells["direction"] == "1"
+
+    @property
+    def group(self) -> tuple[str, str]:
+        return self.optins, self.clr_type
+
+    @property
+    def amounts(self) -> tuple[int, int, int]:
+        return self.medfee, self.fund, self.acct
+
+
+@attrs.frozen(kw_only=True)
+class Sums:
+    """What 3201 and 3202 are told of some lines, in fen; net of refunds."""
+
+    count: int
+    medfee: int
+    fund: int
+    acct: int
+    cash: int
+    refunds: bool
+
+
+def counted(lines: Sequence[Ours], how: Count) -> Sums:
+    """Sum lines up. how: the profile's count rule (§3.1): a refund is -1 (net), +1 (gross), or takes both away."""
+    refunds = sum(one.refund for one in lines)
+    undone = {one.cells["setl_id"] for one in lines if one.refund}
+    count = {
+        "net": len(lines) - 2 * refunds,
+        "gross": len(lines),
+        "exclude_refunded": sum(one.cells["setl_id"] not in undone for one in lines),
+    }[how]
+    return Sums(
+        count=count,
+        medfee=sum(one.medfee for one in lines),
+        fund=sum(one.fund for one in lines),
+        acct=sum(one.acct for one in lines),
+        cash=sum(one.cash for one in lines),
+        refunds=refunds > 0,
+    )
+
+
+def uploaded(lines: Sequence[Ours], refund_rows: str) -> list[Ours]:
+    """Return the lines a file lists, by (own number, settlement before refund): the same ledger, the same bytes.
+
+    refund_rows: both, or exclude = neither of a settlement and its refund.
+    """
+    if refund_rows == "exclude":
+        undone = {one.cells["setl_id"] for one in lines if one.refund}
+        lines = [one for one in lines if one.cells["setl_id"] not in undone]
+    return sorted(lines, key=lambda one: (one.own_id, one.refund))
+
+
+def text_of(lines: Iterable[Ours]) -> str:
+    """Return table 200: TAB, LF, no header, `null` for what is empty."""
+    return "".join("\t".join(_cells(one)) + "\n" for one in lines)
+
+
+def _cells(one: Ours) -> tuple[str, ...]:
+    ids = (one.own_id, one.cells["mdtrt_id"], one.cells["psn_no"])
+    return (*(text or "null" for text in ids), *map(yuan, one.amounts), "1" if one.refund else "0")
+
+
+def agency_rows(
+    group: tuple[str, str], lines: Sequence[Ours], result: Sequence[Differing], institution: str, day: str
+) -> Iterator[Cells]:
+    """Yield the agency's rows of one group. lines: all of ours in it; result: () where 3201 called it balanced."""
+    named = {row.setl_id: row for row in result if row.setl_id}
+    own = {one.own_id for one in lines}
+    for one in lines:
+        row = named.get(one.own_id)
+        theirs = _amounts(row) if row is not None else None
+        if theirs is None or (row is not None and not _equal(theirs, one)):
+            yield _row(one.cells, theirs or one.amounts)
+    for row in result:
+        if not row.setl_id or row.setl_id not in own:
+            yield _foreign(row, institution, day, group)
+
+
+def _equal(theirs: tuple[int | None, ...], one: Ours) -> bool:
+    """A row with our amounts, or without any, is one the agency lacks."""
+    return all(fen is None or fen == ours for fen, ours in zip(theirs, one.amounts, strict=True))
+
+
+def _amounts(row: Differing) -> tuple[int | None, int | None, int | None]:
+    return row.medfee_fen, row.fund_fen, row.acct_fen
+
+
+def _row(cells: Mapping[str, str], amounts: Sequence[int | None]) -> Cells:
+    names = ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")
+    kept = {name: cells.get(name, "") for name in COLUMNS[:-3]}
+    return {**kept, **dict(starmap(_cell, zip(names, amounts, strict=True)))}
+
+
+def _cell(name: str, fen: int | None) -> tuple[str, str]:
+    return name, "" if fen is None else yuan(fen)
+
+
+def _foreign(row: Differing, institution: str, day: str, group: tuple[str, str]) -> Cells:
+    """What only the agency has. Of a refund the number is its own, not that of what it cancels: it is left out."""
+    known = {
+        "fixmedins_code": institution,
+        "setl_id": "" if row.refund else row.setl_id,
+        "mdtrt_id": row.mdtrt_id,
+        "psn_no": row.psn_no,
+        "msgid": row.msgid,
+        "direction": "1" if row.refund else "0",
+        "clr_optins": group[0],
+        "clr_type": group[1],
+        "setl_time": day,
+    }
+    return _row(known, _amounts(row))

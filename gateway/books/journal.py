@@ -1,0 +1,109 @@
+"""The gateway's own ledger: rows of the journal as rows of a ledger (contract §7; annex B1, B10). Pure.
+
+A refund carries the setl_id of what it cancels. A settlement that a refund took back stays SETTLED, and the refund is a
+row of its own; one that was taken back without a refund is REVERSED. What certainly failed is REJECTED: should the
+agency have it all the same, that is known at once. Components are those the platform's answer had, all of them.
+"""
+
+from collections.abc import Mapping, Set
+from datetime import date
+from typing import Any
+
+from gateway.core.dates import shanghai
+from gateway.core.facts import undone_setl_id
+from gateway.core.jsontext import decode
+from gateway.core.ledgers import COMPONENTS
+from gateway.core.model import FAILED, Entry
+from gateway.core.money import yuan
+
+COLUMNS = (
+    "fixmedins_code", "setl_id", "mdtrt_id", "psn_no", "msgid", "direction", "insutype", "clr_type", "clr_way",
+    "clr_optins", "clr_pay_loc", "setl_time", "status", "delivered", *COMPONENTS,
+)  # fmt: skip
+_OPEN = {"JOURNALED": "IN_DOUBT", "SENT": "IN_DOUBT"}
+_KEPT = frozenset({"IN_DOUBT", "REVERSING", "MANUAL", "REVERSED"})
+_CITY, _PROVINCE = 4, 2  # digits of an area code
+
+Cells = dict[str, str]
+
+
+def is_refund(entry: Entry) -> bool:
+    return bool(undone_setl_id(entry.business_key))
+
+
+def ledger_row(entry: Entry, refunded: Set[str], original: Entry | None = None) -> Cells | None:
+    """Return the row of a settlement or refund (class M); None of a refund that failed.
+
+    refunded: setl_ids that a refund of the journal took back; original: what a refund cancels, for what its own answer
+    did not say.
+    """
+    told = told_of(entry)
+    undone = undone_setl_id(entry.business_key)
+    if undone and entry.state in FAILED:
+        return None
+    before = told_of(original) if original is not None else {}
+    amounts = {name: fen for name in COMPONENTS if type(fen := told.get(name)) is int}
+    if undone and not amounts:
+        amounts = {name: -fen for name in COMPONENTS if type(fen := before.get(name)) is int}
+    if not undone and not amounts and entry.medfee_fen is not None:
+        amounts = {"medfee_sumamt": entry.medfee_fen}
+    words = {**_words(before), **_words(told)}
+    return {
+        "fixmedins_code": entry.fixmedins_code,
+        "setl_id": undone or entry.setl_id,
+        "mdtrt_id": entry.mdtrt_id,
+        "psn_no": entry.psn_no,
+        "msgid": entry.msgid,
+        "direction": "1" if undone else "0",
+        **words,
+        "clr_pay_loc": str(told.get("clr_pay_loc") or _where(entry)),
+        "setl_time": _time(told, entry),
+        "status": _status(entry, bool(undone), refunded),
+        "delivered": "1" if entry.delivered else "0",
+        **{name: yuan(fen) for name, fen in amounts.items()},
+    }
+
+
+def told_of(entry: Entry) -> Mapping[str, Any]:
+    """Return what the platform's answer said of a settlement; {} when there was none that can be read."""
+    if not entry.settled:
+        return {}
+    told = decode(entry.settled.encode())
+    return told if isinstance(told, dict) else {}
+
+
+def day_of_row(cells: Mapping[str, str]) -> date:
+    return date.fromisoformat(cells["setl_time"][:10])
+
+
+def _words(told: Mapping[str, Any]) -> Cells:
+    return {name: str(told[name]) for name in ("insutype", "clr_type", "clr_way", "clr_optins") if told.get(name)}
+
+
+def _time(told: Mapping[str, Any], entry: Entry) -> str:
+    """§6.2: the platform's setl_time; ours only where there was no answer."""
+    text = str(told.get("setl_time", ""))[:19]
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return f"{shanghai(entry.created_ms / 1000):%Y-%m-%d %H:%M:%S}"
+    return text if len(text) == 19 else text[:10]
+
+
+def _where(entry: Entry) -> str:
+    """B7, where the answer is silent: insured in another city 3, in another province 4."""
+    theirs, here = entry.insuplc_admdvs, entry.mdtrtarea_admvs
+    if not theirs or not here or theirs[:_CITY] == here[:_CITY]:
+        return ""
+    return "3" if theirs[:_PROVINCE] == here[:_PROVINCE] else "4"
+
+
+def _status(entry: Entry, refund: bool, refunded: Set[str]) -> str:
+    state = _OPEN.get(entry.state, entry.state)
+    if state in _KEPT:
+        return state
+    if state in FAILED:
+        return "REJECTED"
+    if entry.cancelled and (refund or entry.setl_id not in refunded):
+        return "REVERSED"
+    return ""

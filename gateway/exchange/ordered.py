@@ -1,0 +1,107 @@
+"""A reversal by order of the books: 2601 of what reconciliation found, through the same store and forward as any doubt.
+
+The order's own row (class R, as of an institution's 2601) is durable before anything leaves, under a msgid the books
+chose and keep: whoever comes after a crash asks for that msgid, and what is known is never begun again. Each sending
+has a msgid of its own, as always. Source: reconciliation specification §5.1 (L1-CENTER-MORE, L1-INST-MISSING), §5.3 S3,
+§6.4; reversal specification §5.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import attrs
+
+from gateway.core.facts import content
+from gateway.core.model import DOUBT, Accept, Accepted, Entry, Known, NotAccepted, OpResult, Recall
+from gateway.exchange.saf import StoreForward
+
+# done: it is taken back. manual: a person must. unknown: the journal has no such original. under_way: it is being
+# reversed, or its outcome is on its way; busy: the insured person's lane is taken. The last two may be asked again.
+Told = Literal["done", "manual", "unknown", "under_way", "busy"]
+_ENDED = frozenset({"CONFIRMED", "ACKED", "REVERSED", "ABSENT"})
+
+
+@attrs.frozen
+class Ordered:
+    """Takes orders. On the reactor's thread."""
+
+    office: StoreForward
+
+    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None]) -> None:
+        """Have the record omsgid of an institution reversed; msgid: of this order, the same however often it is given.
+
+        `told` is called once; with under_way or busy the same call may be made again later.
+        """
+
+        def own(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, Known):
+                told(_outcome(found.entry))
+            elif found is None:
+                self.office.queue.submit(Recall(institution, omsgid), original)
+            else:
+                told("busy")
+
+        def original(found: OpResult | NotAccepted) -> None:
+            if not isinstance(found, Known):
+                told("unknown" if found is None else "busy")
+            elif not found.entry.infno:
+                told("unknown")  # a statement names no transaction
+            else:
+                self._begin(found.entry, msgid, told)
+
+        self.office.queue.submit(Recall(institution, msgid), own)
+
+    def _begin(self, original: Entry, msgid: str, told: Callable[[Told], None]) -> None:
+        office = self.office
+        running = office.live.get(original.id)
+        if running is not None or original.state in DOUBT:
+            if running is not None:
+                running.hurry()
+            told("under_way")
+            return
+        record = self._record(original, msgid)
+        if office.links.get(original.link) is None or not office.lanes.enter(record):
+            told("busy")
+            return
+
+        def durable(found: OpResult | NotAccepted) -> None:
+            if not isinstance(found, Accepted):
+                office.lanes.leave(record)
+                told(_outcome(found.entry) if isinstance(found, Known) else "busy")
+                return
+            office.begin(record, original, original.created_ms)
+            undo = office.live.get(original.id)
+            if undo is None or undo.record.id != record.id:
+                told("under_way")
+            else:
+                undo.told.append(lambda state: told("manual" if state == "MANUAL" else "done"))
+
+        office.queue.submit(Accept(entry=record, reason="books"), durable)
+
+    def _record(self, original: Entry, msgid: str) -> Entry:
+        office = self.office
+        words = {"data": {"psn_no": original.psn_no, "omsgid": original.msgid, "oinfno": original.infno}}
+        return Entry(
+            id=office.new_id(),
+            fixmedins_code=original.fixmedins_code,
+            msgid=msgid,
+            infno="2601",
+            klass="R",
+            link=original.link,
+            state="IN_DOUBT",
+            digest=office.digest(content("2601", original.fixmedins_code, words)),
+            created_ms=int(office.clock.seconds() * 1000),
+            # Its own: an institution's 2601 of the same record may stand beside it, and S3 has several.
+            business_key=f"2601|{original.fixmedins_code}|{original.msgid}|{msgid}",
+            lane=original.lane,
+            psn_no=original.psn_no,
+            omsgid=original.msgid,
+            insuplc_admdvs=original.insuplc_admdvs,
+            mdtrtarea_admvs=original.mdtrtarea_admvs,
+        )
+
+
+def _outcome(entry: Entry) -> Told:
+    if entry.state == "MANUAL":
+        return "manual"
+    return "done" if entry.state in _ENDED else "under_way"
