@@ -120,7 +120,7 @@ def test_from_the_first_user_to_a_decision_of_two(room: Room, monkeypatch: pytes
         assert (approval.maker, approval.checker, approval.state) == ("wang", "li", "APPROVED")
         return "已冲正"
 
-    monkeypatch.setitem(approving.EXECUTORS, "books.case", f"{__name__}:carry_out")
+    monkeypatch.setitem(approving.EXECUTORS, "books.trial", f"{__name__}:carry_out")
     monkeypatch.setitem(globals(), "carry_out", carry_out)
     failed = room.security("approvals", "approve", number, *li, code=1).stderr
     assert "SEC-EXECUTE" in failed and "13800138000" not in failed
@@ -138,7 +138,7 @@ def propose(room: Room, who: list[str], subject: str = "case:17", reason: str = 
     credentials = Credentials(who[1], Path(who[3]), "", Path(who[5]), Path(who[7]))
     content = json.dumps(CONTENT, ensure_ascii=False).encode()
     with security_desk(read_config(Path(room.config)), lambda: room.now_s, room.entropy) as desk:
-        return desk.approvals.propose(credentials.person(desk), "books.case", subject, content, reason).id
+        return desk.approvals.propose(credentials.person(desk), "books.trial", subject, content, reason).id
 
 
 @pytest.fixture
