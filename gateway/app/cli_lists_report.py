@@ -55,8 +55,9 @@ def report(outside: Outside, config: str, institution: str, month: str, outs: tu
                 write_workbook(out, report_sheets(found, made_at))
     months = added_up(found.known, "institution", "month")
     lines = [f"{code} {one or '月份未知'}：{_said(figures)}" for (code, one), figures in months.items()]
+    lines = lines or ["没有应传的结算，也没有采集清单"]
     lines += [f"已写入{out}" for out in outs]
-    show(_plain(found), lines or ["没有应传的结算，也没有采集清单"], as_json)
+    show(_plain(found), lines, as_json)
     total = found.total
     wrong = total.late or total.of("returned") or total.of("refused") or total.of("unknown")
     raise SystemExit(FINDINGS if wrong or any(not one.agree for one in found.counted) else DONE)

@@ -15,7 +15,7 @@ from gateway.lists.figures import STAGES, STAGES_ZH, Figures, Known, added_up
 DEPTS_MAX, DIFFERENCES_SHOWN, STACKS_MAX = 200, 60, 24
 _TEMPLATES = Path(__file__).parent / "templates"
 NO_DATE, NO_DEPT = "未知", "未采集或未填"
-COUNTS_HEAD = ("应传", "逾期", *(STAGES_ZH[stage] for stage in STAGES), "质控过", "一次通过", "一次通过率")
+COUNTS_HEAD = ("应传", "逾期", *(STAGES_ZH[stage] for stage in STAGES), "质控已评", "一次通过", "一次通过率")
 NOTES = (
     "应传：本网关日志中有效的、需要清单的结算（住院结算，及配置的医疗类别）。撤销、冲正的不算。",
     "期限：出院之日起{due_days}天；没有出院日期的从结算之日起。到期还没有到平台，或到平台时已过期的，为逾期。",
@@ -62,7 +62,8 @@ class Report:
     def depts(self) -> Part:
         found = added_up(self.known, "institution", "month", "dept")
         rows = (
-            ((self._name(code), month or NO_DATE, dept or NO_DEPT), one) for (code, month, dept), one in found.items()
+            ((self.names.get(code) or code, month or NO_DATE, dept or NO_DEPT), one)
+            for (code, month, dept), one in found.items()
         )
         return _part("二、科室", ("机构", "结算月", "科室"), rows)
 
