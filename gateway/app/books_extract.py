@@ -105,6 +105,8 @@ class _Extraction:
 def extract(task: Task) -> Extracted:
     """Write the ledger, note it as an input, and prepare the uploads. Raises NotAJournal, OSError, sqlite3.Error."""
     task.workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in task.workplace.glob("dz_*"):  # of earlier runs; what they came to is kept elsewhere
+        left.unlink()
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         with reading(Path(task.journal)) as journal:
