@@ -1,9 +1,12 @@
 """The gateway's own ledger: what each state of the journal is in the books, refunds, where a patient is insured."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
+from gateway.app.books_extract import Extraction
+from gateway.app.books_tasks import Asked, Task
 from gateway.books.journal import ledger_row
 from gateway.core.model import Entry
 
@@ -82,3 +85,48 @@ def test_what_never_got_an_answer_bears_the_gateways_own_time_and_the_total_that
     row = ledger_row(entry("IN_DOUBT", {}, setl_id="", medfee_fen=777), set())
     assert row is not None
     assert (row["setl_id"], row["medfee_sumamt"], row["setl_time"]) == ("", "7.77", "2026-03-15 09:00:00")
+
+
+class Journal:
+    """Stands where adapters.store.journal_reader stands."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.entries = entries
+
+    def settlements(self, since_ms: int, until_ms: int) -> Iterator[list[Entry]]:
+        yield list(self.entries)
+
+    def numbered(self, institution: str, setl_id: str) -> list[Entry]:
+        return [entry(setl_id=setl_id, msgid="M0", created_ms=1_773_000_000_000)]
+
+
+def extraction(*entries: Entry, voided: set[tuple[str, str]] | None = None) -> tuple[Extraction, list[dict[str, str]]]:
+    asked = Asked(count="gross", refund_rows="both", base64=True, empty_groups=True)
+    task = Task(
+        journal="", store="", data="", date="2026-03-15", now_ms=0, number=1, institutions={"H51080200001": asked}
+    )
+    made = Extraction(task, Journal(*entries), voided or set())  # type: ignore[arg-type]
+    return made, list(made.rows())
+
+
+def test_what_two_people_voided_counts_as_nothing_and_is_not_uploaded() -> None:
+    made, rows = extraction(entry(), voided={("H51080200001", "S1")})
+    assert [row["status"] for row in rows] == ["REJECTED"]
+    assert made.lines == {}
+
+
+def test_what_a_refund_cancels_comes_along_from_before() -> None:
+    refund = entry(
+        told={**SETTLED, "medfee_sumamt": -10_000, "setl_time": "2026-03-15 11:00:00"}, msgid="M2", setl_id="S9",
+        business_key="undo|H51080200001|S1",
+    )  # fmt: skip
+    made, rows = extraction(refund)
+    assert [(row["setl_id"], row["direction"], row["msgid"]) for row in rows] == [("S1", "1", "M2"), ("S1", "0", "M0")]
+    assert made.refunded == {"S1"}
+
+
+def test_a_day_with_a_doubt_is_looked_at_closely() -> None:
+    made, _ = extraction(entry(), entry("IN_DOUBT", {}, setl_id="", msgid="M2"))
+    assert made.closely == {"H51080200001"}
+    plain, _ = extraction(entry())
+    assert plain.closely == set() and [one.own_id for one in plain.lines["H51080200001"]["510800", "11"]] == ["S1"]
