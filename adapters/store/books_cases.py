@@ -132,6 +132,14 @@ class BooksCases:
                 )  # fmt: skip
             return True
 
+    def voided(self) -> set[tuple[str, str]]:
+        """Return (institution, setl_id or msgid) of what two people voided in the gateway's own ledger."""
+        found = self.connection.execute(
+            "SELECT fixmedins_code, CASE setl_id WHEN '' THEN msgid ELSE setl_id END FROM action "
+            "JOIN diff ON diff.diff_id = action.diff_id WHERE kind = 'VOID' AND party = 'GW'"
+        )
+        return {(str(code), str(key)) for code, key in found}
+
     def attempts(self, diff_id: str, kind: str) -> int:
         query = "SELECT coalesce(max(attempt), 0) FROM action WHERE diff_id = ? AND kind = ?"
         return int(self.connection.execute(query, (diff_id, kind)).fetchone()[0])

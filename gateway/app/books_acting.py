@@ -54,6 +54,9 @@ class Acting:
     async def _one(self, action: Action) -> str:
         if action.party == "INST":
             return "waiting"  # the institution fetches it
+        if action.party == "GW":  # the next reading of the journal leaves it out
+            await self._move(action, action.state, "DONE", "ledger")
+            return "DONE"
         if action.kind == "REVERSE" and action.party == "AGY":
             return await self._reverse(action)
         return action.state

@@ -80,7 +80,7 @@ class Asking:
         if not number:
             raise GaveUp("平台对明细账（3202）的应答没有结果文件号")
         packed = await self._fetch({"file_qury_no": number, "filename": name or "", "fixmedins_code": self.institution})
-        result = f"{group.stem}.result"
+        result = f"{group.stem}.zip"
         await self.work.db(lambda _: (self.workplace / result).write_bytes(packed))
         return result
 

@@ -91,7 +91,12 @@ def _case(store: BooksStore, number: int, decision: str) -> tuple[BooksCases, Ca
     days = store.days(case.diff.biz_date, case.diff.biz_date, case.diff.role)
     if any(one.state == "FROZEN" and one.scope in (case.diff.scope, "*") for one in days):
         raise NotPossible(_FROZEN)
-    return cases, case, following(decision, case.diff.leg, case.mode, case.diff.action, case.diff.msgid)
+    return cases, case, _following(case, decision)
+
+
+def _following(case: Case, decision: str) -> Following:
+    diff = case.diff
+    return following(decision, diff.leg, case.mode, diff.action, diff.msgid, diff.name)
 
 
 def _carry_out(

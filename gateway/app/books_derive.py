@@ -41,6 +41,7 @@ def _rows(task: Task, one: Derive) -> list[Cells] | None:
         result: list[Differing] = []
         if answer.result:
             packed = (task.workplace / answer.result).read_bytes()
+            keep(task.folder, task.workplace / answer.result, "RESULT", one.institution)  # the evidence, as it came
             text = parcel.unpack(packed, PACKED_MAX, TEXT_MAX)
             read = None if text is None else read_result(text, one.columns, RESULT_ROWS_MAX)
             if read is None:

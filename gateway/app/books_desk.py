@@ -243,6 +243,7 @@ class BooksDesk:
             store=str(self.config.room("books")), data=str(self._data), date=day, role=role,
             now_ms=self.orders.now_ms(), institutions=sorted(self.institutions), asked_ms=asked_ms,
             province=self.province is not None and role in self.config.province.roles,
+            by_hand=self.config.books.by_hand,
         )  # fmt: skip
         done = await self._child(work, "reconcile", Reconcile(run=run, derive=found), day, Reconciled)
         for code in done.derived.bad if done.derived is not None else ():

@@ -15,6 +15,7 @@ import msgspec
 
 from adapters.files import parcel
 from adapters.store.books import EVERYWHERE, BooksStore, Input
+from adapters.store.books_cases import BooksCases
 from adapters.store.journal_reader import JournalReader, reading
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_tasks import Extracted, Group, Task
@@ -32,9 +33,12 @@ GW = "GW"
 
 
 @attrs.define
-class _Extraction:
+class Extraction:
     task: Task
     journal: JournalReader
+    voided: set[tuple[str, str]] = attrs.Factory(
+        set
+    )  # (institution, setl_id or msgid) two people voided (VOIDED_BY_RECON)
     refunded: set[str] = attrs.Factory(set)
     lines: dict[str, dict[tuple[str, str], list[Ours]]] = attrs.Factory(dict)
     closely: set[str] = attrs.Factory(
@@ -50,6 +54,8 @@ class _Extraction:
             for entry in page:
                 original = originals.get((entry.fixmedins_code, undone_setl_id(entry.business_key)))
                 row = ledger_row(entry, self.refunded, original)
+                if row is not None and (row["fixmedins_code"], row["setl_id"] or row["msgid"]) in self.voided:
+                    row["status"] = "REJECTED"
                 if row is not None:
                     self._set_aside(entry, row)
                     yield row
@@ -85,7 +91,7 @@ class _Extraction:
         code = entry.fixmedins_code
         if code not in self.task.institutions or day_of_row(row) != self.task.day:
             return
-        stands = entry.state in ("ACKED", "CONFIRMED", "EXTERNAL") and row["status"] != "REVERSED"
+        stands = entry.state in ("ACKED", "CONFIRMED", "EXTERNAL") and row["status"] not in ("REVERSED", "REJECTED")
         if not stands or row["clr_pay_loc"]:
             self.closely.add(code)
         if not stands:
@@ -105,10 +111,12 @@ class _Extraction:
 def extract(task: Task) -> Extracted:
     """Write the ledger, note it as an input, and prepare the uploads. Raises NotAJournal, OSError, sqlite3.Error."""
     task.workplace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in task.workplace.glob("dz_*"):  # of earlier runs; what they came to is kept elsewhere
+        left.unlink()
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         with reading(Path(task.journal)) as journal:
-            made = _Extraction(task, journal)
+            made = Extraction(task, journal, BooksCases(store.connection).voided())
             plain = task.workplace / f"{GW}.csv"
             rows = write_rows(plain, COLUMNS, made.rows())
             known = journal.groups(day_start_ms(task.day, LOOK_BACK_DAYS))
@@ -144,7 +152,7 @@ def _kinds(
     return found
 
 
-def _group(task: Task, made: _Extraction, code: str, group: tuple[str, str], insutypes: set[str]) -> Group:
+def _group(task: Task, made: Extraction, code: str, group: tuple[str, str], insutypes: set[str]) -> Group:
     asked = task.institutions[code]
     lines = made.lines.get(code, {}).get(group, [])
     stem = f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{task.number}"

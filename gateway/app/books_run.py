@@ -18,6 +18,7 @@ from gateway.app.books_work import reconciled
 from gateway.books.lines import Line, identity
 from gateway.books.plans import (
     CITY,
+    Plan,
     city_state,
     day_state,
     escalates_ms,
@@ -54,9 +55,12 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
         later_at=chosen.later,
     )  # fmt: skip
     scope.check()
+    frozen = {one.scope for one in store.days(task.date, task.date, task.role) if one.state == "FROZEN"}
     files = put_together(store, chosen, Path(task.data), workplace, task.date)
     with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
-        store.write_lines(((_diff(task, line, revision), _planned(task, line)) for line in found.lines()), task.now_ms)
+        store.write_lines(
+            ((_diff(task, line, revision), _planned(task, line, frozen)) for line in found.lines()), task.now_ms
+        )
         summary = found.summary.record()
         ran = Run(
             run_id=chosen.run_id, role=task.role, biz_date=task.date, revision=revision, at_ms=task.now_ms,
@@ -99,8 +103,9 @@ def _diff(task: RunTask, line: Line, revision: int) -> Diff:
     )  # fmt: skip
 
 
-def _planned(task: RunTask, line: Line) -> list[Planned]:
-    return _plans(task, line, identity(line, task.date, sm3))
+def _planned(task: RunTask, line: Line, frozen: set[str]) -> list[Planned]:
+    scope = line.fixmedins_code if line.leg == "L1" else EVERYWHERE
+    return _plans(task, line, identity(line, task.date, sm3), scope in frozen)
 
 
 def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
@@ -113,8 +118,12 @@ def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
     return _plans(task, line, diff.diff_id)
 
 
-def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
+def _plans(task: RunTask, line: Line, diff_id: str, frozen: bool = False) -> list[Planned]:
+    """Plan for one line. On a frozen day, or where the institution's profile says so, people decide (§5.3, guard 4)."""
     plan = plan_of(line)
+    undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand
+    if plan.kind and (frozen or undelivered):
+        plan = Plan(mode="TWO")
     until = escalates_ms(task.date)
     found = []
     looked = task.asked_ms.get(line.fixmedins_code if line.leg == "L1" else CITY, 0)

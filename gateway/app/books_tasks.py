@@ -104,6 +104,7 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     institutions: list[str]
     asked_ms: dict[str, int]
     province: bool = False
+    by_hand: list[str] = []  # institutions for which nothing undelivered is reversed by itself (§5.3, guard 4)
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     look_s: float = 30.0  # how often the schedule looks at the clock and at files that came late
     patience_s: float = 600.0  # how long a run waits for a platform that cannot be reached
     reverse_wait_s: float = 60.0  # how long a run waits for a reversal before it leaves it to the next
+    by_hand: list[str] = msgspec.field(default_factory=list)  # institutions: nothing undelivered is reversed by itself
     rounds: int = 3  # how often a run goes round after an action had its effect
     institutions_at_once: int = 4  # asked for at once: money wants the links
 

@@ -40,8 +40,11 @@ class Following:
     diff_state: Literal["OPEN", "RESOLVED", "CARRIED"] = "OPEN"
 
 
-def following(decision: str, leg: str, mode: str, action: str, msgid: str) -> Following:
-    """Return what follows. mode: of the case; action, msgid: of its difference. Raises NotPossible."""
+def following(decision: str, leg: str, mode: str, action: str, msgid: str, name: str = "") -> Following:
+    """Return what follows. mode: of the case; action, msgid, name: of its difference. Raises NotPossible.
+
+    What the journal alone holds (L1-GW-ONLY) is voided in the gateway's own ledger, from the next run on.
+    """
     if decision not in DECISIONS:
         raise NotPossible(f"不认识的决定：{decision}（{'、'.join(DECISIONS)}）")
     two = mode == "TWO" or decision in _BY_TWO
@@ -54,4 +57,5 @@ def following(decision: str, leg: str, mode: str, action: str, msgid: str) -> Fo
     if decision == "reverse" and leg == "L1" and not msgid:
         raise NotPossible("没有原发送方报文ID，无法冲正（2601）：请与经办核实后另行处理")
     kind = _KINDS[decision]
-    return Following(two=two, kind=kind, party=party_of(leg, kind))
+    party = "GW" if (decision, name) == ("void", "L1-GW-ONLY") else party_of(leg, kind)
+    return Following(two=two, kind=kind, party=party)

@@ -103,6 +103,8 @@ def test_what_moves_money_or_leaves_it_out_takes_two_whatever_the_case_says() ->
     accepted = following("accept", "L1", "ONE", "BOOK", "")
     assert (accepted.two, accepted.diff_state) == (False, "RESOLVED")
     assert following("accept", "L1", "TWO", "BOOK", "").two
+    assert following("void", "L1", "TWO", "VOID", "M1", "L1-GW-ONLY").party == "GW"
+    assert following("void", "L1", "ONE", "FEEDBACK", "M1", "L1-INST-ONLY").party == "INST"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""The gateway's own ledger: what each state of the journal is in the books, refunds, where a patient is insured."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.app.books_extract import Extraction
+from gateway.app.books_tasks import Asked, Task
+from gateway.books.journal import ledger_row
+from gateway.core.model import Entry
+
+SETTLED = {"setl_time": "2026-03-15 10:00:00", "insutype": "310", "clr_type": "11", "clr_optins": "510800",
+           "medfee_sumamt": 10_000, "fund_pay_sumamt": 6_000, "hifp_pay": 6_000}  # fmt: skip
+
+
+def entry(state: str = "ACKED", told: dict[str, object] | None = None, **more: object) -> Entry:
+    facts = {
+        "id": 1, "fixmedins_code": "H51080200001", "msgid": "M1", "infno": "2207", "klass": "M", "link": "national",
+        "state": state, "digest": b"", "created_ms": 1_773_536_400_000, "psn_no": "P1", "mdtrt_id": "V1",
+        "settled": json.dumps(SETTLED if told is None else told) if told != {} else "", "setl_id": "S1", **more,
+    }  # fmt: skip
+    return Entry(**facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("ACKED", ""), ("CONFIRMED", ""), ("EXTERNAL", ""), ("SENT", "IN_DOUBT"), ("JOURNALED", "IN_DOUBT"),
+        ("IN_DOUBT", "IN_DOUBT"), ("REVERSING", "REVERSING"), ("MANUAL", "MANUAL"), ("REVERSED", "REVERSED"),
+        ("REJECTED", "REJECTED"), ("NOT_SENT", "REJECTED"), ("ABSENT", "REJECTED"),
+    ],
+)  # fmt: skip
+def test_every_state_has_its_status(state: str, status: str) -> None:
+    row = ledger_row(entry(state), set())
+    assert row is not None and row["status"] == status
+
+
+def test_every_component_of_the_answer_is_carried_and_nothing_else() -> None:
+    row = ledger_row(entry(delivered=True), set())
+    assert row is not None
+    assert (row["medfee_sumamt"], row["hifp_pay"], row["delivered"], row["setl_time"]) == (
+        "100.00", "60.00", "1", "2026-03-15 10:00:00",
+    )  # fmt: skip
+    assert "acct_pay" not in row
+
+
+def test_what_was_taken_back_without_a_refund_is_reversed_and_with_one_stands() -> None:
+    taken = entry(cancelled=True)
+    without, with_refund = ledger_row(taken, set()), ledger_row(taken, {"S1"})
+    assert without is not None and with_refund is not None
+    assert (without["status"], with_refund["status"]) == ("REVERSED", "")
+
+
+def test_a_refund_carries_the_number_of_what_it_cancels_and_negative_amounts() -> None:
+    own = {"setl_time": "2026-03-15 11:00:00", "medfee_sumamt": -10_000}
+    refund = entry(told=own, infno="2208", msgid="M2", setl_id="S9", business_key="undo|H51080200001|S1")
+    row = ledger_row(refund, {"S1"}, entry())
+    assert row is not None
+    assert (row["setl_id"], row["direction"], row["medfee_sumamt"], row["clr_type"]) == ("S1", "1", "-100.00", "11")
+
+
+def test_a_refund_that_says_no_amounts_takes_those_of_what_it_cancels() -> None:
+    refund = entry(told={}, msgid="M2", setl_id="S9", business_key="undo|H51080200001|S1")
+    row = ledger_row(refund, {"S1"}, entry())
+    assert row is not None and (row["medfee_sumamt"], row["hifp_pay"]) == ("-100.00", "-60.00")
+
+
+def test_a_refund_that_failed_is_no_row_and_one_that_was_reversed_does_not_count() -> None:
+    undo = {"business_key": "undo|H51080200001|S1", "told": {}}
+    assert ledger_row(entry("REJECTED", **undo), set()) is None  # type: ignore[arg-type]
+    reversed_one = ledger_row(entry("ACKED", cancelled=True, **undo), {"S1"})  # type: ignore[arg-type]
+    assert reversed_one is not None and reversed_one["status"] == "REVERSED"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "where"), [("510802", ""), ("510100", "3"), ("500100", "4"), ("", "")]
+)  # fmt: skip
+def test_where_a_patient_is_insured(theirs: str, where: str) -> None:
+    row = ledger_row(entry(insuplc_admdvs=theirs, mdtrtarea_admvs="510802"), set())
+    assert row is not None and row["clr_pay_loc"] == where
+
+
+def test_what_never_got_an_answer_bears_the_gateways_own_time_and_the_total_that_was_sent() -> None:
+    row = ledger_row(entry("IN_DOUBT", {}, setl_id="", medfee_fen=777), set())
+    assert row is not None
+    assert (row["setl_id"], row["medfee_sumamt"], row["setl_time"]) == ("", "7.77", "2026-03-15 09:00:00")
+
+
+class Journal:
+    """Stands where adapters.store.journal_reader stands."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.entries = entries
+
+    def settlements(self, since_ms: int, until_ms: int) -> Iterator[list[Entry]]:
+        yield list(self.entries)
+
+    def numbered(self, institution: str, setl_id: str) -> list[Entry]:
+        return [entry(setl_id=setl_id, msgid="M0", created_ms=1_773_000_000_000)]
+
+
+def extraction(*entries: Entry, voided: set[tuple[str, str]] | None = None) -> tuple[Extraction, list[dict[str, str]]]:
+    asked = Asked(count="gross", refund_rows="both", base64=True, empty_groups=True)
+    task = Task(
+        journal="", store="", data="", date="2026-03-15", now_ms=0, number=1, institutions={"H51080200001": asked}
+    )
+    made = Extraction(task, Journal(*entries), voided or set())  # type: ignore[arg-type]
+    return made, list(made.rows())
+
+
+def test_what_two_people_voided_counts_as_nothing_and_is_not_uploaded() -> None:
+    made, rows = extraction(entry(), voided={("H51080200001", "S1")})
+    assert [row["status"] for row in rows] == ["REJECTED"]
+    assert made.lines == {}
+
+
+def test_what_a_refund_cancels_comes_along_from_before() -> None:
+    refund = entry(
+        told={**SETTLED, "medfee_sumamt": -10_000, "setl_time": "2026-03-15 11:00:00"}, msgid="M2", setl_id="S9",
+        business_key="undo|H51080200001|S1",
+    )  # fmt: skip
+    made, rows = extraction(refund)
+    assert [(row["setl_id"], row["direction"], row["msgid"]) for row in rows] == [("S1", "1", "M2"), ("S1", "0", "M0")]
+    assert made.refunded == {"S1"}
+
+
+def test_a_day_with_a_doubt_is_looked_at_closely() -> None:
+    made, _ = extraction(entry(), entry("IN_DOUBT", {}, setl_id="", msgid="M2"))
+    assert made.closely == {"H51080200001"}
+    plain, _ = extraction(entry())
+    assert plain.closely == set() and [one.own_id for one in plain.lines["H51080200001"]["510800", "11"]] == ["S1"]

@@ -1,0 +1,154 @@
+"""Runs over a store on disk: inputs chosen, look-back, the same inputs are the same run, frozen days."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from desk import BACK, FEES
+
+from adapters.store.books import BooksStore, Day
+from adapters.store.books_cases import BooksCases
+from gateway.app.books_handin import WrongMarker, hand_in, marker_of
+from gateway.app.books_run import run
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_tasks import Ran, RunTask
+from gateway.app.config import Config, read_config
+from gateway.core.ledgers import AGY, GW, INST
+
+DAY, NEXT, LONG_AGO = "2026-03-15", "2026-03-16", "2026-02-10"
+A, B = "H51080200001", "H51080200002"
+CONFIG = """[node]
+name = "n"
+data_dir = "var"
+[listen]
+institutions = "tcp:8080:interface=127.0.0.1"
+[store]
+url = "sqlite:var/x.sqlite"
+[platform.national]
+url = "http://127.0.0.1:9/x"
+[[institution]]
+fixmedins_code = "H51080200001"
+name = "甲"
+link = "national"
+allow_from = ["127.0.0.1/32"]
+"""
+NOW_MS = 1_773_700_000_000  # 2026-03-17
+
+
+def cells(number: int, code: str = A, day: str = DAY, **more: str) -> dict[str, str]:
+    return {
+        "fixmedins_code": code, "setl_id": f"S{number}", "mdtrt_id": f"V{number}", "psn_no": f"P{number}",
+        "msgid": f"M{number}", "direction": "0", "setl_time": f"{day} 10:00:00", **FEES, **more,
+    }  # fmt: skip
+
+
+class City:
+    """A store, and the ledgers that are put into it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "c.toml").write_text(CONFIG, "utf-8")
+        self.config: Config = read_config(folder / "c.toml")
+        self.folder = folder
+
+    def put(self, ledger: int, scope: str, *rows: dict[str, str], day: str = DAY, whole: bool = True) -> None:
+        file = self.folder / "in.csv"
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            names = list(dict.fromkeys([*cells(0), *(name for row in rows for name in row)]))
+            writer = csv.DictWriter(stream, names, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        hand_in(self.config, ledger, scope, day, file, {"rows": len(rows)} if whole else {}, "t", NOW_MS)
+
+    def run(self, **more: object) -> Ran:
+        task = {
+            "store": str(self.config.room("books")), "data": str(self.folder / "var"), "date": DAY, "role": "care",
+            "now_ms": NOW_MS, "institutions": [A], "asked_ms": {}, **more,
+        }  # fmt: skip
+        return run(RunTask(**task))  # type: ignore[arg-type]
+
+    def store(self) -> BooksStore:
+        return BooksStore.open(self.config.room("books"), SCRIPTS)
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> City:
+    return City(tmp_path)
+
+
+def test_the_same_inputs_are_the_same_run_and_a_new_one_is_a_revision(city: City) -> None:
+    for ledger, scope in ((INST, A), (AGY, A), (GW, "*")):
+        city.put(ledger, scope, cells(1))
+    first, again = city.run(), city.run()
+    assert (first.revision, first.same, first.days["*"]) == (1, False, "AGREED")
+    assert (again.revision, again.same, again.run_id) == (1, True, first.run_id)
+    city.put(INST, A, cells(1), cells(2))
+    third = city.run()
+    assert (third.revision, third.days[A], third.summary["classes"]) == (2, "L1_DIFF", {"L1-INST-ONLY": 1})
+
+
+def test_one_institution_without_a_file_leaves_the_others_day_agreed(city: City) -> None:
+    city.put(INST, A, cells(1))
+    city.put(GW, "*", cells(1), cells(2, B))
+    city.put(AGY, A, cells(1))
+    city.put(AGY, B, cells(2, B))
+    found = city.run()
+    assert found.days == {"*": "WAIT_INPUT", A: "AGREED", B: "WAIT_INPUT"}
+    assert found.summary["classes"] == {"WITHHELD": 1}
+
+
+def test_an_empty_file_without_marker_reverses_nothing_and_one_with_it_does(city: City) -> None:
+    """The most expensive mistake a reconciler can make (§4.2)."""
+    city.put(GW, "*", cells(1, delivered="0"))
+    city.put(AGY, A, cells(1))
+    city.put(INST, A, whole=False)
+    city.run()
+    with city.store().connection as connection:
+        assert BooksCases(connection).actions(("PLANNED",)) == []
+    city.put(INST, A)
+    city.run(by_hand=[A])
+    assert BooksCases(city.store().connection).actions(("PLANNED",)) == []
+    city.put(INST, A, day=NEXT)
+    city.run()
+    (action,) = BooksCases(city.store().connection).actions(("PLANNED",))
+    assert (action.kind, action.party, action.diff.msgid) == ("REVERSE", "AGY", "M1")
+
+
+def test_a_refund_finds_its_settlement_in_the_file_of_its_own_date(city: City) -> None:
+    then, refund = cells(1, day=LONG_AGO), cells(1, direction="1", msgid="N1", **BACK)
+    city.put(GW, "*", then, refund)
+    city.put(INST, A, then, cells(7, day=LONG_AGO), day=LONG_AGO)
+    city.put(INST, A, refund)
+    city.put(AGY, A, refund)  # its file of that date was never made: the journal's word stands for it
+    found = city.run()
+    assert (found.days["*"], found.summary["classes"]) == ("AGREED", {})
+
+
+def test_a_settlement_just_after_midnight_is_found_in_the_next_days_file(city: City) -> None:
+    late = {"setl_time": f"{DAY} 23:59:59"}
+    city.put(GW, "*", cells(1, **late))
+    city.put(AGY, A, cells(1, **late))
+    city.put(INST, A)
+    assert city.run().summary["classes"] == {"WAIT_NEXT_DAY": 1}
+    city.put(INST, A, cells(1, setl_time=f"{NEXT} 00:00:01"), day=NEXT)
+    found = city.run()
+    assert (found.summary["classes"], found.days[A]) == ({"TIMING": 1}, "AGREED")
+
+
+def test_nothing_is_planned_on_a_frozen_day(city: City) -> None:
+    city.put(GW, "*", cells(1, delivered="0"))
+    city.put(AGY, A, cells(1))
+    city.put(INST, A)
+    store = city.store()
+    store.set_days([Day(role="care", scope=A, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
+    city.run()
+    assert BooksCases(store.connection).actions(("PLANNED",)) == []
+    assert [one.mode for one in BooksCases(store.connection).cases(("OPEN",))] == ["TWO"]
+    assert [one.state for one in store.days(DAY, DAY) if one.scope == A] == ["FROZEN"]
+
+
+@pytest.mark.parametrize(
+    "marker", [{"medfee_sumamt": "1.00"}, {"rows": "x"}, {"rows": "1", "fee": "1"}, {"rows": "-1"}]
+)
+def test_a_marker_that_says_nothing_clear(marker: dict[str, object]) -> None:
+    with pytest.raises(WrongMarker):
+        marker_of(marker)

@@ -1,0 +1,86 @@
+"""A reversal by order of the books: through store and forward, once however often ordered, also over a restart."""
+
+import pytest
+from exchange_messages import HOME, pay
+from exchange_rig import Rig
+from exchange_undo import at_once, fall_into_doubt, says, sent_of
+
+from gateway.exchange.ordered import Ordered, Told
+
+
+def ordered(rig: Rig, msgid: str = "b1", omsgid: str = "m1") -> list[Told]:
+    told: list[Told] = []
+    Ordered(rig.room.office).reverse(HOME, omsgid, msgid, told.append)
+    rig.run()
+    return told
+
+
+def refused(rig: Rig) -> None:
+    """A settlement the platform says no to (and has all the same)."""
+    rig.ask(pay("m1"))
+    rig.far.last.reply(-1, "业务数据不合规")
+    rig.run()
+    assert rig.state("m1") == "REJECTED"
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return at_once()
+
+
+def test_what_was_refused_is_reversed_and_its_own_end_stays(rig: Rig) -> None:
+    refused(rig)
+    rig.far.plays = says(0)
+    assert ordered(rig) == ["done"]
+    (sent,) = sent_of(rig, "2601")
+    assert sent.message["input"]["data"]["omsgid"] == "m1"
+    assert sent.message["msgid"] not in ("b1", "m1")
+    assert (rig.state("m1"), rig.state("b1")) == ("REJECTED", "CONFIRMED")
+    assert not rig.room.lanes.held()
+
+
+def test_what_the_institution_never_heard_is_taken_back(rig: Rig) -> None:
+    rig.settle(pay("m1"))
+    rig.far.plays = says(0)
+    assert ordered(rig) == ["done"]
+    assert (rig.state("m1"), rig.row("m1").cancelled) == ("ACKED", True)
+
+
+def test_the_same_order_again_sends_nothing(rig: Rig) -> None:
+    refused(rig)
+    rig.far.plays = says(0)
+    assert (ordered(rig), ordered(rig)) == (["done"], ["done"])
+    assert len(sent_of(rig, "2601")) == 1
+    assert ordered(rig, "b2") == ["done"]  # another attempt of the books is another order (S3)
+    assert len(sent_of(rig, "2601")) == 2
+
+
+def test_a_node_that_dies_meanwhile_goes_on_and_the_order_finds_its_end(rig: Rig) -> None:
+    refused(rig)
+    assert ordered(rig) == []  # no answer yet
+    assert len(sent_of(rig, "2601")) == 1
+    rig.kill()
+    rig.restart()
+    assert ordered(rig) == ["under_way"]
+    again = sent_of(rig, "2601")[1]  # nobody knows whether the first arrived: the same original, another msgid
+    assert again.message["input"]["data"]["omsgid"] == "m1"
+    again.reply(0)
+    rig.run()
+    assert rig.state("b1") == "CONFIRMED"
+    assert ordered(rig) == ["done"]
+
+
+def test_what_is_being_reversed_already_is_only_hurried(rig: Rig) -> None:
+    fall_into_doubt(rig)
+    rig.run()
+    before = len(sent_of(rig, "2601"))
+    assert ordered(rig) == ["under_way"]
+    assert len(sent_of(rig, "2601")) == before
+
+
+def test_an_original_nobody_knows_and_a_platform_that_says_no(rig: Rig) -> None:
+    assert ordered(rig) == ["unknown"]
+    refused(rig)
+    rig.far.plays = says(-1, "该交易不允许冲正")
+    assert ordered(rig) == ["manual"]
+    assert (rig.state("b1"), rig.state("m1")) == ("MANUAL", "REJECTED")
