@@ -25,8 +25,10 @@ from rich.text import Text
 from simulators import agreement, demo_doubts, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
 from simulators.arguments import Wrong
+from simulators.demo_books import REMOTE_EVERY, BooksChapter
 from simulators.demo_codes import Chapter
 from simulators.demo_lists import REGION_RULES, ListsChapter
+from simulators.demo_people import PERSONS
 from simulators.money import yuan
 from simulators.processes import Failed, Processes, free_port
 from simulators.wording import Json
@@ -46,6 +48,17 @@ late_window_s = 1
 quiesce_s = 8
 reversal_schedule_s = [0, 1, 2, 5]
 """
+# For the end, after the institutions: a table of its own.
+_PROVINCE = """
+[province]
+url = "http://127.0.0.1:{}"
+account = "demo"
+secret_file = "province.secret"
+again_s = 0.2
+
+[security]
+checkpoint_file = "audit.checkpoints"
+"""
 
 
 @attrs.define
@@ -61,6 +74,7 @@ class Demo:
     config: Path = Path()
     chapter: Chapter = attrs.field(init=False)
     lists: ListsChapter = attrs.field(init=False)
+    books: BooksChapter = attrs.field(init=False)
 
     def play(self, once: bool) -> int:
         """Play the day; return the exit code: 0 all well, 3 the books do not agree, 1 anything else, also cut short."""
@@ -96,15 +110,17 @@ class Demo:
         self.console.rule("两定网关演示：示例市的一个营业日")
         self._say("生成一次性证书（城市PKI）")
         codes = [part for code in NAMES for part in ("--institution", code)]
+        codes += [part for name in PERSONS for part in ("--person", name)]
         made = self.processes.tool("certs", "city", str(self.folder / "pki"), *codes, "--json")
         prints = {one["name"]: one["sha256"] for one in json.loads(made)["certificates"]}
-        platform, inst, plain, admin = (free_port() for _ in range(4))
+        platform, inst, plain, admin, province = (free_port() for _ in range(5))
         self.ports = (platform, inst, plain)
-        (self.folder / "tif.secret").write_text(f"demo-{self.seed}-secret", "utf-8")
-        os.chmod(self.folder / "tif.secret", 0o600)
+        for name in ("tif.secret", "province.secret"):
+            (self.folder / name).write_text(f"demo-{self.seed}-{name}", "utf-8")
+            os.chmod(self.folder / name, 0o600)
         (self.folder / "region_lists.toml").write_text(REGION_RULES, "utf-8")
         config = self.folder / "gateway.toml"
-        config.write_text(self._config(platform, inst, plain, admin, prints), "utf-8")
+        config.write_text(self._config(platform, inst, plain, admin, prints) + _PROVINCE.format(province), "utf-8")
         self.config = config
         self._say("导入国家标准编码目录与各机构对码（双人：制单员、复核员）")
         library = self._import(config)
@@ -113,15 +129,24 @@ class Demo:
         self.chapter.map_everything()
         pki, url = self.folder / "pki", f"https://127.0.0.1:{inst}"
         self.lists = ListsChapter(self.processes, config, self.folder, LISTED, url, pki, self.console, self._say)
-        self._say("启动医保平台模拟器与网关")
+        self.books = BooksChapter(
+            self.processes, config, self.folder, pki, f"http://127.0.0.1:{province}", NAMES, self.console, self._say
+        )
+        self._say("启动医保平台、省平台模拟器与网关")
         self.processes.start(
             "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
             "--seed", str(self.seed), "--verify-signature", "tif", "--account", "demo",
             "--secret-file", str(self.folder / "tif.secret"), "--lose-every", str(LOSE_EVERY),
-            "--lists-review-after", "0.2",
+            "--lists-review-after", "0.2", "--remote-every", str(REMOTE_EVERY),
+        )  # fmt: skip
+        self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
+        self.processes.start(
+            "province", "simulators", "province", "--listen", f"tcp:{province}:interface=127.0.0.1",
+            "--platform", f"http://127.0.0.1:{platform}", "--account", "demo",
+            "--secret-file", str(self.folder / "province.secret"),
         )  # fmt: skip
         self.processes.start("gateway", "gateway", "run", str(config))
-        self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
+        self.processes.wait_ready("province", "省平台模拟器", f"http://127.0.0.1:{province}/sim/stats")
         self.processes.wait_ready("gateway", "网关", f"http://127.0.0.1:{admin}/readyz")
         self._say("对码上传平台（3301），再与平台持有的比对（1317）")
         self.chapter.upload()
@@ -190,7 +215,7 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
             arguments = [
                 "hospital" if hospital else "pharmacy", "--code", code, "--name", name, "--seed",
                 str(self.seed + number), "--patients", str(self.patients), "--first-person", str(100 * number),
-                "--evening", "--ledger", str(self.folder / f"{code}.csv"),
+                "--evening", "--ledger", str(self.folder / f"{code}.csv"), *self.books.arguments(code),
             ]  # fmt: skip
             if code == LISTED:
                 arguments += ["--discharged", str(self.folder / f"{code}.lists.jsonl")]
@@ -223,12 +248,14 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
         for one in found:
             self.console.print(f"[red]{one.key[0]} {one.key[1]}[/] {one.what}")
         self._translations()
-        self.console.print("省内异地与参保地对账：后续版本提供。")
         agreed = not found and all(bookings_of(books["机构"], code) for code in NAMES)
         self.console.print("[green]三方账本一致[/]" if agreed else "[red]三方账本不一致[/]")
         if not settled:
             self.console.print("[red]仍有结算结果未知或待人工处理[/]")
-        return agreed and settled
+        closed = agreed and settled and self.books.play()
+        if agreed and settled and not closed:
+            self.console.print("[red]当日账目没有对平[/]")
+        return closed
 
     def _doubts(self) -> bool:
         """Wait until the gateway has ended every doubt, show what became of them; False when one is left."""

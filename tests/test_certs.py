@@ -171,3 +171,17 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"错误：无法写入 {tmp_path / 'file' / 'pki'}：")
     assert len(done.stderr.splitlines()) == 1  # no traceback behind it
+
+
+def test_people_get_a_second_factor_of_their_own(tmp_path: Path) -> None:
+    made = make_city(tmp_path / "pki", INSTITUTIONS[:1], NOW_S, persons=("wang", "li"))
+    assert {"wang", "li"} < {one.name for one in made}
+    assert stat.S_IMODE((tmp_path / "pki" / "wang.key").stat().st_mode) == 0o600
+    assert x509.load_pem_x509_certificate((tmp_path / "pki" / "wang.pem").read_bytes()).subject
+
+
+@pytest.mark.parametrize("persons", [("gateway",), ("ca",), ("Wang",), ("w/x",), ("wang", "wang")])
+def test_an_odd_name_of_a_person_is_refused(tmp_path: Path, persons: tuple[str, ...]) -> None:
+    with pytest.raises(CityError):
+        make_city(tmp_path / "pki", INSTITUTIONS[:1], NOW_S, persons=persons)
+    assert not (tmp_path / "pki").exists()
