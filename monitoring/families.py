@@ -128,6 +128,30 @@ _TABLE = (
         ("result",),
     ),
     Family(
+        "liangding_settlement_lists",
+        "gauge",
+        "Settlement lists of the last three months that are due or collected, by where they stand.",
+        ("institution", "stage"),
+    ),
+    Family(
+        "liangding_settlement_lists_late",
+        "gauge",
+        "Settlement lists of the last three months that missed their deadline.",
+        ("institution",),
+    ),
+    Family(
+        "liangding_settlement_lists_first_pass_ratio",
+        "gauge",
+        "Share of the judged settlement lists that were never refused and never sent back.",
+        ("institution",),
+    ),
+    Family(
+        "liangding_settlement_lists_count_difference",
+        "gauge",
+        "Settlement lists the platform counts (4105) more or less than our books: due, or there.",
+        ("institution", "what"),
+    ),
+    Family(
         "liangding_codes_downloads_total",
         "counter",
         "Looks for a newer national library, by library and result: imported, current, refused, failed.",

@@ -38,6 +38,7 @@ from simulators.platform import Platform
 from simulators.province_command import made, province_options
 from simulators.trial import TooFew, Trial, crowd
 from simulators.wire import PlatformFactory
+from simulators.wording import Json
 
 reactor: Any = _reactor
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -222,11 +223,13 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
     arguments.writable("--ledger", options["ledger"])
     reasons: list[str] = []
     files: list[DayFile] = []
+    discharged: list[Json] = []
 
     async def play() -> None:
         pool = Pool(reactor, endpoint, host, options["at_once"])
         try:
-            day = day_of(institution, options["patients"], options["first_person"])
+            keep = discharged.append if options.get("discharged") else None
+            day = day_of(institution, options["patients"], options["first_person"], keep)
             reasons.extend(
                 await play_day(reactor, pool, institution, day, options["at_once"], evening=options["evening"])
             )
@@ -243,6 +246,9 @@ def _business(institution: Institution, options: dict[str, Any]) -> int:
         accounts.write_ledger(institution, options["ledger"])
     for file in files if options["day_file"] else ():
         file.write(options["day_file"])
+    if options.get("discharged"):
+        lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in discharged]
+        options["discharged"].write_text("".join(lines), "utf-8")
     return failed or accounts.exit_code(institution, reasons)
 
 
@@ -255,6 +261,11 @@ def _identified(make: type[Institution], code: str, name: str, seed: int) -> Ins
 @main.command(help="医院：挂号、就诊、收费、结算、退费、住院、清单、目录、对账。")
 @click.option("--code", default="H51080200001", show_default=True, help="定点医药机构编号")
 @click.option("--name", default="广元市示例医院", show_default=True)
+@click.option(
+    "--discharged",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="出院病人的结算清单写入这个文件（每行一份），不自行上传（4101）",
+)
 @_institution_options
 def hospital(code: str, name: str, **options: Any) -> None:
     sys.exit(_business(_identified(Hospital, code, name, options["seed"]), options))

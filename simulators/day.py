@@ -1,6 +1,6 @@
 """What comes to an institution's counters in a day, a list of scripts (the same for the same dice), and its playing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from simulators import errands
 from simulators.drive import Road, Waits, run_all
@@ -9,14 +9,23 @@ from simulators.hospital import Hospital
 from simulators.people import person
 from simulators.pharmacy import Pharmacy
 from simulators.stay import Ward
+from simulators.wording import Json
 
+Keep = Callable[[Json], object]
+MORE_STAYS = 2
 _CATALOGUES = ("1301", "1305", "1307")
 
 
-def day_of(institution: Institution, patients: int, first_person: int) -> list[Script]:
-    """Scripts for so many patients, persons numbered from first_person; beside them the day's errands."""
-    patient = _hospital_patients if isinstance(institution, Hospital) else _customers
-    return [*patient(institution, patients, first_person), *_errands(institution, patients, first_person)]
+def day_of(institution: Institution, patients: int, first_person: int, keep: Keep | None = None) -> list[Script]:
+    """Scripts for so many patients, persons numbered from first_person; beside them the day's errands.
+
+    keep: takes the settlement lists of a hospital's stays, in the place of 4101; then some more patients stay.
+    """
+    scripts = (
+        _hospital_patients(institution, patients, first_person, keep) if isinstance(institution, Hospital)
+        else _customers(institution, patients, first_person)
+    )  # fmt: skip
+    return [*scripts, *_errands(institution, patients, first_person)]
 
 
 async def play_day(
@@ -34,20 +43,21 @@ async def play_day(
     return reasons
 
 
-def _hospital_patients(institution: Institution, patients: int, first_person: int) -> Iterator[Script]:
+def _hospital_patients(institution: Hospital, patients: int, first_person: int, keep: Keep | None) -> Iterator[Script]:
     """Most are outpatients; every seventh stays; some take it back; some never pay."""
-    assert isinstance(institution, Hospital)
     ward = Ward(institution)
     for number in range(patients):
         who = person(first_person + number)
         if number % 7 == 5:
-            yield ward.stay(who, refund=number % 3 == 2, listed=True)
+            yield ward.stay(who, refund=number % 3 == 2, listed=True, keep=keep)
         elif number % 23 == 16:
             yield ward.false_start(who)
         elif number % 11 == 9:
             yield institution.window_shopper(who)
         else:
             yield institution.outpatient(who, refund=number % 7 == 3)
+    if keep is not None:
+        yield from (ward.stay(person(first_person + patients + more), keep=keep) for more in range(MORE_STAYS))
 
 
 def _customers(institution: Institution, patients: int, first_person: int) -> Iterator[Script]:

@@ -26,6 +26,7 @@ from simulators import agreement, demo_doubts, mapping
 from simulators.agreement import COMPONENTS, Amounts, Difference, Ledger
 from simulators.arguments import Wrong
 from simulators.demo_codes import Chapter
+from simulators.demo_lists import REGION_RULES, ListsChapter
 from simulators.money import yuan
 from simulators.processes import Failed, Processes, free_port
 from simulators.wording import Json
@@ -33,6 +34,7 @@ from simulators.wording import Json
 HOSPITALS = {"H51080200001": "示例市第一医院", "H51080200002": "示例市中医院"}
 PHARMACIES = {"P51080200101": "示例大药房东店", "P51080200102": "示例大药房西店", "P51080200103": "示例便民药店"}
 NAMES = HOSPITALS | PHARMACIES
+LISTED = "H51080200001"  # its settlement lists are collected by the gateway; the other sends its own
 UNMAPPED = "H51080200002"  # starts the day without a mapping
 DAY_S = 600.0
 MARKER = ".liangding-demo"  # lies in every folder a demo has made
@@ -58,6 +60,7 @@ class Demo:
     ports: tuple[int, int, int] = (0, 0, 0)  # platform, institutions over TLS, institutions on loopback
     config: Path = Path()
     chapter: Chapter = attrs.field(init=False)
+    lists: ListsChapter = attrs.field(init=False)
 
     def play(self, once: bool) -> int:
         """Play the day; return the exit code: 0 all well, 3 the books do not agree, 1 anything else, also cut short."""
@@ -65,6 +68,8 @@ class Demo:
         try:
             admin = self._open_city()
             undone = self._business()
+            self._say(f"{HOSPITALS[LISTED]}的出院病人：结算清单由网关采集、检查、上传")
+            self.lists.play(self.folder / f"{LISTED}.lists.jsonl")
             code = 3 if not self._evening() else 1 if undone else 0
             self.console.print(f"控制台：http://127.0.0.1:{admin}/ ，指标：http://127.0.0.1:{admin}/metrics")
             if not once:
@@ -97,6 +102,7 @@ class Demo:
         self.ports = (platform, inst, plain)
         (self.folder / "tif.secret").write_text(f"demo-{self.seed}-secret", "utf-8")
         os.chmod(self.folder / "tif.secret", 0o600)
+        (self.folder / "region_lists.toml").write_text(REGION_RULES, "utf-8")
         config = self.folder / "gateway.toml"
         config.write_text(self._config(platform, inst, plain, admin, prints), "utf-8")
         self.config = config
@@ -105,11 +111,14 @@ class Demo:
         self._say(f"{HOSPITALS[UNMAPPED]}还没有任何对码：用建议、人工核对和两人复核对完九类编码")
         self.chapter = Chapter(self.processes, config, self.folder, UNMAPPED, library, self.console, self._say)
         self.chapter.map_everything()
+        pki, url = self.folder / "pki", f"https://127.0.0.1:{inst}"
+        self.lists = ListsChapter(self.processes, config, self.folder, LISTED, url, pki, self.console, self._say)
         self._say("启动医保平台模拟器与网关")
         self.processes.start(
             "platform", "simulators", "platform", "--listen", f"tcp:{platform}:interface=127.0.0.1",
             "--seed", str(self.seed), "--verify-signature", "tif", "--account", "demo",
             "--secret-file", str(self.folder / "tif.secret"), "--lose-every", str(LOSE_EVERY),
+            "--lists-review-after", "0.2",
         )  # fmt: skip
         self.processes.start("gateway", "gateway", "run", str(config))
         self.processes.wait_ready("platform", "医保平台模拟器", f"http://127.0.0.1:{platform}/sim/stats")
@@ -141,6 +150,9 @@ url = "sqlite:node/liangding.sqlite"
 [codes]
 mdtrtarea_admvs = "510800"
 recer_sys_code = "YBXT"
+
+[lists]
+rules = "region_lists.toml"
 
 [platform.national]
 url = "http://127.0.0.1:{platform}/fsi/api/rsfComIfsService/callService"
@@ -180,6 +192,8 @@ signing = {{profile = "tif", paasid = "demo", secret_file = "tif.secret"}}
                 str(self.seed + number), "--patients", str(self.patients), "--first-person", str(100 * number),
                 "--evening", "--ledger", str(self.folder / f"{code}.csv"),
             ]  # fmt: skip
+            if code == LISTED:
+                arguments += ["--discharged", str(self.folder / f"{code}.lists.jsonl")]
             if hospital:
                 pki = self.folder / "pki"
                 arguments += ["--gateway", f"https://127.0.0.1:{inst}", "--ca", str(pki / "ca.pem")]

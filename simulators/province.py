@@ -146,6 +146,8 @@ class Province:
             twin = attrs.evolve(victim, prov_sn=sn, amounts=dict(victim.amounts))
             if fault.kind == "extra_row":
                 twin.setl_id, twin.msgid, twin.mdtrt_id = f"X{sn}", f"X{sn}", f"M{sn}"
+                twin.direction = "0"  # nobody would look for the settlement of a refund that nobody else has
+                twin.amounts = {name: abs(amount) for name, amount in victim.amounts.items()}
             book.add(twin)
 
     # --- the wire ---

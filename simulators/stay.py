@@ -1,9 +1,9 @@
 """Inpatients: 2401, 2301 by day with a partial return, 2402, 2303, 2304, and the ways back 2305, 2405, 2302, 2404."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from decimal import Decimal
 
-from simulators import goods
+from simulators import discharged, goods
 from simulators.his import Answer, GaveUp, Script, Step, Talk, certificate, plain
 from simulators.hospital import ECHOED, SOLD, Hospital
 from simulators.listing import settlement_list
@@ -21,10 +21,16 @@ class Ward:
     def __init__(self, hospital: Hospital) -> None:
         self._hospital = hospital
 
-    def stay(self, who: Person, *, days: int = 3, refund: bool = False, listed: bool = False) -> Script:
-        """A whole stay of so many days that ended now. refund: settled, taken back, settled again; listed: 4101 too."""
+    def stay(
+        self, who: Person, *, days: int = 3, refund: bool = False, listed: bool = False,
+        keep: Callable[[Json], object] | None = None,
+    ) -> Script:  # fmt: skip
+        """A whole stay of so many days that ended now. refund: settled, taken back, settled again; listed: 4101 too.
+
+        keep: takes the settlement list as the hospital's systems know it, in the place of 4101.
+        """
         home = self._hospital
-        case = yield from self._arrive(who, days)
+        case = yield from self._arrive(who, days, plain=keep is not None)
         for number in range(days):
             yield from self.charge(case, number)
         yield from self.discharge(case)
@@ -35,7 +41,9 @@ class Ward:
             yield from self.charge(case, days - 1, mark="B")
             yield from self.discharge(case)
             done = yield from self._settle(case)
-        if listed:
+        if keep is not None:
+            keep(discharged.collected(home, who, case, done.output["setlinfo"], done.output.get("setldetail") or []))
+        elif listed:
             body = settlement_list(home, case, done.output["setlinfo"], done.output.get("setldetail") or [])
             yield from self._file_list(body, case["insuplc"])
 
@@ -57,10 +65,12 @@ class Ward:
         yield from home.undo("2302", {"data": [{"feedetl_sn": "0000", **self.keys(case)}]}, case["insuplc"])
         yield from home.undo("2404", {"data": self.keys(case)}, case["insuplc"])
 
-    def _arrive(self, who: Person, days: int) -> Generator[Step, Answer | None, Json]:
-        """1101, 2401"""
+    def _arrive(self, who: Person, days: int, plain: bool = False) -> Generator[Step, Answer | None, Json]:
+        """1101, 2401. plain: with diseases anybody may have."""
         psn_no, insured = yield from self._hospital.identify(who)
         case = self.new_case(who, psn_no, insured["insutype"], insured["insuplc_admdvs"], days)
+        if plain:
+            case = discharged.suited(self._hospital, case)
         yield from self.admit(case)
         return case
 
@@ -82,6 +92,7 @@ class Ward:
             "begin_s": home.now_s() - (days - 1) * _DAY_S,
             "number": f"ZY{home.serial():010d}",
             "amount": Decimal(0),
+            "charged": {},
             "certificate": certificate(who),
         }
 
@@ -161,9 +172,12 @@ class Ward:
             }
             rows.append(row)
             case["amount"] += sold.amount
+            kind = discharged.category(sold.item)
+            case["charged"][kind] = case["charged"].get(kind, Decimal(0)) + sold.amount
             if number % 2 == 1 and sold.count > 1:
                 rows.append(self._part_back(row, sold, f"{sn}R"))
                 case["amount"] -= sold.item.price
+                case["charged"][kind] -= sold.item.price
         return {"feedetail": rows}
 
     @staticmethod
@@ -201,6 +215,7 @@ class Ward:
         home, facts = self._hospital, self.settlement(case)
         trial = yield from home.ask("2303", {"data": facts}, case["insuplc"])
         facts |= {name: trial.output["setlinfo"][name] for name in ECHOED}
+        case["own"] = facts["fulamt_ownpay_amt"]
         facts["invono"] = f"FP{home.serial():010d}"
         return (yield from home.settle("2304", {"data": facts}, case["insuplc"], "21"))
 

@@ -43,13 +43,20 @@ class Town:
     """A folder with a configuration, a clock that moves by hand, and what people know."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.folder = folder
-        self.file = folder / "liangding.toml"
+        self.move(folder)
         self.file.write_text(CONFIG + more, "utf-8")
         self.now_s = NOW_S
         self.entropy = Dice()
         self.passwords: dict[str, str] = {}
         self.seeds: dict[str, bytes] = {}
+
+    def move(self, folder: Path) -> None:
+        """It lies in another folder now."""
+        self.folder, self.file = folder, folder / "liangding.toml"
+
+    @property
+    def store(self) -> Path:
+        return self.config.room("security")
 
     @property
     def config(self) -> Config:

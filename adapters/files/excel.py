@@ -82,9 +82,11 @@ class _Head(msgspec.Struct):
 
 
 def open_sheet(
-    path: Path, columns_max: int, ratio_max: int, inexact: Callable[[int, int], None], stack: ExitStack
+    path: Path, columns_max: int, ratio_max: int, inexact: Callable[[int, int], None], stack: ExitStack, sheet: str = ""
 ) -> tuple[SheetRows, list[Formula], int]:
     """Return the rows of the one visible sheet with content, its formulas, and the column it begins in (from 0).
+
+    sheet: the name, in small letters, of the one that is wanted of several; the formulas are then the whole workbook's.
 
     `stack` ends the reading process. Raises SheetRefused, OSError.
     """
@@ -94,7 +96,7 @@ def open_sheet(
         found = _formulas_old(path) if old else _formulas_new(path, columns_max, ratio_max)
     except NotWorkbook as cause:
         raise SheetRefused("MF12", str(cause)) from cause
-    reader = [sys.executable, "-P", str(Path(__file__).with_name("sheet.py")), str(path.absolute())]
+    reader = [sys.executable, "-P", str(Path(__file__).with_name("sheet.py")), str(path.absolute()), sheet]
     process = subprocess.Popen(reader, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     stack.enter_context(process)
     stack.callback(process.kill)
@@ -106,6 +108,16 @@ def open_sheet(
     if head.rule:
         raise SheetRefused(head.rule, head.message)
     return SheetRows(process.stdout, inexact), found, head.begins
+
+
+def sheet_names(path: Path) -> list[str]:
+    """Return the names of a workbook's sheets. Raises SheetRefused, OSError."""
+    reader = [sys.executable, "-P", str(Path(__file__).with_name("sheet.py")), str(path.absolute()), "", "names"]
+    done = subprocess.run(reader, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
+    try:
+        return msgspec.json.decode(done.stdout, type=list[str])
+    except msgspec.DecodeError as cause:
+        raise SheetRefused("MF12", "工作簿已损坏或已加密") from cause
 
 
 def _formulas_old(path: Path) -> list[Formula]:

@@ -1,4 +1,6 @@
-"""Reads a workbook in a process of its own: `python -P sheet.py FILE`, rows as lines of JSON on standard output.
+"""Reads a workbook in a process of its own: `python -P sheet.py FILE [SHEET [names]]`.
+
+Rows as lines of JSON on standard output.
 
 Run by `adapters.files.excel`, never imported. The library that reads workbooks takes counts in damaged files at their
 word and then ends the whole process for want of memory; here that costs this process alone.
@@ -32,23 +34,33 @@ def cell_text(cell: object) -> str:
     return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
-def the_sheet(path: str) -> CalamineSheet | dict[str, str]:
-    """Return the one visible sheet with content, or why there is none."""
+def the_sheet(path: str, wanted: str = "") -> CalamineSheet | dict[str, str]:
+    """Return the one visible sheet with content, or that of a name, or why there is none."""
     try:
         workbook = CalamineWorkbook.from_path(path)
         visible = [
             one.name
             for one in workbook.sheets_metadata
-            if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible
+            if one.typ == SheetTypeEnum.WorkSheet
+            and one.visible == SheetVisibleEnum.Visible
+            and wanted in ("", one.name.strip().lower())
         ]
         full = [sheet for name in visible if (sheet := workbook.get_sheet_by_name(name)).start is not None]
     except (CalamineError, ValueError, OSError):
         return {"rule": "MF12", "message": "工作簿已损坏或已加密"}
     if not full:
-        return {"rule": "MF02", "message": "文件没有内容"}
+        return {"rule": "MF02", "message": f"工作簿没有工作表{wanted}，或没有内容" if wanted else "文件没有内容"}
     if len(full) > 1:
         return {"rule": "MF12", "message": f"工作簿有{len(full)}个有内容的工作表，请只保留一个"}
     return full[0]
+
+
+def names(path: str) -> list[str] | None:
+    """Return the names of all sheets, None of what cannot be read."""
+    try:
+        return [one.name for one in CalamineWorkbook.from_path(path).sheets_metadata]
+    except (CalamineError, ValueError, OSError):
+        return None
 
 
 def main() -> None:
@@ -59,7 +71,10 @@ def main() -> None:
         limit = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(what, (limit, limit))
     write = sys.stdout.write
-    sheet = the_sheet(sys.argv[1])
+    if sys.argv[3:]:
+        write(json.dumps(names(sys.argv[1])) + "\n")
+        return
+    sheet = the_sheet(*sys.argv[1:3])
     if isinstance(sheet, dict):
         write(json.dumps(sheet) + "\n")
         return

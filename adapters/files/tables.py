@@ -58,12 +58,13 @@ class ColumnMissing(Exception):
 @attrs.frozen(kw_only=True)
 class Shape:
     """Which columns a table may have. titles: our name -> titles it goes by; key: names that must be there;
-    layouts: columns of files without a header.
+    layouts: columns of files without a header; sheet: which of a workbook's, in small letters; '' = the only one.
     """
 
     titles: Mapping[str, tuple[str, ...]]
     key: tuple[str, ...]
     layouts: tuple[tuple[str, ...], ...] = ()
+    sheet: str = ""
 
 
 @attrs.define(eq=False)
@@ -189,14 +190,14 @@ def _workbook(path: Path, shape: Shape, report: Report, limits: Limits, stack: E
         report(line, title, "MF07", "数字超过15位，表格软件已不能准确保存，请把单元格改为文本")
 
     try:
-        rows, formulas, begins = open_sheet(path, limits.columns, limits.ratio, inexact, stack)
+        rows, formulas, begins = open_sheet(path, limits.columns, limits.ratio, inexact, stack, shape.sheet)
         head = next((row for row in rows if row), [])
     except SheetRefused as cause:
         raise TableRefused(0, cause.rule, cause.message) from cause
     titles, at, first = _recognise(head, shape, limits)
     for line, column in formulas:
         number = column - 1 - begins
-        title = titles[number] if 0 <= number < len(titles) else ""
+        title = titles[number] if 0 <= number < len(titles) and not shape.sheet else ""
         report(line, title, "MF06", "单元格是公式，请改为文本或数值")
     size = path.stat().st_size
     return Table(titles, at, "xlsx", limits, report, rows, lambda: rows.line, lambda: size, first)

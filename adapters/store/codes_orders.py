@@ -99,10 +99,11 @@ class OrdersStore:
         row = self.connection.execute(f"{_STATUS} WHERE work_order.id = ?", (number,)).fetchone()
         return None if row is None else _status(row)
 
-    def newest(self, most: int, kind: str = "", who: str = "") -> list[WorkStatus]:
-        """Return the newest orders, newest first."""
-        where = "WHERE (kind = ? OR ? = '') AND (who = ? OR ? = '') ORDER BY work_order.id DESC LIMIT ?"
-        rows = self.connection.execute(f"{_STATUS} {where}", (kind, kind, who, who, most))
+    def newest(self, most: int, kind: str = "", who: str = "", institution: str = "") -> list[WorkStatus]:
+        """Return the newest orders, newest first; '' = of all."""
+        where = "WHERE (kind = ? OR ? = '') AND (who = ? OR ? = '') AND (institution = ? OR ? = '')"
+        values = (kind, kind, who, who, institution, institution, most)
+        rows = self.connection.execute(f"{_STATUS} {where} ORDER BY work_order.id DESC LIMIT ?", values)
         return [_status(row) for row in rows]
 
     # --- the node ----------------------------------------------------------------------------------

@@ -157,6 +157,13 @@ class ListsReader:
         """Say whether anything is sealed at all: then a new key would be the wrong one."""
         return self.connection.execute("SELECT 1 FROM piece LIMIT 1").fetchone() is not None
 
+    def any_list(self, institution: str) -> bool:
+        """Say whether anything was collected of an institution."""
+        return (
+            self.connection.execute("SELECT 1 FROM visit WHERE fixmedins_code = ? LIMIT 1", (institution,)).fetchone()
+            is not None
+        )
+
     def visit(self, institution: str, mdtrt_id: str) -> int | None:
         """Return the number of a visit, None before its first piece."""
         query = "SELECT id FROM visit WHERE fixmedins_code = ? AND mdtrt_id = ?"
@@ -216,6 +223,11 @@ class ListsReader:
         where, values = wanted.where()
         return list(self.connection.execute(_STATES.format(where=where), values))
 
+    def evidence(self, visit: int) -> str:
+        """Return what was translated in a visit's list, packed as in the journal; '' = nothing."""
+        row = self.connection.execute("SELECT rows FROM evidence WHERE visit = ?", (visit,)).fetchone()
+        return "" if row is None else str(row[0])
+
     def findings(self, visit: int) -> list[FindingRow]:
         """Return what was found in a visit's list."""
         query = "SELECT rule, level, path, message FROM finding WHERE visit = ? ORDER BY n"
@@ -260,6 +272,13 @@ class ListsWriter(ListsReader):
         self.connection.execute(
             "INSERT OR REPLACE INTO examined VALUES (?,?,?,?,?,?,?,?,?)", (visit, *attrs.astuple(found))
         )
+
+    def keep_evidence(self, visit: int, rows: str) -> None:
+        """Put what was translated (packed, '' = nothing) in the place of what was known."""
+        if rows:
+            self.connection.execute("INSERT OR REPLACE INTO evidence VALUES (?,?)", (visit, rows))
+        else:
+            self.connection.execute("DELETE FROM evidence WHERE visit = ?", (visit,))
 
     def step(self, one: Upload) -> None:
         """Note where a list stands from now on."""

@@ -249,6 +249,14 @@ class SecurityStore:
         """Return the names of the triggers there are."""
         return {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
 
+    def damages(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, indexes included, in its own words; at most ten."""
+        try:
+            found = [str(row[0]) for row in self.connection.execute("PRAGMA integrity_check(10)")]
+        except sqlite3.Error as cause:
+            return [sqlite_words(cause)]
+        return [] if found == ["ok"] else found
+
     def checkpoints(self, newest: int = -1) -> list[Checkpoint]:
         """Return the signed checkpoints, oldest first; newest: only so many."""
         query = f"SELECT {_CHECKPOINT} FROM checkpoint ORDER BY entries DESC LIMIT ?"
@@ -288,20 +296,21 @@ def opened(path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[]
     """Open or make the store and migrate it. Raises TrailFailed: without it nobody may do anything."""
     try:
         connection = _connected(path)
+        try:
+            _prepared(path, connection, scripts, new_id)
+        except BaseException:
+            connection.close()
+            raise
     except OSError as cause:
         raise TrailFailed(f"安全库不能使用：{path}（{words_of(cause)}）") from cause
+    except NewerStore as cause:
+        raise TrailFailed(f"安全库{cause}") from cause
     except sqlite3.Error as cause:
         raise TrailFailed(f"安全库打不开：{path}（{sqlite_words(cause)}）") from cause
     try:
-        try:
-            _prepared(path, connection, scripts, new_id)
-        except NewerStore as cause:
-            raise TrailFailed(f"安全库{cause}") from cause
-        except OSError as cause:
-            raise TrailFailed(f"安全库不能使用：{path}（{words_of(cause)}）") from cause
-        except sqlite3.Error as cause:
-            raise TrailFailed(f"安全库打不开：{path}（{sqlite_words(cause)}）") from cause
         yield SecurityStore(path, connection)
+    except sqlite3.Error as cause:  # a look outside of a transaction
+        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause
     finally:
         connection.close()
 

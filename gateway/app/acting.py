@@ -101,10 +101,13 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def told(as_json: bool) -> Iterator[None]:
-    """Turn what the security room raises into a sentence and an exit code: 1 refused, 2 wrong set-up."""
+def told(as_json: bool, but: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+    """Turn what the security room raises into a sentence and an exit code: 1 refused, 2 wrong set-up. but: what the
+    caller tells in its own way."""
     try:
         yield
+    except but:
+        raise
     except NotAllowed as cause:
         end(FAILED, str(cause), as_json=as_json)
     except TrailFailed as cause:

@@ -69,6 +69,7 @@ def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> V
             if not found.bad:  # states are told by the trail: where it is broken they say nothing
                 found.findings += _states(store, naming)
             found.findings += _triggers(store)
+            found.findings += (f"安全库文件损坏或被改动：{text}" for text in store.damages())
     for check in checks() if registered is None else registered:
         found.findings += check(config, signer)
     signed = max((one.entries for one in inside), default=0)

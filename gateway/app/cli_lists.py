@@ -10,9 +10,11 @@ import click
 from adapters.files.whole import written_whole
 from gateway.app.bars import progress
 from gateway.app.cli_lists_collect import import_lists, status
+from gateway.app.cli_lists_compare import compare, counts
+from gateway.app.cli_lists_report import evidence, report
 from gateway.app.cli_lists_upload import results, upload
 from gateway.app.codes_say import explained, say_faults
-from gateway.app.lists_files import Unreadable, libraries_of
+from gateway.app.lists_files import LIBRARIES, Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
 from gateway.app.lists_rules import COLLECTED, FORMS, region_rules
 from gateway.app.lists_work import Tally, check_file, line_of, means_for, plain
@@ -25,6 +27,7 @@ from gateway.lists.world import CodeRecord
 
 _FILE = click.Path(path_type=Path)
 _SHOWN = 10
+_LIBRARIES = "、".join(names[0] for names in LIBRARIES.values())
 
 
 @click.group(help="医保结算清单")
@@ -35,7 +38,12 @@ def lists() -> None:
 @lists.command(help="检查清单文件（JSON、JSON数组或每行一份）：一次报告全部问题；不需要数据库")
 @click.argument("file", type=_FILE)
 @click.option("--form", default=COLLECTED, help="collected（默认，全部规则）、4101、4101A、4101-2021")
-@click.option("--codes", "codes", type=_FILE, help="国家编码库文件夹：national_diagnoses.csv、national_operations.csv")
+@click.option(
+    "--codes",
+    "codes",
+    type=_FILE,
+    help=f"编码库文件夹：{_LIBRARIES}中有的",
+)
 @click.option("--rules", "region", type=_FILE, help="地区规则（TOML：off停用、levels改级别、domains收窄值域）")
 @click.option("--out", type=_FILE, help="把问题写入这个文件（JSON lines）；默认写到标准输出")
 @click.option("--html", "html", type=_FILE, help="按清单样式写出可打印的网页，问题写在项目旁")
@@ -132,5 +140,5 @@ def _say(
     raise SystemExit(FINDINGS if found else DONE)
 
 
-for _command in (import_lists, results, status, upload):
+for _command in (compare, counts, evidence, import_lists, report, results, status, upload):
     lists.add_command(_command)

@@ -16,7 +16,9 @@ import schemas
 from adapters.crypto.keyfile import KeyFileError
 from adapters.crypto.vault import VaultError
 from adapters.files import list_xml
+from adapters.files.excel import is_workbook
 from adapters.files.export import write_table
+from adapters.store import lists_compared
 from adapters.store.lists import Filter, OtherLists, Summary, reading
 from gateway.app.bars import progress
 from gateway.app.codes_say import explained, operator_of, say_faults
@@ -24,11 +26,12 @@ from gateway.app.config import Config
 from gateway.app.lists_desk import SCRIPTS, Desk, codes_of, desk
 from gateway.app.lists_files import NotAList, Unreadable, lists_of
 from gateway.app.lists_rules import FOLDER, rule_set
-from gateway.app.lists_tables import BadMapping, TitleMapping, read_mapping, table_of, trees_of
+from gateway.app.lists_tables import BadMapping, TitleMapping, read_mapping, sheets_of, table_of, trees_of
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.codes.faults import Faults
 from gateway.lists.collecting import KINDS, PieceRefused
 from gateway.lists.reading import HEAD
+from gateway.lists.rules import RulesError
 from gateway.lists.xsd import NAMESPACE
 
 _PATH = click.Path(path_type=Path)
@@ -45,6 +48,7 @@ _STATES = {
     "unknown": "结果未知",
     "not_sent": "没有送达",
 }
+_COMPARED = {"same": "一致", "differs": "有差异", "absent": "平台没有"}
 COLUMNS = ("fixmedins_code", "dept", "doctor", "rule", "path", "message", "lists")
 
 
@@ -62,7 +66,7 @@ class _Tally:
 
 @click.command(
     "import",
-    help="采集清单：JSON、XML，或一个文件夹的表格（setlinfo.csv、diseinfo.xlsx、.dbf等）；按就诊合并、译码、检查",
+    help="采集清单：JSON、XML，一个文件夹的表格（setlinfo.csv、diseinfo.xlsx、.dbf等），或各工作表为表格的Excel；按就诊合并、译码、检查",
 )
 @click.argument("config", type=click.Path())
 @click.argument("institution")
@@ -95,6 +99,8 @@ def import_lists(
         except _Faulty as cause:
             say_faults(tuple(cause.faults), str(file))
             end(FAILED, f"{file}有{cause.faults.count}处问题，没有采集", as_json=as_json)
+        except RulesError as cause:
+            end(USAGE, *cause.problems, as_json=as_json)
         except (OtherLists, KeyFileError, VaultError) as cause:
             end(FAILED, str(cause), as_json=as_json)
     _told(tally, file, as_json)
@@ -118,11 +124,14 @@ def _trees(file: Path, mapping: Path | None) -> Iterator[Any]:
         except list_xml.XmlRefused as cause:
             raise Unreadable(f"{file}：{cause}") from cause
         return
-    if not file.is_dir():
+    if file.is_file() and is_workbook(file):
+        if HEAD not in sheets_of(file):
+            raise Unreadable(f"工作簿{file}中没有名为{HEAD}的工作表")
+    elif not file.is_dir():
         with progress(file, "采集") as tick:
             yield from lists_of(file, tick)
         return
-    if table_of(file, HEAD) is None:
+    elif table_of(file, HEAD) is None:
         raise Unreadable(f"{file}中没有setlinfo.csv（或.xlsx、.xls、.dbf）")
     faults = Faults()
     found = list(trees_of(file, nodes, titles, faults))
@@ -201,12 +210,20 @@ def status(config: str, institution: str, month: str, out: Path | None, as_json:
                 summaries = look.summaries(wanted) if look is not None else []
                 lacks = look.lacks(wanted, LACKS_MAX) if look is not None else []
                 states = look.states(wanted) if look is not None else []
+                compared = lists_compared.compared(look.connection, wanted) if look is not None else []
+                counted = lists_compared.counted(look.connection, institution, month) if look is not None else []
         except OtherLists as cause:
             end(FAILED, str(cause), as_json=as_json)
         if out is not None:
             write_table(out, COLUMNS, ([str(cell) for cell in attrs.astuple(one)] for one in lacks))
     lines = [_month(one) for one in summaries] or ["还没有采集清单"]
     lines += [f"  {code} {month}：{_STATES.get(state, state)}{count}份" for code, month, state, count in states]
+    lines += [f"  {code} {month}：读回比对{_COMPARED[state]}{count}份" for code, month, state, count in compared]
+    lines += [
+        f"  {one.fixmedins_code} {one.month}：与平台的数量不一致（4105），见lists counts"
+        for one in counted
+        if not one.agree
+    ]
     for one in lacks[:_SHOWN]:
         lines.append(f"  {one.dept or '科室不明'} {one.doctor or '医师不明'} {one.rule} {one.message}：{one.lists}份")
     if len(lacks) > _SHOWN:
@@ -214,6 +231,8 @@ def status(config: str, institution: str, month: str, out: Path | None, as_json:
     plain = {
         "months": [attrs.asdict(one) for one in summaries],
         "uploads": [dict(zip(("fixmedins_code", "month", "state", "lists"), row, strict=True)) for row in states],
+        "compared": [dict(zip(("fixmedins_code", "month", "state", "lists"), row, strict=True)) for row in compared],
+        "counts": [{**attrs.asdict(one), "agree": one.agree} for one in counted],
         "lacks": [attrs.asdict(one) for one in lacks],
     }
     show(plain, lines, as_json)

@@ -1,15 +1,15 @@
 """`liangding security approvals ...`: what waits for a second person, shown, approved, refused, carried out."""
 
 import json
-import sys
 from typing import Any
 
+import attrs
 import click
 
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.approving import CarryOut, executor
 from gateway.app.config import Config
-from gateway.app.say import DONE, FAILED, Outside, end, load, show
+from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.core.approval import OPEN, Approval, NotAllowed
 from gateway.core.dates import shanghai
@@ -20,6 +20,15 @@ _CONFIG = click.argument("config", type=click.Path())
 _NUMBER = click.argument("number", type=click.IntRange(min=1), metavar="ID")
 _JSON = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 _SHOWN_CHARS = 20_000
+
+
+@attrs.frozen
+class Outcome:
+    """What became of one approval: as an object, as a line, and why it failed ('' when it did not)."""
+
+    row: dict[str, Any]
+    line: str
+    failure: str = ""
 
 
 @click.group(help="双人复核：一人提出，另一人看到同样的内容后批准或退回")
@@ -70,21 +79,38 @@ def show_one(outside: Outside, config: str, number: int, as_json: bool, credenti
     show(row, lines, as_json)
 
 
-@approvals.command(help="批准：须是另一个人，用第二因素；批准后立即执行")
+@approvals.command(help="批准一项或几项：须是另一个人，用第二因素；批准后立即执行")
 @_CONFIG
-@_NUMBER
-@click.option("--content", "digest", default="", help="所看内容的SM3摘要（至少8位），与事项不符则不批准")
+@click.argument("numbers", type=click.IntRange(min=1), metavar="ID...", nargs=-1, required=True)
+@click.option("--content", "digest", default="", help="所看内容的SM3摘要（至少8位），与事项不符则不批准；只用于一项")
 @acting
 @_JSON
 @click.pass_obj
-def approve(outside: Outside, config: str, number: int, digest: str, as_json: bool, credentials: Credentials) -> None:
+def approve(
+    outside: Outside, config: str, numbers: tuple[int, ...], digest: str, as_json: bool, credentials: Credentials
+) -> None:
     found = load(config, as_json)
+    if digest and len(numbers) > 1:
+        end(USAGE, "--content只用于一项", as_json=as_json)
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
         person = credentials.person(desk)
-        if digest and not (len(digest) >= 8 and desk.approvals.get(number).content_sm3.startswith(digest.lower())):
-            raise NotAllowed("SEC-CONTENT", f"第{number}号的内容不是摘要为{digest}的那一份，请重新查看")
-        one = desk.approvals.approve(person, number)
-    _carry_out(found, outside, one, as_json)
+        if digest and not (len(digest) >= 8 and desk.approvals.get(numbers[0]).content_sm3.startswith(digest.lower())):
+            raise NotAllowed("SEC-CONTENT", f"第{numbers[0]}号的内容不是摘要为{digest}的那一份，请重新查看")
+    if len(numbers) == 1:
+        with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
+            one = desk.approvals.approve(person, numbers[0])
+        _tell([_carry_out(found, outside, one, as_json)], as_json)
+        return
+    outcomes = []
+    for number in dict.fromkeys(numbers):
+        try:
+            with told(as_json, but=NotAllowed), security_desk(found, outside.now, outside.entropy) as desk:
+                one = desk.approvals.approve(person, number)
+        except NotAllowed as cause:  # one that may not be approved keeps no other from it
+            outcomes.append(Outcome({"id": number, "ok": False}, "", f"第{number}号：{cause}"))
+        else:
+            outcomes.append(_carry_out(found, outside, one, as_json))
+    _tell(outcomes, as_json)
 
 
 @approvals.command(help="再次执行已批准但执行失败的事项；限经办人和复核人")
@@ -103,7 +129,7 @@ def execute(outside: Outside, config: str, number: int, as_json: bool, credentia
         if one.state != "APPROVED":
             raise NotAllowed("SEC-NOT-APPROVED", f"第{number}号{STATES[one.state]}，不能执行")
         desk.trail.record(person.name, "approval.execute", f"approval:{number}", approval=number)
-    _carry_out(found, outside, one, as_json)
+    _tell([_carry_out(found, outside, one, as_json)], as_json)
 
 
 @approvals.command(help="退回，须写理由")
@@ -133,12 +159,11 @@ def withdraw(outside: Outside, config: str, number: int, as_json: bool, credenti
     show({"ok": True, **_row(one)}, [f"已撤回第{number}号"], as_json)
 
 
-def _carry_out(config: Config, outside: Outside, one: Approval, as_json: bool) -> None:
-    """Do what was approved, if it is done here, and say what became of it; ends with exit code 1 when it failed."""
+def _carry_out(config: Config, outside: Outside, one: Approval, as_json: bool) -> Outcome:
+    """Do what was approved, if it is done here, and note that it was."""
     done = executor(one.kind)
     if done is None:
-        show({"ok": True, **_row(one), "done": False}, [f"已批准第{one.id}号，由提出的一方执行"], as_json)
-        return
+        return Outcome({"ok": True, **_row(one), "done": False}, f"已批准第{one.id}号，由提出的一方执行")
     line, failure = _attempt(config, outside, one, done)
     with told(as_json), security_desk(config, outside.now, outside.entropy) as desk:
         if failure:
@@ -147,9 +172,21 @@ def _carry_out(config: Config, outside: Outside, one: Approval, as_json: bool) -
             one = desk.approvals.use_up(one.id)
     if failure:
         again = f"改正后执行：liangding security approvals execute CONFIG {one.id}"
-        end(FAILED, f"[SEC-EXECUTE] 第{one.id}号已批准，但执行失败：{failure}；{again}", as_json=as_json)
-    show({"ok": True, **_row(one), "done": True, "text": line}, [f"已批准并执行第{one.id}号", line], as_json)
-    sys.exit(DONE)
+        text = f"[SEC-EXECUTE] 第{one.id}号已批准，但执行失败：{failure}；{again}"
+        return Outcome({**_row(one), "ok": False}, "", text)
+    return Outcome({"ok": True, **_row(one), "done": True, "text": line}, f"已批准并执行第{one.id}号：{line}")
+
+
+def _tell(outcomes: list[Outcome], as_json: bool) -> None:
+    """Say what became of each; ends with exit code 1 when something failed."""
+    failures = [one.failure for one in outcomes if one.failure]
+    if len(outcomes) == 1 and failures:
+        end(FAILED, *failures, as_json=as_json)
+    rows = [one.row for one in outcomes]
+    plain = rows[0] if len(rows) == 1 else {"ok": not failures, "rows": rows, "count": len(rows)}
+    show(plain, [one.line for one in outcomes if one.line], as_json)
+    if failures:
+        end(FAILED, *failures)
 
 
 def _attempt(config: Config, outside: Outside, one: Approval, done: CarryOut) -> tuple[str, str]:

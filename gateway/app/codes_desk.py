@@ -20,6 +20,8 @@ from gateway.app.codes_uploading import Means, Uploading, Wanted
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
 from gateway.app.config_codes import library_place
+from gateway.app.lists_comparing import COMPARE, COUNTS, ListsComparing, ListsCounting
+from gateway.app.lists_daily import ListsDaily
 from gateway.app.lists_results import KIND as RESULTS
 from gateway.app.lists_results import ListsResults
 from gateway.app.lists_uploading import KIND as LISTS
@@ -100,6 +102,12 @@ class CodesDesk:
         )
         place = library_place(config)
         daily = Daily(config, self.clock, codes.jitter_s * self.dice.random(), self._downloads(), self._inbox, place)
+        lists = ListsDaily(config, self.clock, config.lists.jitter_s * self.dice.random())
+
+        async def tick() -> None:
+            await daily.tick()
+            await lists.tick()
+
         self.orders = CodesOrders(
             reactor=self.reactor,
             clock=self.clock,
@@ -111,15 +119,17 @@ class CodesDesk:
                 "compare": lambda work: Uploading(self._means(), work).compare(),
                 LISTS: lambda work: ListsUploading(self._list_means(work), work).upload(),
                 RESULTS: lambda work: ListsResults(self._list_means(work), work).fetch(),
+                COMPARE: lambda work: ListsComparing(self._list_means(work), work).compare(),
+                COUNTS: lambda work: ListsCounting(self._list_means(work), work).count(),
                 "fetch": lambda work: self._fetching(work).fetch(),
                 "receive": lambda work: self._fetching(work).receive(),
             },
             errands=self.errands,
             crowded=self.crowded,
             report=self.report,
-            tick=daily.tick,
+            tick=tick,
         )
-        daily.desk = self.orders
+        daily.desk = lists.desk = self.orders
 
     async def stop(self) -> None:
         """End imports and downloads at once (their orders go on after the next start) and let the orders go."""

@@ -28,7 +28,8 @@ RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 CROWDED_S = 0.2
 SIGN_INS_MAX = 2
 INSTITUTIONS_MAX = 4  # worked for at once: each has one message on its way, and money wants the links
-OF_INSTITUTIONS = frozenset({"upload", "cancel", "compare", "lists_upload", "lists_results"})
+LISTS_KINDS = ("lists_upload", "lists_results", "lists_compare", "lists_counts")
+OF_INSTITUTIONS = frozenset({"upload", "cancel", "compare", *LISTS_KINDS})
 LIBRARIES = ""  # the lane of orders about libraries
 
 

@@ -19,6 +19,7 @@ from gateway.app.codes_serving import Libraries, serving_of
 from gateway.app.config import Config
 from gateway.app.coverage_round import CoverageRound
 from gateway.app.facts import code_forms
+from gateway.app.lists_round import ListsRound
 from gateway.app.rounds import Rounds
 from gateway.codes.loading import CodesWatcher
 from gateway.core.catalogue import Files
@@ -27,6 +28,7 @@ from monitoring.logs import Log
 from monitoring.metrics import Metrics
 
 REST_S = 0.001  # of the thread that builds tables, every few rows: requests come first
+LISTS_S = 300.0  # the figures of settlement lists go through all that are due
 COVERAGE_S = 10.0  # how soon a mapping shows in the coverage figure; a look without changes costs two small queries
 
 
@@ -84,6 +86,10 @@ class CodesRoom:
         )
         self.metrics.watch("liangding_mapping_coverage_ratio", coverage.ratios)
         rounds.every(COVERAGE_S, coverage.look)
+        lists = ListsRound(self.clock, self.config, self._thread("lists_figures"), self._reporter("lists_not_counted"))
+        for name, read in lists.gauges().items():
+            self.metrics.watch(name, read)
+        rounds.every(LISTS_S, lists.look)
 
     def take_orders(self, room: Room, pools: Mapping[str, LinkPool], watch: Watch, owner: str) -> None:
         """Make ready what does the commands' orders; `desk.orders.start()` begins. owner: drawn anew at every start."""

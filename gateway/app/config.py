@@ -139,7 +139,16 @@ class CodesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How settlement lists are uploaded."""
+    """How settlement lists are checked, and how and when they are uploaded."""
+
+    rules: str = ""  # a region's own rules (TOML); empty = the delivered ones as they are
+    upload: str = ""  # time of day; empty = lists are sent only by command
+    results: str = ""  # time of day; empty = quality control's results are fetched only by command
+    jitter_s: float = 1800.0  # so that a province's gateways do not all knock at once
+    due_days: int = 10  # after the discharge, else the settlement, a list should be there; regions differ
+    med_types: list[str] = msgspec.field(  # which kinds of treatment need a list: stays, day surgery, chronic diseases
+        default_factory=lambda: ["14", "21", "22", "23", "24", "28", "52"]
+    )
 
     transaction: str = "4101"  # or 4101A, by the region's custom
     submit: bool = True  # 4102 0 -> 1 after the upload; until then the platform has only a draft

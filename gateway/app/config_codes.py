@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gateway.app.config import CodesConfig, Config
 from gateway.core.dates import is_date
 
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DOWNLOAD = re.compile(r"13[0-9]{2}A?", re.ASCII)
 # Smallest and largest value that makes sense.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -29,7 +29,7 @@ def codes_meaning(config: Config) -> Iterator[str]:
     codes = config.codes
     for name in ("poll", "compare"):
         text = getattr(codes, name)
-        if text and not _TIME.fullmatch(text):
+        if text and not TIME.fullmatch(text):
             yield f"$.codes.{name}: 应为HH:MM（北京时间），或留空"
     for name, (low, high) in _RANGES.items():
         if not low <= getattr(codes, name) <= high:

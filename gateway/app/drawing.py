@@ -92,6 +92,46 @@ def trend(title: str, months: Sequence[str], curves: Sequence[Curve], target: in
     return _markup(picture)
 
 
+@attrs.frozen
+class Stack:
+    """One bar of parts. parts: a count for each name of the legend."""
+
+    label: str
+    parts: tuple[int, ...]
+
+
+# From what nobody began to what is done, then what came back: told apart by lightness too.
+STACK_FILLS = ("#e8eaed", "#f0c987", "#a9c6e0", "#6aa0d0", "#1f5f99", "#d98880", "#b3261e", "#6b7078")
+_ON_DARK = frozenset({"#1f5f99", "#b3261e", "#6b7078"})
+
+
+def stacks(title: str, legend: Sequence[str], rows: Sequence[Stack]) -> Markup:
+    """Draw horizontal bars of counts, all on one scale; what is wide enough has its count in it."""
+    left, right, top, step = 190, 60, 66, 30
+    height = top + step * len(rows) + 6
+    picture = _svg(height, title)
+    for number, text in enumerate(legend):
+        column, line = 20 + 175 * (number % 4), 8 + 24 * (number // 4)
+        place = {"x": f"{column}", "y": f"{line}", "width": "13", "height": "13"}
+        _add(picture, "rect", fill=STACK_FILLS[number], stroke=GREY, **place)
+        _text(picture, column + 19, line + 12, text)
+    scale = (WIDTH - left - right) / max([1, *(sum(row.parts) for row in rows)])
+    for number, row in enumerate(rows):
+        x, y = float(left), float(top + step * number)
+        _text(picture, left - 10, y + 15, row.label, "end")
+        for part, count in enumerate(row.parts):
+            if count:
+                fill = STACK_FILLS[part]
+                places = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{count * scale:.1f}", "height": "21"}
+                _add(picture, "rect", fill=fill, stroke="#ffffff", **places)
+                if count * scale >= 9 * len(str(count)) + 4:
+                    middle, ink = x + count * scale / 2, "#ffffff" if fill in _ON_DARK else "#222"
+                    _text(picture, middle, y + 15, str(count), "middle", ink, 12)
+                x += count * scale
+        _text(picture, x + 8, y + 15, str(sum(row.parts)))
+    return _markup(picture)
+
+
 def _percent(hundredths: int) -> str:
     whole, rest = divmod(hundredths, 100)
     return f"{whole}.{rest:02d}%".replace(".00%", "%")

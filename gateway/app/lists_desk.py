@@ -20,23 +20,27 @@ from adapters.store.journal_reader import JournalReader
 from adapters.store.journal_reader import reading as journal_reading
 from adapters.store.journal_settlement import settlement
 from adapters.store.lists import Examination, ListsWriter, StoredPiece
+from adapters.store.lists_compared import keep_sent, sent
 from gateway.app.codes_files import reading as codes_reading
 from gateway.app.config import Config
-from gateway.app.lists_rules import domains, patterns, rule_set
+from gateway.app.lists_charges import catch_up, charged_in
+from gateway.app.lists_rules import patterns, rules_of
 from gateway.app.sealing import Box as SealingBox
 from gateway.codes.loading import EVERYONE, load_snapshots
 from gateway.core.codes import Snapshot
-from gateway.core.jsontext import decode, encode_sorted
+from gateway.core.jsontext import decode, encode, encode_sorted
 from gateway.core.model import Entry
 from gateway.core.money import yuan
+from gateway.lists import charged
 from gateway.lists.checking import examine
 from gateway.lists.collecting import Collected, Piece, merged, visit_of
-from gateway.lists.reading import Finding, Record, day_of, read, unwrapped
+from gateway.lists.reading import HEAD, Finding, Record, day_of, read_head, unwrapped
 from gateway.lists.rules import RuleSet
 from gateway.lists.settled import findings_of
 from gateway.lists.translating import translated
-from gateway.lists.world import CodeRecord, Surroundings
+from gateway.lists.world import CodeRecord, Domain, Surroundings
 
+CATCH_UP_STEPS = 5  # of the journal, at every opening: what is left is taken by the next
 SCRIPTS = tuple(schemas.read("migrations/lists", ".sql"))
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,30}", re.ASCII)
 DEPTS = ("dscg_caty", "dscg_dept_code", "adm_caty", "adm_dept_code", "opsp_diag_caty")
@@ -99,6 +103,7 @@ class Desk:
     codes: Snapshot
     journal: JournalReader | None
     rules: RuleSet
+    domains: Mapping[str, Domain]
     now: Callable[[], float]
 
     def take(self, kind: str, tree: Any, source: str) -> Outcome:
@@ -134,7 +139,23 @@ class Desk:
     def translated(self, visit: int, visit_id: str) -> dict[str, Any]:
         """Return a visit's list in national codes. Raises VaultError."""
         tree = self.collected(visit, visit_id).tree
-        return translated(tree, self.rules.nodes, self.codes, day_of(read(tree, self.rules.nodes).head))[0]
+        return translated(tree, self.rules.nodes, self.codes, day_of(read_head(tree, self.rules.nodes))).tree
+
+    def keep_sent(self, visit: int, visit_id: str, digest: str, message: dict[str, Any]) -> None:
+        """Keep what is about to be sent; within a transaction of the writer."""
+        sealed = self.box.vault.seal(encode_sorted(message), self._sent_as(visit_id, digest))
+        keep_sent(self.writer.connection, visit, digest, sealed)
+
+    def sent(self, visit: int, visit_id: str) -> dict[str, Any] | None:
+        """Return what was sent last of a visit's list; None when nothing was kept. Raises VaultError."""
+        kept = sent(self.writer.connection, visit)
+        if kept is None:
+            return None
+        found: dict[str, Any] = decode(self.box.vault.open(kept[1], self._sent_as(visit_id, kept[0])))
+        return found
+
+    def _sent_as(self, visit: str, digest: str) -> bytes:
+        return f"sent {self.institution} {visit} {digest}".encode()
 
     def examine_again(self, visit: int, visit_id: str) -> tuple[Finding, ...]:
         """Examine a visit's list as things stand now, and keep what is found. Raises VaultError."""
@@ -143,21 +164,24 @@ class Desk:
 
     def _examined(self, visit: int, visit_id: str, at_ms: int) -> tuple[Finding, ...]:
         collected = self.collected(visit, visit_id)
-        head = read(collected.tree, self.rules.nodes).head
-        day = day_of(head)
-        tree, unmapped = translated(collected.tree, self.rules.nodes, self.codes, day)
-        setl_id = head.texts.get("setl_id", "")
+        day = day_of(read_head(collected.tree, self.rules.nodes))
+        done = translated(collected.tree, self.rules.nodes, self.codes, day)
+        setl_id = str(done.tree[HEAD].get("setl_id") or "")
         known = self._settlement(setl_id)
-        world = Surroundings(domains(), patterns(), self._records())
+        world = Surroundings(self.domains, patterns(), self._records())
         if self.writer.elsewhere(self.institution, setl_id, visit):
             world.seen.add(setl_id)
         if known is not None and known.medfee_fen is not None:
             world.totals = {setl_id: Decimal(yuan(known.medfee_fen))}
-        found = list(examine(tree, self.rules, world).findings)
+        examined = examine(done.tree, self.rules, world)
+        found, reading = list(examined.findings), examined.reading
+        assert reading is not None  # merged pieces are an object
         if self.journal is not None:
-            found += findings_of(head, known)
-        told = (*collected.conflicts, *_once(unmapped, found))
-        self.writer.examined(visit, self._summary(head, day, at_ms, told), [_row(one) for one in told])
+            found += findings_of(reading, known)
+            found += charged.findings_of(reading, charged_in(self.writer, self.institution, visit_id))
+        told = (*collected.conflicts, *_once(done.found, found))
+        self.writer.examined(visit, self._summary(reading.head, day, at_ms, told), [_row(one) for one in told])
+        self.writer.keep_evidence(visit, encode(done.evidence).decode() if done.evidence else "")
         return told
 
     def _settlement(self, setl_id: str) -> Entry | None:
@@ -207,10 +231,13 @@ def desk(
     codes: Snapshot,
 ) -> Iterator[Desk]:  # fmt: skip
     """Open everything a desk needs. Raises OtherLists, KeyFileError, VaultError, RulesError, NotAJournal, OSError."""
+    rules, domains = rules_of(config)
     with store.writing(config.room("lists"), SCRIPTS) as writer, _journal(config.journal) as journal:
+        if journal is not None:
+            catch_up(writer, journal, CATCH_UP_STEPS)
         yield Desk(
             config=config, institution=institution, who=who, writer=writer, box=Box.open(config, entropy, writer),
-            codes=codes, journal=journal, rules=rule_set(), now=now,
+            codes=codes, journal=journal, rules=rules, domains=domains, now=now,
         )  # fmt: skip
 
 

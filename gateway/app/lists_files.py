@@ -25,6 +25,8 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "diagnosis": ("national_diagnoses.csv", "diagnosis.csv"),
     "operation": ("national_operations.csv", "operation.csv"),
+    "doctor": ("doctors.csv", "doctor.csv"),
+    "nurse": ("nurses.csv", "nurse.csv"),
 }
 
 _ROLES: tuple[Role, ...] = ("code", "name", "begndate", "enddate", "vali_flag", "gray")

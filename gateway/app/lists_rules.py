@@ -9,16 +9,19 @@ import attrs
 import msgspec
 
 import schemas
+from gateway.app.config import Config
 from gateway.app.facts import code_forms, read_files
 from gateway.core.catalogue import Files
 from gateway.core.regions import build_region
 from gateway.lists.forms import Needed
+from gateway.lists.readback import Comparer, ReadBack
 from gateway.lists.reading import FieldSpec, Kind, Nodes
 from gateway.lists.rules import RegionRules, RulesError, RuleSet, build
 from gateway.lists.world import Domain, domains_of
 
 FOLDER = "settlement_list"
 COLLECTED = "collected"
+READ_BACK = "4103"
 # Form of the message -> (transaction, region whose catalogue has it) (annex L1).
 FORMS: Mapping[str, tuple[str, str]] = {
     "4101": ("4101", "national"),
@@ -78,12 +81,40 @@ def message_nodes(form: str, collected: Nodes) -> tuple[Nodes, tuple[Needed, ...
     return found, tuple(needed)
 
 
+@functools.cache
+def comparer() -> Comparer:
+    """Return what compares 4103 with what was sent; raises CatalogueError."""
+    names = msgspec.toml.decode((schemas.ROOT / FOLDER / "readback.toml").read_bytes(), type=ReadBack)
+    answer = files().transactions[READ_BACK].output
+    there = {node: frozenset(field.name for field in spec.fields) for node, spec in answer.items()}
+    return Comparer(names, rule_set().nodes, there)
+
+
 def region_rules(file: Path) -> RegionRules:
     """Read what a region does differently. Raises RulesError, OSError."""
     try:
         return msgspec.toml.decode(file.read_bytes(), type=RegionRules)
     except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
         raise RulesError([f"{file}: {cause}"]) from cause
+
+
+def rules_of(config: Config) -> tuple[RuleSet, Mapping[str, Domain]]:
+    """Return the rules and domains lists are collected by: the delivered ones, changed as `[lists] rules` says.
+
+    Raises RulesError, OSError.
+    """
+    if not config.lists.rules:
+        return rule_set(), domains()
+    file = config.path(config.lists.rules)
+    return _regional(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _regional(file: Path, stamp: int) -> tuple[RuleSet, Mapping[str, Domain]]:
+    """stamp: when the file was changed, so that a changed one is read again."""
+    region = region_rules(file)
+    rules = rule_set().adjusted(region)
+    return attrs.evolve(rules, version=f"{rules.version} {file.stem}"), narrowed(domains(), region)
 
 
 def narrowed(known: Mapping[str, Domain], region: RegionRules) -> dict[str, Domain]:

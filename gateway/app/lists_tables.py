@@ -1,5 +1,7 @@
 """Settlement lists as a set of tables (CSV, Excel, DBF): one a node, joined by the visit; and what its titles mean.
 
+The tables lie in a folder, or are the sheets of one workbook.
+
 A hospital's export has its own titles and values; a mapping file (TOML) says what they mean:
 
     [setlinfo]
@@ -17,6 +19,7 @@ import attrs
 import msgspec
 
 from adapters.files.dbf import DbfRefused, rows_of
+from adapters.files.excel import SheetRefused, sheet_names
 from adapters.files.tables import Limits, Shape
 from gateway.app.codes_files import lines_of, opened
 from gateway.codes.faults import Faults
@@ -59,20 +62,23 @@ def read_mapping(file: Path, nodes: Nodes) -> TitleMapping:
 
 
 def trees_of(folder: Path, nodes: Nodes, mapping: TitleMapping, faults: Faults) -> Iterator[dict[str, Any]]:
-    """Yield a list a visit of a folder with setlinfo.csv, diseinfo.csv, ...; with a fault nothing should be taken.
+    """Yield a list a visit of a folder with setlinfo.csv, diseinfo.csv, ..., or of a workbook with such sheets.
+
+    With a fault nothing should be taken.
 
     Raises ColumnMissing, OSError.
     """
     visits: dict[str, dict[str, Any]] = {}
+    sheets = sheets_of(folder) if folder.is_file() else frozenset()
     for node, fields in nodes.items():
-        path = table_of(folder, node)
+        path = (folder if node in sheets else None) if folder.is_file() else table_of(folder, node)
         if path is None:
             continue
         titles: dict[str, tuple[str, ...]] = {name: (name, spec.zh) for name, spec in fields.items()}
         titles[VISIT] = (VISIT, "就诊ID")
         for title, field in mapping.titles.get(node, {}).items():
             titles[field] = (title, *titles[field])
-        for line, row in _records(path, titles, faults):
+        for line, row in _records(path, titles, faults, node if folder.is_file() else ""):
             visit = row.pop(VISIT, "")
             if not visit:
                 faults.add(line, VISIT, "MF02", f"{path.name}：就诊ID没有填写")
@@ -88,18 +94,28 @@ def trees_of(folder: Path, nodes: Nodes, mapping: TitleMapping, faults: Faults) 
     yield from visits.values()
 
 
+def sheets_of(workbook: Path) -> frozenset[str]:
+    """Return the names of a workbook's sheets in small letters; none of a damaged one, which reading it tells."""
+    try:
+        return frozenset(one.strip().lower() for one in sheet_names(workbook))
+    except SheetRefused:
+        return frozenset({HEAD})
+
+
 def table_of(folder: Path, node: str) -> Path | None:
     """Return a node's table in a folder, whatever its kind."""
     return next((path for ending in ENDINGS if (path := folder / f"{node}{ending}").is_file()), None)
 
 
-def _records(path: Path, titles: Mapping[str, tuple[str, ...]], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+def _records(
+    path: Path, titles: Mapping[str, tuple[str, ...]], faults: Faults, sheet: str
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, our name -> text) of a table. Raises ColumnMissing, OSError."""
     if path.suffix == ".dbf":
         yield from _of_dbf(path, titles, faults)
         return
     with ExitStack() as stack:
-        table = opened(path, Shape(titles=titles, key=(VISIT,)), faults, stack, LIMITS)
+        table = opened(path, Shape(titles=titles, key=(VISIT,), sheet=sheet), faults, stack, LIMITS)
         if table is not None:
             for line, cells in lines_of(table, faults, lambda _: None):
                 yield line, {name: cells[column] for name, column in table.at.items()}

@@ -137,7 +137,7 @@ class ListsUploading:
     async def _send(self, one: Prepared) -> None:
         msgid = self.work.msgid()
         sending = attrs.evolve(one.upload, state="sending", msgid=msgid)
-        await self._note(sending)
+        await self._leave(one, sending)
         link, infno = self.means.institution.link, self.means.settings.transaction
         try:
             outcome = await self.work.send(link, infno, msgid, one.message, self.means.settings.patience_s)
@@ -222,6 +222,17 @@ class ListsUploading:
 
         def write(_: object) -> None:
             with opened(self.means, self.work) as place, place.writer.transaction():
+                place.writer.step(at)
+
+        await self.work.db(write)
+
+    async def _leave(self, one: Prepared, sending: Upload) -> None:
+        """Note that it may arrive from now on, and what it was."""
+        at = attrs.evolve(sending, at_ms=self.work.desk.now_ms())
+
+        def write(_: object) -> None:
+            with opened(self.means, self.work) as place, place.writer.transaction():
+                place.keep_sent(at.visit, at.mdtrt_id, at.digest, one.message)
                 place.writer.step(at)
 
         await self.work.db(write)

@@ -11,6 +11,7 @@ import msgspec
 from gateway.app.lists_files import NotAList, Tick, lists_of
 from gateway.app.lists_form import FORMS_MAX, Sheet
 from gateway.app.lists_rules import COLLECTED, domains, message_nodes, narrowed, patterns, rule_set
+from gateway.lists import staff
 from gateway.lists.checking import Examined, examine
 from gateway.lists.forms import Needed
 from gateway.lists.reading import Finding
@@ -81,7 +82,11 @@ def check_file(
 def _examined(tree: Any, means: Means) -> Examined:
     if isinstance(tree, NotAList):
         return Examined(None, (Finding("SL-S001", "error", "", tree.why),))
-    return examine(tree, means.rules, means.world, means.needed)
+    done = examine(tree, means.rules, means.world, means.needed)
+    if done.reading is None:
+        return done
+    found = staff.findings_of(done.reading, means.rules.nodes, means.world.records)
+    return Examined(done.reading, (*done.findings, *found))
 
 
 def line_of(number: int, one: Finding) -> bytes:

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -29,9 +30,9 @@ from gateway.app.config import Config
 from gateway.app.security_approvals import ApprovalDesk
 from gateway.app.security_people import People
 from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside
-from gateway.core.approval import NotAllowed, Person, TrailFailed
+from gateway.core.approval import Approvals, NotAllowed, Person, Signer, Trail, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.security.accounts import Factors, Policy
+from gateway.security.accounts import Factors, Policy, check_session
 from gateway.security.approving import Limits
 from gateway.security.roles import Roles, read_roles
 
@@ -68,8 +69,11 @@ class SecurityDesk:
         return self.people.authenticate(name, password, code=totp, certificate=certificate, factors=factors)
 
     def allow(self, person: Person, right: str) -> None:
-        """Note that a person uses a right (schemas/security/roles.toml); raise NotAllowed, recorded, without it."""
+        """Note that a person uses a right (schemas/security/roles.toml); raise NotAllowed, recorded, without it. What
+        does more than look needs a session of two factors."""
         try:
+            if not right.endswith(".view"):
+                check_session(person)
             roles = self.roles.permit(person, right)
         except NotAllowed as cause:
             self.trail.record(person.name, "right.refused", right, result=cause.code)
@@ -141,5 +145,8 @@ def _here() -> str:
         account = "unknown"
     return f"{account}@{socket.gethostname()}"
 
+
+if TYPE_CHECKING:  # what other rooms rely on
+    _PORTS: tuple[type[Approvals], type[Trail], type[Signer]] = ApprovalDesk, ChainedTrail, Sm2Signer
 
 __all__ = ["KeyFileError", "SecurityDesk", "security_desk", "the_roles"]

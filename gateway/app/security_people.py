@@ -19,6 +19,7 @@ from gateway.security.accounts import (
     Policy,
     check_name,
     proved,
+    session_of,
     with_password,
     wrong,
 )
@@ -94,7 +95,7 @@ class People:
                 if account.overdue(self.now_ms(), self.policy) and not overdue:
                     text = f"口令须先修改：liangding security user password CONFIG {name}"
                     raise NotAllowed("SEC-PASSWORD-CHANGE", text)
-                person = Person(name, frozenset(account.roles), self.entropy(16).hex(), shown)
+                person = Person(name, frozenset(account.roles), session_of(self.entropy(16).hex(), factors), shown)
                 self.roles.compatible(person.roles)
             except NotAllowed as cause:
                 person, refused = None, cause

@@ -135,6 +135,11 @@ def read(tree: Any, nodes: Nodes) -> Reading:
     return Reading(head, read_nodes, counts, found)
 
 
+def read_head(tree: Any, nodes: Nodes) -> Record:
+    """Read a list's head alone."""
+    return read({HEAD: tree.get(HEAD)}, {HEAD: nodes[HEAD]}).head
+
+
 def day_of(head: Record) -> str:
     """The day whose codes and rules count: of discharge, else the settlement's last; '' before either is known."""
     return next((head.texts[name][:10] for name in ("dscg_time", "setl_end_date") if name in head.values), "")

@@ -10,11 +10,13 @@ from typing import Literal
 import attrs
 import msgspec
 
-from gateway.core.approval import NotAllowed, Role
+from gateway.core.approval import NotAllowed, Person, Role
 from gateway.security import passwords, totp
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 Factors = Literal["two", "own", "one"]
+# A session that was proved by less than two factors: it looks, and does nothing.
+LOOKING = "look-"
 _DAY_MS = 86_400_000
 
 
@@ -123,6 +125,17 @@ def with_password(
         raise NotAllowed("SEC-PASSWORD", f"口令不合要求：{'；'.join(faults)}")
     kept = (passwords.hashed(password, salt), *account.passwords)[: max(policy.history, 1)]
     return msgspec.structs.replace(account, passwords=kept, password_ms=now_ms, must_change=must_change)
+
+
+def session_of(number: str, factors: Factors) -> str:
+    """Return the name of a session, which tells how it was proved."""
+    return number if factors == "two" else LOOKING + number
+
+
+def check_session(person: Person) -> None:
+    """Raise NotAllowed when a session was proved by too little to act."""
+    if person.session.startswith(LOOKING):
+        raise NotAllowed("SEC-SECOND-FACTOR", "这项操作须用第二因素登录（动态口令或证书）")
 
 
 def check_name(name: str) -> None:

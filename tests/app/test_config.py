@@ -219,3 +219,27 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | Non
 def test_an_institution_stands_once(tmp_path: Path) -> None:
     twice: Any = GOOD + GOOD[GOOD.index("[[institution]]") :]
     assert paths(faults(tmp_path, twice)) == {"$.institution[1].fixmedins_code"}
+
+
+def test_security_has_defaults_and_may_not_be_set_weaker(tmp_path: Path) -> None:
+    found = read(tmp_path, GOOD)
+    assert found.checkpoint_file == tmp_path / "data/audit-checkpoints.jsonl"
+    assert found.signing_key_file == tmp_path / "data/signing-sm2.key"
+    assert (found.security.password_days, found.security.failures_max, found.security.lock_s) == (90, 5, 1800.0)
+    weak = """
+[security]
+checkpoint_file = "nowhere/outside.jsonl"
+signing_key_file = "data/answers.key"
+checkpoint_s = 3600.0
+password_days = 365
+password_history = 1
+failures_max = 50
+lock_s = 60.0
+decide_h = 48.0
+surprise = 1
+"""
+    assert [line.split(":")[0] for line in sorted(faults(tmp_path, GOOD + weak))] == [
+        "$.security.checkpoint_file", "$.security.checkpoint_s", "$.security.decide_h", "$.security.failures_max",
+        "$.security.lock_s", "$.security.password_days", "$.security.password_history", "$.security.signing_key_file",
+        "$.security.signing_key_file", "$.security.surprise",
+    ]  # fmt: skip

@@ -7,10 +7,7 @@ import pytest
 from listed import EXAMPLES, rules
 
 from gateway.core.codes import Libraries, Row, Snapshot, build_snapshot
-from gateway.core.model import Entry
 from gateway.lists.collecting import Piece, PieceRefused, merged, visit_of
-from gateway.lists.reading import read
-from gateway.lists.settled import findings_of
 from gateway.lists.translating import translated
 
 GOOD = EXAMPLES["good"]
@@ -112,8 +109,13 @@ def test_local_codes_become_national_ones_with_their_names_on_the_day_of_dischar
             {"diag_type": "1", "diag_code": "ZD2", "diag_name": "高血压病"}, {"diag_type": "2", "diag_code": "BNX010"},
         ],
     }  # fmt: skip
-    found, told = translated(tree, rules().nodes, mapping, "2026-10-15")
-    assert told == []
+    done = translated(tree, rules().nodes, mapping, "2026-10-15")
+    found = done.tree
+    assert done.found == []
+    assert done.evidence == [
+        ("setlinfo.chfpdr_code", "doctor", "D0078", "D990101000001", "m2", "2026-10-15"),
+        ("diseinfo[0].diag_code", "diagnosis", "ZD2", "I10.x00x002", "m1", "2026-10-15"),
+    ]
     assert found["setlinfo"]["chfpdr_code"] == "D990101000001"
     assert found["setlinfo"]["otp_wm_dise"] == "血压高"  # national already: what the institution wrote stays
     assert found["diseinfo"][0] == {"diag_type": "1", "diag_code": "I10.x00x002", "diag_name": "高血压"}
@@ -132,41 +134,20 @@ def test_what_has_no_translation_that_day_is_told_and_left(code: str, why: str) 
         Row("diagnosis", "ZD3", "I10.x00x003", "2026-01-01", "", "m1"),
     )
     tree = {"setlinfo": {}, "diseinfo": [{"diag_type": "1", "diag_code": code}]}
-    found, told = translated(tree, rules().nodes, mapping, "2026-10-15")
+    done = translated(tree, rules().nodes, mapping, "2026-10-15")
+    found, told = done.tree, done.found
     assert [(one.rule, one.path) for one in told] == [("SL-C005", "diseinfo[0].diag_code")]
     assert why in told[0].message
     assert found == tree
 
 
-def settlement(state: Any = "ACKED", **changes: Any) -> Entry:
-    facts: dict[str, Any] = {
-        "id": 1, "fixmedins_code": HOME, "msgid": "m", "infno": "2304", "klass": "M", "link": "national",
-        "state": state, "digest": b"d", "created_ms": 1, "psn_no": "P1", "mdtrt_id": GOOD["setlinfo"]["mdtrt_id"],
-    }  # fmt: skip
-    return Entry(**(facts | changes))
-
-
-@pytest.mark.parametrize(
-    ("known", "psn_no", "expected"),
-    [
-        (settlement(), "P1", []),
-        (settlement("CONFIRMED"), "", []),
-        (None, "P1", [("SL-C002", "setlinfo.setl_id")]),
-        (settlement("REVERSED"), "P1", [("SL-C003", "setlinfo.setl_id")]),
-        (settlement("IN_DOUBT"), "P1", [("SL-C003", "setlinfo.setl_id")]),
-        (settlement(cancelled=True), "P1", [("SL-C003", "setlinfo.setl_id")]),
-        (settlement(), "P2", [("SL-C004", "setlinfo.psn_no")]),
-        (settlement(mdtrt_id="M9"), "P1", [("SL-C004", "setlinfo.mdtrt_id")]),
-    ],
-)
-def test_a_list_must_be_of_a_settlement_that_stands(
-    known: Entry | None, psn_no: str, expected: list[tuple[str, str]]
-) -> None:
-    tree = {"setlinfo": {**GOOD["setlinfo"], "psn_no": psn_no}}
-    head = read(tree, rules().nodes).head
-    assert [(one.rule, one.path) for one in findings_of(head, known)] == expected
-
-
-def test_a_list_not_settled_yet_is_not_compared() -> None:
-    head = read({"setlinfo": {"mdtrt_id": "M1"}}, rules().nodes).head
-    assert list(findings_of(head, None)) == []
+def test_who_operated_is_looked_up_on_the_day_of_the_operation() -> None:
+    mapping = codes(Row("doctor", "D0078", "D990101000001", "2026-01-01", "2026-10-12", "m2"))
+    row = {"oper_dr_code": "D0078", "anst_dr_code": "D0078", "oprn_oprt_begntime": "2026-10-12 09:00:00"}
+    tree = {"setlinfo": {"chfpdr_code": "D0078"}, "oprninfo": [row, {**row, "oprn_oprt_date": "2026-10-13"}]}
+    done = translated(tree, rules().nodes, mapping, "2026-10-15")
+    assert [(one.path, one.message[-6:]) for one in done.found] == [
+        ("setlinfo.chfpdr_code", "出院当天无效"),
+        ("oprninfo[1].oper_dr_code", "手术当天无效"), ("oprninfo[1].anst_dr_code", "手术当天无效"),
+    ]  # fmt: skip
+    assert [one[5] for one in done.evidence] == ["2026-10-12", "2026-10-12"]

@@ -32,11 +32,19 @@ class Bed:
         town.platform.books = ready.counter.platform.books
         town.platform.books.lists.review_s = 0.0
         town.platform.known = ready.counter.platform.known
-        institution = town.desk.institutions[HOSPITAL]
-        institution.snapshot = build_snapshot((), Libraries({}, code_forms(read_files())))
+        self._codes()
         town.config.key_file.parent.mkdir(parents=True, exist_ok=True)
         town.config.key_file.write_bytes(KEY)
         town.config.key_file.chmod(0o600)
+
+    def _codes(self) -> None:
+        institution = self.town.desk.institutions[HOSPITAL]
+        institution.snapshot = build_snapshot((), Libraries({}, code_forms(read_files())))
+
+    def open_desk(self) -> None:
+        """Begin a desk's life, as a start of the node does."""
+        self.town.open_desk()
+        self._codes()
 
     def tree(self, **changes: str) -> dict[str, Any]:
         """The collected list: what the message carries, and what only the hospital knows."""

@@ -200,6 +200,17 @@ def test_a_time_that_moves_and_a_text_that_changes(remote: tuple[Counter, Hospit
     assert sorted(row["clr_type"] for row in statement(province)["data"]["rows"]) == ["11", "11", "11", "21"]
 
 
+def test_an_extra_row_is_a_settlement_nobody_else_has(remote: tuple[Counter, Hospital]) -> None:
+    counter, _ = remote
+    province = Province(counter.clock, Random(1))
+    province.post(counter.platform.remote())
+    refund = next(number for number, one in enumerate(province.books["PROV"].live(), 1) if one.direction == "1")
+    province.plant(fault_from_text(f"extra_row,ledger=PROV,nth={refund}"))
+    (extra,) = [one for one in province.books["PROV"].live() if one.setl_id.startswith("X")]
+    assert extra.direction == "0" and extra.amounts["medfee_sumamt"] > 0
+    assert extra.prov_sn not in province.books["INS"].rows
+
+
 def test_faults_may_be_planted_before_and_after(remote: tuple[Counter, Hospital]) -> None:
     counter, _ = remote
     province = Province(counter.clock, Random(1))
