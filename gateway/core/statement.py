@@ -124,11 +124,11 @@ def upload_text(lines: Iterable[Line]) -> str:
 
 
 def read_result(
-    text: str, columns: Sequence[Sequence[str]] = RESULT_COLUMNS, rows_max: int = FILE_ROWS_MAX
+    text: str, columns: Sequence[Sequence[str]] = RESULT_COLUMNS, rows_max: int = 0
 ) -> list[Differing] | None:
     """Return the rows of a result; None when one of them does not fit, so that nothing of it is used.
 
-    columns: the profile's, one list of names for each number of columns that is right.
+    columns: the profile's, one list of names for each number of columns that is right. rows_max: 0 = FILE_ROWS_MAX.
     """
     found: list[Differing] = []
     known = {len(names): names for names in columns}
@@ -136,7 +136,7 @@ def read_result(
         if not line.strip("\r"):
             continue
         row = _read_row(line.rstrip("\r").split("\t"), known)
-        if row is None or len(found) >= rows_max:
+        if row is None or len(found) >= (rows_max or FILE_ROWS_MAX):
             return None
         found.append(row)
     return found
