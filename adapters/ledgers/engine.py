@@ -5,6 +5,7 @@ spills there; it knows no rule of reconciliation but "equal", and is never asked
 believed: see `adapters.ledgers.source`.
 """
 
+import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import attrs
 import duckdb
 
 from adapters.ledgers import parquet, sql
-from adapters.ledgers.source import Counted, LedgerRefused, Tick, rewrite
+from adapters.ledgers.source import Counted, LedgerRefused, Tick, by_hand
 from adapters.ledgers.steps import Answer, Steps
 from adapters.ledgers.steps import EngineFailed as EngineFailed
 
@@ -54,7 +55,6 @@ class Engine(Steps):
         self._base.execute("PRAGMA disable_checkpoint_on_shutdown")  # the folder is about to be removed
         # Packing texts costs more than all joins, and the file lives for minutes.
         self._base.execute("SET disabled_compression_methods = 'fsst,dict_fsst,zstd'")
-        self._base.execute(sql.TABLE)
         for name, columns in sql.COLUMNS.items():
             self._base.execute(f"CREATE TABLE {name} ({columns})")
 
@@ -75,7 +75,13 @@ class Engine(Steps):
             return counted.records
         # Something does not add up. Either this finds it and says where, or it writes what the reader understands.
         plain = self.folder / f"plain{ledger}.csv"
-        records = rewrite(path, ledger, counted.header, plain, tick)
+        records = 0
+        with plain.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(counted.header)
+            for cells in by_hand(path, ledger, counted.header, tick):
+                writer.writerow(cells)
+                records += 1
         if not self._taken(ledger, plain, counted.header, records):
             raise EngineFailed(f"{path.name}：读入的行数与文件不符")
         plain.unlink()
@@ -111,7 +117,7 @@ class Engine(Steps):
         source = sql.parquet_source(str(self._alias(ledger, path, "parquet")))
         header = tuple(parquet.described(self._base, source, path))
         try:
-            self._base.execute(self._loaded(sql.said(source, header), header, ledger))
+            self._base.execute(self._loaded(sql.said(source, header, self.dialect), header, ledger))
         except duckdb.Error as cause:
             raise LedgerRefused(path, [parquet.DAMAGED]) from cause
         self.carried[ledger] = header

@@ -24,10 +24,12 @@ from gateway.core.ledgers import (
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """What only one engine understands. fits: the whole {cell} is of {pattern}; days: from {start} to {end}; bit: of a
-    ledger, for sets; digest: a number for a text where it costs less than the text; total: a sum that never overflows.
+    """What only one engine understands. text: its kind; fits: the whole {cell} is of {pattern}; days: from {start} to
+    {end}; bit: of a ledger, for sets; digest: a number for a text, where grouping by it costs less than by the text;
+    total: a sum that never overflows.
     """
 
+    text: str
     fits: str
     days: str
     bit: str
@@ -36,6 +38,7 @@ class Dialect:
 
 
 DUCKDB = Dialect(
+    text="VARCHAR",
     fits="regexp_full_match({cell}, '{pattern}')",
     days="date_diff('day', {start}, {end})",
     bit="1::UTINYINT << ledger::UTINYINT",
@@ -43,6 +46,7 @@ DUCKDB = Dialect(
     total="sum({name})",
 )
 SPARK = Dialect(
+    text="STRING",
     fits=r"regexp_like({cell}, r'^(?:{pattern})\z')",
     days="date_diff({end}, {start})",
     bit="shiftleft(1, CAST(ledger AS INT))",
@@ -51,14 +55,15 @@ SPARK = Dialect(
 )
 
 _TEXTS = TEXTS[1:]  # without setl_id
-_TEXT_COLUMNS = ", ".join(f"t_{name} VARCHAR" for name in _TEXTS)
-_AMOUNT_COLUMNS = ", ".join(f"a_{name} BIGINT" for name in COMPONENTS)
-TABLE = (
-    f"CREATE TABLE ledger_rows (ledger TINYINT, k VARCHAR, named BOOLEAN, {_TEXT_COLUMNS}, direction TINYINT, "
-    f"status TINYINT, delivered TINYINT, day INTEGER, second INTEGER, {_AMOUNT_COLUMNS}, bad BOOLEAN)"
-)
-# What is found on the way, by name of its table.
+# The table and its kinds, in the order in which `loaded` gives a record.
+ROW_COLUMNS: Mapping[str, str] = {
+    "ledger": "TINYINT", "k": "VARCHAR", "named": "BOOLEAN", **{f"t_{name}": "VARCHAR" for name in _TEXTS},
+    "direction": "TINYINT", "status": "TINYINT", "delivered": "TINYINT", "day": "INTEGER", "second": "INTEGER",
+    **{f"a_{name}": "BIGINT" for name in COMPONENTS}, "bad": "BOOLEAN",
+}  # fmt: skip
+# The tables of a run by name.
 COLUMNS = {
+    "ledger_rows": ", ".join(f"{name} {kind}" for name, kind in ROW_COLUMNS.items()),
     "judged": "k VARCHAR, plain BOOLEAN, skewed BOOLEAN", "odd": "k VARCHAR", "linked": "k VARCHAR, root VARCHAR",
     "depended": "k VARCHAR",
 }  # fmt: skip
@@ -93,10 +98,10 @@ def parquet_source(path: str) -> str:
     return f"read_parquet({_quoted(path)}, {ROW_NUMBER} = true)"
 
 
-def said(source: str, header: Sequence[str]) -> str:
-    """Return a source of texts that are NULL where they say nothing."""
-    cells = ", ".join(f"nullif(nullif(CAST({name} AS VARCHAR), ''), 'null') AS {name}" for name in header)
-    return f"(SELECT {cells} FROM {source})"
+def said(source: str, header: Sequence[str], dialect: Dialect) -> str:
+    """Return a source of trimmed texts that are NULL where they say nothing."""
+    cells = (f"nullif(nullif(trim(CAST({name} AS {dialect.text})), ''), 'null') AS {name}" for name in header)
+    return f"(SELECT {', '.join(cells)} FROM {source})"
 
 
 def _quoted(path: str) -> str:
@@ -121,8 +126,8 @@ def loaded(source: str, header: Sequence[str], ledger: int, date: str, dialect: 
 
 
 def _columns(carried: set[str], ledger: int, date: str, dialect: Dialect) -> Mapping[str, str]:
-    def cell(name: str, kind: str = "VARCHAR(1000)") -> str:
-        return name if name in carried else f"CAST(NULL AS {kind})"
+    def cell(name: str) -> str:
+        return name if name in carried else f"CAST(NULL AS {dialect.text})"
 
     statuses = " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(STATUSES))
     day, second = "0", "CAST(NULL AS INTEGER)"
@@ -143,7 +148,7 @@ def _columns(carried: set[str], ledger: int, date: str, dialect: Dialect) -> Map
         "second": second,
         **{
             f"a_{name}": f"CAST(TRY_CAST({name} AS DECIMAL(16, 2)) * 100 AS BIGINT)"
-            if name in carried else cell(name, "BIGINT")
+            if name in carried else "CAST(NULL AS BIGINT)"
             for name in COMPONENTS
         },
         "bad": _bad(carried, ledger, dialect),
