@@ -5,7 +5,6 @@ spills there; it knows no rule of reconciliation but "equal", and is never asked
 believed: see `adapters.ledgers.source`.
 """
 
-import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import attrs
 import duckdb
 
 from adapters.ledgers import parquet, sql
-from adapters.ledgers.source import Counted, LedgerRefused, Tick, by_hand
+from adapters.ledgers.source import Counted, LedgerRefused, Tick, rewrite
 from adapters.ledgers.steps import Answer, Steps
 from adapters.ledgers.steps import EngineFailed as EngineFailed
 
@@ -75,13 +74,7 @@ class Engine(Steps):
             return counted.records
         # Something does not add up. Either this finds it and says where, or it writes what the reader understands.
         plain = self.folder / f"plain{ledger}.csv"
-        records = 0
-        with plain.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(counted.header)
-            for cells in by_hand(path, ledger, counted.header, tick):
-                writer.writerow(cells)
-                records += 1
+        records = rewrite(path, ledger, counted.header, plain, tick)
         if not self._taken(ledger, plain, counted.header, records):
             raise EngineFailed(f"{path.name}：读入的行数与文件不符")
         plain.unlink()

@@ -159,7 +159,7 @@ class SparkEngine(Steps):
             kinds = parquet.described(base, source, path)
             if other := [name for name, kind in kinds.items() if kind.partition("(")[0] not in _KINDS]:
                 text = "Spark读这种列与DuckDB不同，请改为文本，或用--engine duckdb"
-                raise LedgerRefused(path, [Fault(0, name, "LB16", text) for name in other])
+                raise LedgerRefused(path, [Fault(0, name, "LB17", text) for name in other])
             header = self.carried[ledger] = tuple(kinds)
             with _told():
                 self._spark.read.parquet(f"file:{self.folder}/ledger{ledger}").createOrReplaceTempView("lines")

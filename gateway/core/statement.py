@@ -124,19 +124,21 @@ def upload_text(lines: Iterable[Line]) -> str:
 
 
 def read_result(
-    text: str, columns: Sequence[Sequence[str]] = RESULT_COLUMNS, rows_max: int = FILE_ROWS_MAX
+    text: str, columns: Sequence[Sequence[str]] = RESULT_COLUMNS, rows_max: int | None = None
 ) -> list[Differing] | None:
     """Return the rows of a result; None when one of them does not fit, so that nothing of it is used.
 
-    columns: the profile's, one list of names for each number of columns that is right.
+    columns: the profile's, one list of names for each number of columns that is right; rows_max: FILE_ROWS_MAX unless
+    told.
     """
+    most = FILE_ROWS_MAX if rows_max is None else rows_max
     found: list[Differing] = []
     known = {len(names): names for names in columns}
     for line in text.split("\n"):
         if not line.strip("\r"):
             continue
         row = _read_row(line.rstrip("\r").split("\t"), known)
-        if row is None or len(found) >= rows_max:
+        if row is None or len(found) >= most:
             return None
         found.append(row)
     return found

@@ -186,7 +186,7 @@ def test_parquet_is_read_and_refused_alike(desk: Desk, spark: Any) -> None:
     assert desk.result is not None and "a.parquet:2:setl_time LB08" in desk.result.stderr
     duckdb.execute(f"COPY (SELECT 'S1' AS setl_id, now() AS setl_time) TO '{path}'")
     desk.run(ledgers, "--ledger", f"AGY={path}", "--engine", "spark", code=1)
-    assert "a.parquet:0:setl_time LB16" in desk.result.stderr
+    assert "a.parquet:0:setl_time LB17" in desk.result.stderr
 
 
 @pytest.mark.parametrize("java", ["", "exit 1", "echo 'openjdk version \"11.0.2\"' >&2"])
