@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SPARK := $(VENV)/.spark
 
 .PHONY: setup debian demo test check lint bench city city-long diagram xsd kills mutants clean
 
@@ -10,6 +11,11 @@ $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+# Spark is 450 MB and only its tests need it: about 40 s once, and nothing for the demo.
+$(SPARK): $(STAMP)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[spark]'
 	touch $@
 
 setup: $(STAMP)
@@ -28,8 +34,8 @@ lint: $(STAMP)
 
 check: lint
 
-test: $(STAMP) debian lint
-	$(BIN)/pytest -n 2 $(ARGS)
+test: $(STAMP) $(SPARK) debian lint
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)

@@ -202,6 +202,7 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             ),
             ("　行/s", f"{books['rows_per_s']:,}"),
             ("　内存峰值（MB）", f"{books['peak_rss_mb']}"),
+            ("　3202结果10万行解析（CPU s）", f"{books['result_100k_s']}"),
         ]
     load = other.get("openloop")
     if load:

@@ -1,5 +1,5 @@
-"""The demonstration's evening: the day's books of all parties are compared, what was planted wrong is found and put right
-by whom it concerns, and the day is solidified by two people and verified.
+"""The demonstration's evening: the books of all parties are compared, what was planted wrong is found and put right by
+whom it concerns, and the day is solidified by two people and verified.
 
 Planted are an institution that booked a wrong amount, a pharmacy that did not sign its day off, a settlement the
 province's platform lost, and one the insured person's agency posted with a fen too much.
@@ -58,7 +58,7 @@ class BooksChapter:
         return "--send-day-file", "--day-fault", FAULTS.get(code, "none")
 
     def play(self) -> bool:
-        """Close every date there were settlements on; True when all is agreed, solidified and verified. Raises Failed."""
+        """Close every date there were settlements on; True when all is agreed, solidified, verified. Raises Failed."""
         self.say("经办机构的对账员、复核员登记口令与证书（第二因素）")
         self.people.enrol()
         ledgers = {code: self._ledger(code) for code in self.names}

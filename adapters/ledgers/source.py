@@ -38,11 +38,13 @@ class LedgerRefused(Exception):
 @attrs.frozen(kw_only=True)
 class Counted:
     """A CSV as counted on its bytes. header: names in the file's order; records: below the header; even: there are
-    as many separators as the records need."""
+    as many separators as the records need; quoted: there are quotes; folded: a record goes over several lines."""
 
     header: tuple[str, ...]
     records: int
     even: bool
+    quoted: bool
+    folded: bool
 
 
 def is_parquet(path: Path) -> bool:
@@ -60,7 +62,7 @@ def count(path: Path, tick: Tick) -> Counted:
     if size > BYTES_MAX:
         raise LedgerRefused(path, [Fault(0, "", "LB10", f"文件超过上限{BYTES_MAX}字节，请分日提供")])
     header, start = _header(path)
-    lines = commas = quotes = 0
+    lines = commas = quotes = within = 0
     last = b"\n"
     with path.open("rb") as stream:
         stream.seek(start)
@@ -69,6 +71,7 @@ def count(path: Path, tick: Tick) -> Counted:
             for piece in pieces[quotes % 2 :: 2]:
                 lines += piece.count(b"\n")
                 commas += piece.count(b",")
+            within += sum(piece.count(b"\n") for piece in pieces[1 - quotes % 2 :: 2])
             quotes += len(pieces) - 1
             last = chunk[-1:]
             tick(stream.tell())
@@ -76,7 +79,7 @@ def count(path: Path, tick: Tick) -> Counted:
     if records > ROWS_MAX:
         raise LedgerRefused(path, [Fault(0, "", "LB10", f"行数超过上限{ROWS_MAX}，请分日提供")])
     even = commas == records * (len(header) - 1) and quotes % 2 == 0
-    return Counted(header=header, records=records, even=even)
+    return Counted(header=header, records=records, even=even, quoted=quotes > 0, folded=within > 0)
 
 
 def _header(path: Path) -> tuple[tuple[str, ...], int]:
@@ -115,28 +118,34 @@ def _split(record: str) -> list[str] | None:
         at += 1
 
 
-def rewrite(path: Path, ledger: int, header: Sequence[str], target: Path, tick: Tick) -> int:
-    """Check every record of a CSV, and write it again in the plainest form; return how many there are.
+def by_hand(path: Path, ledger: int, header: Sequence[str], tick: Tick) -> Iterator[list[str]]:
+    """Yield the cells of every record of a CSV, checked and cleaned. For files an engine cannot be trusted with.
 
-    Raises LedgerRefused with the faults by line, OSError. For files the engine's reader cannot be trusted with.
+    Raises LedgerRefused with all faults by line when the last record was looked at, OSError.
     """
     faults: list[Fault] = []
+    for line, cells in _records(path, faults, tick):
+        if len(cells) == len(header):
+            plain = [clean(cell) for cell in cells]
+            faults += faults_of(line, ledger, dict(zip(header, plain, strict=True)))
+            yield plain
+        else:
+            faults.append(Fault(line, "", "LB13", f"应有{len(header)}格，实有{len(cells)}格，请改正"))
+        if len(faults) > FAULTS_MAX:
+            break
+    if faults:
+        raise LedgerRefused(path, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
+
+
+def rewrite(path: Path, ledger: int, header: Sequence[str], target: Path, tick: Tick) -> int:
+    """Write a CSV again in the plainest form, every record checked; return how many there are. Raises as `by_hand`."""
     written = 0
     with target.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
-        for line, cells in _records(path, faults, tick):
-            if len(cells) != len(header):
-                faults.append(Fault(line, "", "LB13", f"应有{len(header)}格，实有{len(cells)}格，请改正"))
-                continue
-            plain = [clean(cell) for cell in cells]
-            faults += faults_of(line, ledger, dict(zip(header, plain, strict=True)))
+        for cells in by_hand(path, ledger, header, tick):
+            writer.writerow(cells)
             written += 1
-            writer.writerow(plain)
-            if len(faults) > FAULTS_MAX:
-                break
-    if faults:
-        raise LedgerRefused(path, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
     return written
 
 

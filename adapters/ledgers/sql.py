@@ -1,10 +1,13 @@
-"""The statements of the ledger engine, made from the words of `gateway.core.ledgers`; no value of a file enters one.
+"""The statements of both ledger engines, made from the words of `gateway.core.ledgers`; no value of a file enters one.
 
 Table `ledger_rows` holds what `Row` says, cell by cell: `t_*` texts (NULL = says nothing), `a_*` fen. `k` is the key a
-row is matched by, and its setl_id where it is `named` (has one): the longest column is not kept twice.
+row is matched by, and its setl_id where it is `named` (has one): the longest column is not kept twice. What the two
+engines say differently is in `Dialect`; everything else is the same text for both (decision 0013).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import attrs
 
 from gateway.core.ledgers import (
     AGY,
@@ -18,22 +21,61 @@ from gateway.core.ledgers import (
     TEXTS,
 )
 
-_TEXTS = TEXTS[1:]  # without setl_id
-_TEXT_COLUMNS = ", ".join(f"t_{name} VARCHAR" for name in _TEXTS)
-_AMOUNT_COLUMNS = ", ".join(f"a_{name} BIGINT" for name in COMPONENTS)
-TABLE = (
-    f"CREATE TABLE ledger_rows (ledger TINYINT, k VARCHAR, named BOOLEAN, {_TEXT_COLUMNS}, direction TINYINT, "
-    f"status TINYINT, delivered TINYINT, day INTEGER, second INTEGER, {_AMOUNT_COLUMNS}, bad BOOLEAN)"
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """What only one engine understands. text: its kind; fits: the whole {cell} is of {pattern}; days: from {start} to
+    {end}; bit: of a ledger, for sets; digest: a number for a text, where grouping by it costs less than by the text;
+    total: a sum that never overflows.
+    """
+
+    text: str
+    fits: str
+    days: str
+    bit: str
+    digest: str
+    total: str
+
+
+DUCKDB = Dialect(
+    text="VARCHAR",
+    fits="regexp_full_match({cell}, '{pattern}')",
+    days="date_diff('day', {start}, {end})",
+    bit="1::UTINYINT << ledger::UTINYINT",
+    digest="md5_number({name})",
+    total="sum({name})",
 )
+SPARK = Dialect(
+    text="STRING",
+    fits=r"regexp_like({cell}, r'^(?:{pattern})\z')",
+    days="date_diff({end}, {start})",
+    bit="shiftleft(1, CAST(ledger AS INT))",
+    digest="{name}",
+    total="sum(CAST({name} AS DECIMAL(38, 0)))",
+)
+
+_TEXTS = TEXTS[1:]  # without setl_id
+# The table and its kinds, in the order in which `loaded` gives a record.
+ROW_COLUMNS: Mapping[str, str] = {
+    "ledger": "TINYINT", "k": "VARCHAR", "named": "BOOLEAN", **{f"t_{name}": "VARCHAR" for name in _TEXTS},
+    "direction": "TINYINT", "status": "TINYINT", "delivered": "TINYINT", "day": "INTEGER", "second": "INTEGER",
+    **{f"a_{name}": "BIGINT" for name in COMPONENTS}, "bad": "BOOLEAN",
+}  # fmt: skip
+# The tables of a run by name.
+COLUMNS = {
+    "ledger_rows": ", ".join(f"{name} {kind}" for name, kind in ROW_COLUMNS.items()),
+    "judged": "k VARCHAR, plain BOOLEAN, skewed BOOLEAN", "odd": "k VARCHAR", "linked": "k VARCHAR, root VARCHAR",
+    "depended": "k VARCHAR",
+}  # fmt: skip
 # In the order of `Row`, behind the cluster and the mark of B8; amounts last, one by one.
 _ROW = (
     "ledger, k, CASE WHEN named THEN k ELSE '' END, " + ", ".join(f"coalesce(t_{name}, '')" for name in _TEXTS)
     + ", direction, status, delivered, day, second, " + ", ".join(f"a_{name}" for name in COMPONENTS)
 )  # fmt: skip
 _WHEN = "[0-9]{4}-[0-9]{2}-[0-9]{2}( ([01][0-9]|2[0-3])(:[0-5][0-9]){2})?"
-MOMENT = "(day::BIGINT * 86400 + coalesce(second, 0))"
+_MOMENT = "(CAST(day AS BIGINT) * 86400 + coalesce(second, 0))"
 # A key that is no setl_id starts with a blank, as no trimmed cell does.
-_LOOSE = "coalesce(' m:' || t_fixmedins_code || '|' || t_msgid, ' p:' || t_prov_sn)"
+LOOSE = "coalesce(' m:' || t_fixmedins_code || '|' || t_msgid, ' p:' || t_prov_sn)"
 _BUFFER = 8 << 20  # a file of one buffer is read by one thread
 ROW_NUMBER = "file_row_number"
 # What two ledgers compare, and what finds a key that needs more than a glance.
@@ -46,7 +88,8 @@ def csv_source(path: str, header: Sequence[str]) -> str:
     return (
         f"read_csv({_quoted(path)}, auto_detect = false, header = true, columns = {{{columns}}}, delim = ',', "
         "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, ignore_errors = false, "
-        f"compression = 'none', encoding = 'utf-8', max_line_size = {1 << 17}, buffer_size = {_BUFFER})"
+        "compression = 'none', encoding = 'utf-8', nullstr = ['', 'null'], "
+        f"max_line_size = {1 << 17}, buffer_size = {_BUFFER})"
     )
 
 
@@ -55,121 +98,145 @@ def parquet_source(path: str) -> str:
     return f"read_parquet({_quoted(path)}, {ROW_NUMBER} = true)"
 
 
+def said(source: str, header: Sequence[str], dialect: Dialect) -> str:
+    """Return a source of trimmed texts that are NULL where they say nothing."""
+    cells = (f"nullif(nullif(trim(CAST({name} AS {dialect.text})), ''), 'null') AS {name}" for name in header)
+    return f"(SELECT {', '.join(cells)} FROM {source})"
+
+
 def _quoted(path: str) -> str:
     """Return a path of ours as a literal: the user's part of it is the output folder. A glob in it finds nothing."""
     return "'" + path.replace("'", "''") + "'"
 
 
-def load(source: str, header: Sequence[str], ledger: int, date: str) -> str:
-    """Insert a file's records. What does not fit its form is marked `bad` and looked for again by line."""
-    cells = ", ".join(f"{_cell(name)} AS {name}" for name in header)
+def loaded(source: str, header: Sequence[str], ledger: int, date: str, dialect: Dialect) -> str:
+    """Return the statement that gives a file's records in the columns of the table.
+
+    source: the cells as texts, NULL for '' and `null`. Only texts are trimmed here: it costs the most of all, and a
+    padded number does not fit its form, so it is read again by hand. What is marked `bad` is looked for again by line.
+    """
     carried = set(header)
-
-    def text(name: str) -> str:
-        return name if name in carried else "NULL"
-
-    texts = ", ".join(text(name) for name in _TEXTS)
-    amounts = ", ".join(
-        f"CAST(TRY_CAST({name} AS DECIMAL(16, 2)) * 100 AS BIGINT)" if name in carried else "NULL"
-        for name in COMPONENTS
-    )
-    when = text("setl_time")
-    status = ", ".join(f"'{name}'" for name in STATUSES)
+    cells = [f"nullif(nullif(trim({name}), ''), 'null') AS {name}" if name in TEXTS else name for name in header]
+    if "setl_time" in carried:
+        cells.append("TRY_CAST(setl_time AS TIMESTAMP) AS moment")
+    columns = _columns(carried, ledger, date, dialect)
     # The order of the columns is the order of the table.
-    return (
-        f"INSERT INTO ledger_rows SELECT {ledger}, {text('setl_id')}, {text('setl_id')} IS NOT NULL, {texts}, "
-        f"coalesce(TRY_CAST({text('direction')} AS TINYINT), 0), "
-        f"coalesce(list_position([{status}], {text('status')}) - 1, 0), "
-        f"coalesce(TRY_CAST({text('delivered')} AS TINYINT), 1), "
-        f"coalesce(date_diff('day', DATE '{date}', TRY_CAST(left({when}, 10) AS DATE)), 0), "
-        f"CASE WHEN length({when}) = 19 THEN epoch(TRY_CAST(right({when}, 8) AS TIME))::INTEGER END, "
-        f"{amounts}, {_bad(carried, ledger)} FROM (SELECT {cells} FROM {source})"
-    )
+    told = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    return f"SELECT {told} FROM (SELECT {', '.join(cells)} FROM {source})"
 
 
-def _cell(name: str) -> str:
-    """Return a cell as it counts: without blanks, NULL for '' and `null`. Only texts are trimmed: it costs the most of
-    all, and a padded number does not fit its form, is refused here and read again by hand."""
-    value = f'"{name}"::VARCHAR'
-    if name in TEXTS:
-        value = f"trim({value})"
-    return f"nullif(nullif({value}, ''), 'null')"
+def _columns(carried: set[str], ledger: int, date: str, dialect: Dialect) -> Mapping[str, str]:
+    def cell(name: str) -> str:
+        return name if name in carried else f"CAST(NULL AS {dialect.text})"
+
+    statuses = " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(STATUSES))
+    day, second = "0", "CAST(NULL AS INTEGER)"
+    if "setl_time" in carried:
+        days = dialect.days.format(start=f"DATE '{date}'", end="CAST(moment AS DATE)")
+        day = f"coalesce({days}, 0)"
+        clock = "hour(moment) * 3600 + minute(moment) * 60 + second(moment)"
+        second = f"CASE WHEN length(setl_time) = 19 THEN {clock} END"
+    return {
+        "ledger": f"CAST({ledger} AS TINYINT)",
+        "k": cell("setl_id"),
+        "named": f"{cell('setl_id')} IS NOT NULL",
+        **{f"t_{name}": cell(name) for name in _TEXTS},
+        "direction": f"coalesce(TRY_CAST({cell('direction')} AS TINYINT), 0)",
+        "status": f"CASE {cell('status')} {statuses} ELSE 0 END",
+        "delivered": f"coalesce(TRY_CAST({cell('delivered')} AS TINYINT), 1)",
+        "day": day,
+        "second": second,
+        **{
+            f"a_{name}": f"CAST(TRY_CAST({name} AS DECIMAL(16, 2)) * 100 AS BIGINT)"
+            if name in carried else "CAST(NULL AS BIGINT)"
+            for name in COMPONENTS
+        },
+        "bad": _bad(carried, ledger, dialect),
+    }  # fmt: skip
 
 
-def _bad(carried: set[str], ledger: int) -> str:
+def _bad(carried: set[str], ledger: int, dialect: Dialect) -> str:
     """Return the condition under which a record is refused: the same rules as `row_faults`, without saying which."""
-    rules = [f"length({name}) > {CELL_CHARACTERS_MAX}" for name in TEXTS if name in carried]
-    rules += [f"NOT regexp_full_match({name}, '{AMOUNT}')" for name in COMPONENTS if name in carried]
+    fits = dialect.fits.format
+    texts = [name for name in TEXTS if name in carried]
+    rules = [f"NOT {fits(cell=name, pattern=AMOUNT)}" for name in COMPONENTS if name in carried]
     accepted = ", ".join(f"'{name}'" for name in (STATUSES if ledger == GW else OTHERS_STATUSES))
     for name, values in (("direction", "'0', '1'"), ("delivered", "'0', '1'"), ("status", accepted)):
         if name in carried:
             rules.append(f"{name} NOT IN ({values})")
     if "setl_time" in carried:
-        rules.append(f"NOT regexp_full_match(setl_time, '{_WHEN}') OR TRY_CAST(setl_time AS TIMESTAMP) IS NULL "
-                     "AND setl_time IS NOT NULL")  # fmt: skip
+        rules.append(f"NOT {fits(cell='setl_time', pattern=_WHEN)} OR moment IS NULL AND setl_time IS NOT NULL")
     message = "msgid IS NULL OR fixmedins_code IS NULL" if {"msgid", "fixmedins_code"} <= carried else "true"
     missing = [f"{name} IS NULL" for name in ("setl_id", "prov_sn") if name in carried]
     rules.append(" AND ".join([*missing, f"({message})"]))
+    rules += [f"length({name}) > {CELL_CHARACTERS_MAX}" for name in texts]
     return " OR ".join(f"coalesce({rule}, false)" for rule in rules)
 
 
 # B14: a row without setl_id finds it by (institution, msgid), then by (prov_sn, mdtrt_id); else it is its own key.
-RESOLVE = (
-    """
-    UPDATE ledger_rows SET k = found.k FROM (
-        SELECT t_fixmedins_code AS f, t_msgid AS m, coalesce(min(k) FILTER (direction = 0), min(k)) AS k
-        FROM ledger_rows WHERE named AND t_msgid IS NOT NULL GROUP BY ALL
-    ) AS found
-    WHERE ledger_rows.k IS NULL AND t_fixmedins_code = found.f AND t_msgid = found.m
-    """,
-    """
-    UPDATE ledger_rows SET k = found.k FROM (
+# Each: (what finds the key, the condition under which it is a row's).
+FOUND = (
+    (
+        """
+        SELECT t_fixmedins_code AS f, t_msgid AS m, coalesce(min(k) FILTER (WHERE direction = 0), min(k)) AS k
+        FROM ledger_rows WHERE named AND t_msgid IS NOT NULL GROUP BY t_fixmedins_code, t_msgid
+        """,
+        "ledger_rows.t_fixmedins_code = found.f AND ledger_rows.t_msgid = found.m",
+    ),
+    (
+        """
         SELECT loose.p, loose.v, min(named.k) AS k FROM
             (SELECT DISTINCT t_prov_sn AS p, t_mdtrt_id AS v FROM ledger_rows WHERE k IS NULL) AS loose
             JOIN (SELECT DISTINCT t_prov_sn AS p, t_mdtrt_id AS v, k FROM ledger_rows WHERE named)
             AS named ON loose.p = named.p AND coalesce(loose.v = named.v, true)
-        GROUP BY ALL
-    ) AS found
-    WHERE ledger_rows.k IS NULL AND t_prov_sn = found.p AND t_mdtrt_id IS NOT DISTINCT FROM found.v
-    """,
-    f"UPDATE ledger_rows SET k = {_LOOSE} WHERE k IS NULL",
+        GROUP BY loose.p, loose.v
+        """,
+        "ledger_rows.t_prov_sn = found.p AND ledger_rows.t_mdtrt_id IS NOT DISTINCT FROM found.v",
+    ),
 )
 
-JUDGED = "CREATE TABLE judged (k VARCHAR, plain BOOLEAN, skewed BOOLEAN)"
+FILLED = (
+    "SELECT ledger, count(*), " + ", ".join(f"count({name})" for name in COMPARED)
+    + " FROM ledger_rows GROUP BY ledger"
+)  # fmt: skip
 
 
-def filled() -> str:
-    """Return the statement that counts the rows of each ledger, and how many of them fill each compared column."""
-    counts = ", ".join(f"count({name})" for name in COMPARED)
-    return f"SELECT ledger, count(*), {counts} FROM ledger_rows GROUP BY ledger"
+def whole_and_part(counted: Sequence[Sequence[int]]) -> tuple[list[str], list[str]]:
+    """Return the compared columns filled in every row of every ledger, and those in some. counted: found by FILLED."""
+    rows = sum(line[1] for line in counted)
+    filled = {name: sum(line[2 + at] for line in counted) for at, name in enumerate(COMPARED)}
+    return [name for name, n in filled.items() if n == rows], [name for name, n in filled.items() if 0 < n < rows]
 
 
-def judge(whole: Sequence[str], part: Sequence[str], full: int, local: int, bucket: int, buckets: int) -> str:
-    """Insert every key with a row of the day, and whether all ledgers agree on it to the last cell that is compared.
+def judged(
+    compared: tuple[Sequence[str], Sequence[str]], full: int, local: int, dialect: Dialect, where: str = ""
+) -> str:
+    """Return the statement for every key with a row of the day: whether all ledgers agree on it to the last cell that
+    is compared, and whether its sender's clock is off (T6).
 
-    whole, part: compared columns that are filled in every row, and in some; full, local: bit sets of ledgers a key of
-    a remote and of a local patient must have. A key called plain has no line; one that is not goes to the rules, so
+    compared: as `whole_and_part` says; full, local: bit sets of ledgers a key of a remote and of a local patient must
+    have; where: keeps all rows of a key or none. A key called plain has no line; one that is not goes to the rules, so
     this may err on the other side only. Rows equal in all whole columns fall into one group; a key of two groups
     differs (grouping costs a twentieth of the least and greatest text of each column).
     """
     # Where cells are missing, the least must be the greatest of those that are there. Texts are compared by their MD5:
     # numbers are grouped far faster, and what this may miss is an attribute made to collide, never an amount.
-    values = [f"md5_number({name})" if name.startswith("t_") else name for name in part]
+    whole, part = compared
+    values = [dialect.digest.format(name=name) if name.startswith("t_") else name for name in part]
     same = [f"min({value}) IS NOT DISTINCT FROM max({value})" for value in values]
     remote = "coalesce(bool_or(t_clr_pay_loc IN ('3', '4')), false)"
-    have = "bit_or(1::UTINYINT << ledger::UTINYINT)"
+    have = f"bit_or({dialect.bit})"
     plain = [
         f"({have} = {full} OR ({have} = {local} AND NOT {remote}))", f"count(*) = bit_count({have})",
         "max(direction) = 0", "max(status) = 0", "min(day) = 0", "max(day) = 0", *same,
     ]  # fmt: skip
-    agency = f"max(second) FILTER (ledger = {AGY})"
-    apart = [f"coalesce(abs(max(second) FILTER (ledger = {ledger}) - {agency}) > 60, false)" for ledger in (INST, GW)]
-    chosen = f"WHERE hash(k) % {buckets} = {bucket}" if buckets > 1 else ""
+    agency = f"max(second) FILTER (WHERE ledger = {AGY})"
+    others = [f"max(second) FILTER (WHERE ledger = {ledger})" for ledger in (INST, GW)]
+    apart = [f"coalesce(abs({other} - {agency}) > 60, false)" for other in others]
     return f"""
-        INSERT INTO judged
-        SELECT k, count(*) = 1 AND bool_and(plain), bool_or(skewed) FROM (
+        SELECT k, count(*) = 1 AND bool_and(plain) AS plain, bool_or(skewed) AS skewed FROM (
             SELECT k, {" AND ".join(plain)} AS plain, {" OR ".join(apart)} AS skewed, bool_or(day = 0) AS today
-            FROM ledger_rows {chosen} GROUP BY {", ".join(("k", *whole))}
+            FROM ledger_rows {where} GROUP BY {", ".join(("k", *whole))}
         ) GROUP BY k HAVING bool_or(today)
     """
 
@@ -179,7 +246,7 @@ DOUBLE_POSTS = """
     SELECT DISTINCT 'm' || coalesce(r.t_fixmedins_code, '') || '|' || r.t_msgid, r.k FROM ledger_rows AS r JOIN (
         SELECT t_fixmedins_code AS f, t_msgid AS m FROM ledger_rows
         WHERE direction = 0 AND named AND t_msgid IS NOT NULL
-        GROUP BY ALL HAVING min(k) <> max(k)
+        GROUP BY t_fixmedins_code, t_msgid HAVING min(k) <> max(k)
     ) AS twice ON r.t_fixmedins_code IS NOT DISTINCT FROM twice.f AND r.t_msgid = twice.m
 """
 
@@ -192,42 +259,48 @@ def double_settlements(name: str) -> str:
             FROM ledger_rows GROUP BY k HAVING max(t_{name}) IS NOT NULL
         ), twice AS (
             SELECT f, p, v, b FROM visits WHERE f IS NOT NULL AND p IS NOT NULL AND v IS NOT NULL
-            GROUP BY ALL HAVING count(*) > 1
+            GROUP BY f, p, v, b HAVING count(*) > 1
         )
         SELECT '{name}|' || f || '|' || p || '|' || v || '|' || b, k FROM visits JOIN twice USING (f, p, v, b)
     """
 
 
-DEPENDED = "CREATE TABLE depended (k VARCHAR)"
+LINKED_TO_ODD = "SELECT linked.k FROM linked LEFT JOIN odd ON linked.k = odd.k WHERE odd.k IS NULL"
 
 
 def depended(names: Sequence[str]) -> str:
-    """Insert the keys the institution lacks and on which a later row of the same person or visit depends (B8).
+    """Return the statement for the keys the institution lacks and on which a later row of the same person or visit
+    depends (B8).
 
     names: the columns that must be equal. Of each person the two last keys are enough: one of them is another one.
     """
     both = ", ".join(f"t_{name}" for name in names)
     there = " AND ".join(f"t_{name} IS NOT NULL" for name in names)
     return f"""
-        INSERT INTO depended
         WITH lacking AS (
-            SELECT k, min({MOMENT}) AS moment FROM ledger_rows JOIN odd USING (k)
+            SELECT k, min({_MOMENT}) AS moment FROM ledger_rows JOIN odd USING (k)
             GROUP BY k HAVING bool_or(ledger = {GW}) AND NOT bool_or(ledger = {INST})
         ), asked AS (SELECT DISTINCT k, moment, {both} FROM lacking JOIN ledger_rows USING (k) WHERE {there}),
         each AS (
-            SELECT {both}, k, max({MOMENT}) AS moment FROM ledger_rows SEMI JOIN asked USING ({both}) GROUP BY ALL
-        ), latest AS (SELECT {both}, arg_max(k, moment, 2) AS ks, max(moment, 2) AS moments FROM each GROUP BY {both})
-        SELECT asked.k FROM asked JOIN latest USING ({both})
-        WHERE (ks[1] <> asked.k AND moments[1] > asked.moment)
-            OR (len(ks) > 1 AND ks[2] <> asked.k AND moments[2] > asked.moment)
+            SELECT {both}, k AS other, max({_MOMENT}) AS last
+            FROM ledger_rows JOIN (SELECT DISTINCT {both} FROM asked) AS persons USING ({both}) GROUP BY {both}, k
+        ), latest AS (
+            SELECT {both}, other, last, row_number() OVER (PARTITION BY {both} ORDER BY last DESC, other) AS place
+            FROM each
+        )
+        SELECT DISTINCT k FROM asked JOIN latest USING ({both}) WHERE place <= 2 AND other <> k AND last > moment
     """
 
 
 CLUSTERS = f"""
-    SELECT coalesce(root, k), k IN (SELECT k FROM depended), {_ROW}
-    FROM ledger_rows JOIN odd USING (k) LEFT JOIN linked USING (k) ORDER BY 1, k
+    SELECT coalesce(root, k) AS cluster, coalesce(marked, false) AS marked, {_ROW}
+    FROM ledger_rows JOIN odd USING (k) LEFT JOIN linked USING (k)
+    LEFT JOIN (SELECT DISTINCT k, true AS marked FROM depended) AS marks USING (k) ORDER BY 1, k
 """
-SUMS = (
-    "SELECT ledger, " + ", ".join(f"sum(a_{name})" for name in COMPONENTS)
-    + " FROM ledger_rows WHERE day = 0 GROUP BY ledger ORDER BY ledger"
-)  # fmt: skip
+AMOUNTS_AT = 2 + 2 + len(TEXTS) + 5  # cluster, mark; ledger, k; texts; direction .. second
+
+
+def sums(dialect: Dialect) -> str:
+    """Return the statement for what the rows of the day sum up to, ledger by ledger."""
+    totals = ", ".join(dialect.total.format(name=f"a_{name}") for name in COMPONENTS)
+    return f"SELECT ledger, {totals} FROM ledger_rows WHERE day = 0 GROUP BY ledger ORDER BY ledger"

@@ -10,11 +10,13 @@ from rich.console import Console
 from adapters.files.export import write_table
 from adapters.files.whole import write_whole
 from adapters.files.workbook import write_workbook
-from adapters.ledgers.engine import EngineFailed
+from adapters.ledgers import spark_home
+from adapters.ledgers.engine import Limits
 from adapters.ledgers.source import LedgerRefused
+from adapters.ledgers.steps import EngineFailed
 from gateway.app.bars import progress
 from gateway.app.books_report import page, sheets
-from gateway.app.books_work import Reconciled, reconciled, rules
+from gateway.app.books_work import Reconciled, embedded, on_spark, reconciled, rules
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
 from gateway.books.lines import HEADER
 from gateway.books.scope import NothingToCompare, Scope, default_role
@@ -22,17 +24,23 @@ from gateway.core.ledgers import NAMES
 
 
 def reconcile_files(
-    files: Mapping[int, Path], incomplete: frozenset[int], day: str, role: str | None, out: Path, as_json: bool
-) -> None:
+    files: Mapping[int, Path], incomplete: frozenset[int], day: str, role: str | None, out: Path, as_json: bool,
+    engine: str = "duckdb", limits: Limits | None = None,
+) -> None:  # fmt: skip
     """Reconcile, write `out`, say what was found; ends with the exit code of contract §2."""
+    if engine == "spark" and (lacking := spark_home.missing()):
+        end(USAGE, f"--engine spark还缺少{lacking}。没有Spark时请用--engine duckdb", as_json=as_json)
     given = frozenset(files)
     scope = Scope(date=day, given=given, incomplete=incomplete, role=role or default_role(given))
     try:
         scope.check()
     except NothingToCompare:
         end(USAGE, "给出的账没有可以相互核对的两方", as_json=as_json)
+    opened = on_spark if engine == "spark" else embedded
     try:
-        with _folder(out), _saying() as say, reconciled(files, scope, out, progress, say) as found:
+        with (
+            _folder(out), _saying() as say, reconciled(files, scope, out, progress, say, opened, limits) as found
+        ):  # fmt: skip
             write_all(found, out)
     except LedgerRefused as cause:
         lines = [fault.text(str(cause.file)) for fault in cause.faults]

@@ -15,7 +15,8 @@ import attrs
 import msgspec
 
 from adapters.crypto.digest import sm3
-from adapters.ledgers.engine import Engine
+from adapters.ledgers.engine import Engine, Limits
+from adapters.ledgers.steps import Steps
 from gateway.books.deciding import Decider
 from gateway.books.lines import Line, cells
 from gateway.books.rules import Rules, compile_rules
@@ -29,6 +30,8 @@ Tick = Callable[[int], None]
 # Shows how far the reading of a file is.
 Bar = Callable[[Path, str], AbstractContextManager[Tick]]
 Say = Callable[[str], None]
+# (folder, date, bytes of all files, limits) -> an engine.
+Opened = Callable[[Path, str, int, Limits], AbstractContextManager[Steps]]
 
 
 @cache
@@ -92,7 +95,27 @@ class Reconciled:
 
 
 @contextmanager
-def reconciled(files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Bar, say: Say) -> Iterator[Reconciled]:
+def embedded(folder: Path, date: str, size_bytes: int, limits: Limits) -> Iterator[Steps]:
+    """The engine in this process."""
+    with closing(Engine(folder, date, size_bytes, limits)) as engine:
+        yield engine
+
+
+@contextmanager
+def on_spark(folder: Path, date: str, size_bytes: int, limits: Limits) -> Iterator[Steps]:
+    """The engine on Spark. Only for who has asked `adapters.ledgers.spark_home` whether anything is missing."""
+    from adapters.ledgers.spark import SparkEngine
+    from adapters.ledgers.spark_home import session
+
+    with session(folder, limits) as spark, closing(SparkEngine(folder, date, spark)) as engine:
+        yield engine
+
+
+@contextmanager
+def reconciled(
+    files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Bar, say: Say,
+    opened: Opened = embedded, limits: Limits | None = None,
+) -> Iterator[Reconciled]:  # fmt: skip
     """Reconcile the files; what is handed out may be read until the context ends.
 
     workplace: a folder for the engine's files, which are removed. Raises LedgerRefused, EngineFailed, OSError.
@@ -100,7 +123,7 @@ def reconciled(files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Ba
     size = sum(file.stat().st_size for file in files.values())
     with (
         tempfile.TemporaryDirectory(prefix=".books-", dir=workplace) as name,
-        closing(Engine(Path(name), scope.date, size)) as engine,
+        opened(Path(name), scope.date, size, limits or Limits()) as engine,
     ):
         counts = {}
         for ledger, file in sorted(files.items()):
@@ -109,7 +132,7 @@ def reconciled(files: Mapping[int, Path], scope: Scope, workplace: Path, bar: Ba
         yield _decided(engine, scope, counts, Path(name), say)
 
 
-def _decided(engine: Engine, scope: Scope, counts: Mapping[int, int], folder: Path, say: Say) -> Reconciled:
+def _decided(engine: Steps, scope: Scope, counts: Mapping[int, int], folder: Path, say: Say) -> Reconciled:
     engine.resolve()
     scope = attrs.evolve(scope, later=engine.later())
     local = scope.given & {INST, GW, AGY} if scope.role != INSURED else scope.given

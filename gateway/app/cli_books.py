@@ -45,15 +45,20 @@ def books() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="输出文件夹")
 @click.option("--role", type=click.Choice(["care", "insured"]), help="care就医地，insured参保地")
 @click.option("--incomplete", multiple=True, help="账目不完整的一方：它没有的记录不作零记录，可重复")
-@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="duckdb在本机内嵌运行；spark另需pyspark和Java 17",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="最多用几个线程，缺省为处理器数，至多4")
+@click.option("--memory-mb", type=click.IntRange(512, 1 << 20), help="引擎最多用多少内存，缺省2400")
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 def files(
     ledgers: tuple[str, ...], more: tuple[str, ...], day: str, out: Path, role: str | None,
-    incomplete: tuple[str, ...], engine: str, as_json: bool,
+    incomplete: tuple[str, ...], engine: str, threads: int | None, memory_mb: int | None, as_json: bool,
 ) -> None:  # fmt: skip
-    if engine == "spark":
-        text = "本版本没有--engine spark：缺少Spark上的对账实现（及pyspark、Java 17），请用--engine duckdb"
-        end(USAGE, text, as_json=as_json)
     if not is_date(day):
         end(USAGE, f"日期应为yyyy-MM-dd：{day}", as_json=as_json)
     given = _files((*ledgers, *more), as_json)
@@ -65,9 +70,12 @@ def files(
     if set(str(out.resolve())) & set("*?[]{}"):
         end(USAGE, f"输出文件夹的路径不能含*?[]{{}}：{out}", as_json=as_json)
     # Only here, so that no other command waits for the engine to load.
+    from adapters.ledgers.engine import Limits
     from gateway.app.books_files import reconcile_files
 
-    reconcile_files(given, missing, day, role, out, as_json)
+    asked = {"threads": threads, "memory_mb": memory_mb}
+    limits = Limits(**{name: most for name, most in asked.items() if most is not None})
+    reconcile_files(given, missing, day, role, out, as_json, engine, limits)
 
 
 def _files(words: tuple[str, ...], as_json: bool) -> dict[int, Path]:

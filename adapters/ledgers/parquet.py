@@ -1,0 +1,52 @@
+"""Parquet ledgers before they are loaded, and when they are bad: columns, kinds, and every fault by line.
+
+Read with DuckDB whatever engine loads them, so that a bad file is told in the same words.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from adapters.ledgers import sql
+from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, clean, faults_of
+from gateway.core.faults import Fault
+from gateway.core.ledgers import COMPONENTS, header_faults
+
+_FETCH = 5_000
+DAMAGED = Fault(0, "", "LB15", "Parquet文件已损坏或无法读取，请重新导出")
+
+
+def described(base: duckdb.DuckDBPyConnection, source: str, path: Path) -> dict[str, str]:
+    """Return the kind of every column by name, in the file's order. Raises LedgerRefused, also on amounts in binary
+    floating point: their fen are gone."""
+    try:
+        lines = base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    except duckdb.Error as cause:
+        raise LedgerRefused(path, [DAMAGED]) from cause
+    kinds = [(str(name), str(kind)) for name, kind, *_ in lines if name != sql.ROW_NUMBER]
+    faults = [Fault(0, *fault) for fault in header_faults([name for name, _ in kinds])]
+    faults += [
+        Fault(0, name, "LB14", "金额是浮点数，已不准确，请改为定点数或文本")
+        for name, kind in kinds
+        if name in COMPONENTS and kind in ("FLOAT", "DOUBLE")
+    ]
+    if faults:
+        raise LedgerRefused(path, faults)
+    return dict(kinds)
+
+
+def name_faults(
+    base: duckdb.DuckDBPyConnection, ledger: int, path: Path, source: str, header: Sequence[str]
+) -> LedgerRefused:
+    """Look through a file for the rows marked bad. line: of the data, the header's being 1. Raises duckdb.Error."""
+    columns = ", ".join(f"{name}::VARCHAR" for name in header)
+    ordered = base.execute(f"SELECT {columns} FROM {source} ORDER BY {sql.ROW_NUMBER}")
+    faults: list[Fault] = []
+    line = 1
+    while (batch := ordered.fetchmany(_FETCH)) and len(faults) <= FAULTS_MAX:
+        for values in batch:
+            line += 1
+            cells = {name: clean(value or "") for name, value in zip(header, values, strict=True)}
+            faults += faults_of(line, ledger, cells)
+    return LedgerRefused(path, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
