@@ -8,13 +8,13 @@ from typing import Any
 
 import schemas
 from adapters.store import books_writing
+from gateway.app.books_place import SCRIPTS
 from gateway.app.config import Config
 from gateway.books.freezing import CITY
 from gateway.books.month import Profile, profile
 from gateway.books.workdays import Calendar, CalendarError, build
 from gateway.core.oswords import words_of
 
-SCRIPTS = tuple(schemas.read("migrations/books", ".sql"))
 ROLES = ("care", "insured")
 
 

@@ -1,6 +1,5 @@
 """`liangding books freeze|consent|reopen|frozen|verify`: solidified days (数据固化), by two people, and their proof."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,8 @@ import click
 from adapters.crypto.sm2 import Sm2Verifier, on_curve
 from adapters.ledgers.engine import EngineFailed
 from adapters.ledgers.source import LedgerRefused
+from adapters.store.books import BooksError, OtherBooks
 from adapters.store.books_freeze import Consent, FreezeReader, FreezeWriter, NotInForce
-from adapters.store.books_writing import OtherBooks
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.books_freeze_desk import chain_findings, propose, propose_reopening
 from gateway.app.books_region import ROLES, reading, scopes_of, writing
@@ -41,8 +40,8 @@ def explained(as_json: bool) -> Iterator[None]:
         end(FAILED, str(cause) or "账目同时被他人更改，没有改动，请重新查看", as_json=as_json)
     except LedgerRefused as cause:
         end(FAILED, *(fault.text(str(cause.file)) for fault in cause.faults), as_json=as_json)
-    except sqlite3.Error as cause:
-        end(FAILED, f"账务库无法使用：{cause}", as_json=as_json)
+    except BooksError as cause:
+        end(FAILED, f"对账库无法使用：{cause}", as_json=as_json)
     except OSError as cause:
         end(FAILED, f"文件读写失败：{words_of(cause)}", as_json=as_json)
 

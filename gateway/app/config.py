@@ -157,15 +157,6 @@ class ListsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
 
 
-class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How days are frozen and months cleared; what differs by region stands in schemas/books/clearing.toml."""
-
-    calendar_file: str = ""  # working days of further years, or other ones; the form of schemas/calendar/cn.toml
-    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # status after an answer was lost
-    patience_s: float = 600.0  # how long an order waits for a platform that cannot be reached
-    reads_max: int = 5  # of a download whose pages shift while it is read
-
-
 class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who may act, and the trail of it (security requirements §4, §5)."""
 
@@ -215,7 +206,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tls: Tls | None = None
     codes: CodesConfig = CodesConfig()
     lists: ListsConfig = ListsConfig()
-    books: BooksConfig = BooksConfig()
     security: SecurityConfig = SecurityConfig()
     books: BooksConfig = BooksConfig()
     province: ProvinceConfig = ProvinceConfig()
