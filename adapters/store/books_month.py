@@ -273,6 +273,15 @@ class MonthWriter(MonthReader):
             self._event(row.id, given, row.state, state, who, note, at_ms)
         return new
 
+    def alarm(self, row: ClearingRow, note: str, at_ms: int) -> bool:
+        """Note what a person must look at; False when it is the last thing noted already."""
+        last = [event for event in self.events(row.id) if event[0] == "alarm"][-1:]
+        if last and last[0][4] == note:
+            return False
+        with self.transaction():
+            self._event(row.id, "alarm", row.state, row.state, "node", note, at_ms)
+        return True
+
     def _event(self, number: int, given: str, before: str, after: str, who: str, note: str, at_ms: int) -> None:
         statement = (
             "INSERT INTO clearing_event (clearing, input, before, after, who, note, at_ms) VALUES (?,?,?,?,?,?,?)"

@@ -31,6 +31,7 @@ from gateway.core.money import fen_of, yuan
 _ELSEWHERE = {
     "confirm-split": "gateway.app.cli_books_month_send", "report": "gateway.app.cli_books_month_report",
     "rollback-split": "gateway.app.cli_books_month_send", "split": "gateway.app.cli_books_month_send",
+    "resolve": "gateway.app.cli_books_month_send",
     "submit": "gateway.app.cli_books_month_send", "sync": "gateway.app.cli_books_month_send",
     "withdraw": "gateway.app.cli_books_month_send",
 }  # fmt: skip

@@ -353,3 +353,26 @@ class Sums:
     def rows(self) -> list[tuple[str | int, ...]]:
         """Return the groups in order, flat."""
         return [(*group, *sums) for group, sums in sorted(self.by_group.items())]
+
+
+def remote_amounts(lines: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return (provincial serial, else setl_id; mdtrt_id) -> (medfee, fund) of remote patients, net of refunds.
+
+    Of the agency's rows, else the journal's, else the institution's. Only what is not zero: it was taken back.
+    """
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for key_lines, _ in read_back(lines, OWN["L1"]):
+        rows = [_row(cells) for cells in map(_split, key_lines) if cells[1] in NAMES]
+        leader = next((ledger for ledger in OWN["L1"] if any(row.ledger == ledger for row in rows)), None)
+        place = ("", "")
+        medfee = fund = 0
+        for row in rows:
+            if row.clr_pay_loc in REMOTE and row.mdtrt_id:
+                place = row.prov_sn or place[0] or row.setl_id, row.mdtrt_id
+            if row.ledger == leader and row.status == SETTLED:
+                medfee += row.amounts[_AT["medfee_sumamt"]] or 0
+                fund += row.amounts[_AT["fund_pay_sumamt"]] or 0
+        if place[1]:
+            before = found.get(place, (0, 0))
+            found[place] = before[0] + medfee, before[1] + fund
+    return {place: sums for place, sums in found.items() if sums != (0, 0)}

@@ -103,7 +103,6 @@ CREATE TABLE split_row (
   month TEXT NOT NULL,
   setl_sn TEXT NOT NULL,
   mdtrt_id TEXT NOT NULL,
-  row TEXT NOT NULL,
   medfee INTEGER NOT NULL,
   optins INTEGER NOT NULL,
   verdict TEXT NOT NULL,
