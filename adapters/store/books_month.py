@@ -142,6 +142,18 @@ class MonthReader:
         """Return (date, setl_id, key, why, clr_type, insutype, clr_optins, clr_pay_loc, medfee) of what is held."""
         return list(self.connection.execute(_HELD, (role, scope, month, most)))
 
+    def by_day(self, role: str, scope: str, month: str) -> list[tuple[str, int, int, int, int]]:
+        """Return (date, settlements, refunds, medfee, fund) of what each frozen day summed up to, held ones too."""
+        query = (
+            "SELECT biz_date, coalesce(sum(settlements), 0), coalesce(sum(refunds), 0), "
+            "coalesce(sum(medfee_sumamt), 0), coalesce(sum(fund_pay_sumamt), 0) FROM freeze "
+            "LEFT JOIN freeze_reopening ON freeze_reopening.freeze = freeze.id "
+            "LEFT JOIN freeze_sum ON freeze_sum.freeze = freeze.id AND kind <> 'HELD' "
+            "WHERE freeze_reopening.freeze IS NULL AND role = ? AND scope = ? AND substr(biz_date, 1, 7) = ? "
+            "GROUP BY biz_date ORDER BY biz_date"
+        )
+        return list(self.connection.execute(query, (role, scope, month)))
+
     def one(self, number: int) -> ClearingRow | None:
         row = self.connection.execute(f"{_CLEARING} WHERE id = ?", (number,)).fetchone()
         return None if row is None else _clearing(row)

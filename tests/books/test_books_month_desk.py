@@ -8,6 +8,7 @@ import pytest
 from days import Room
 from desk import BACK, Cells, settled
 from people import HOSPITAL, Office
+from python_calamine import CalamineWorkbook
 
 from adapters.store.books_freeze import Consent
 from gateway.books.month import days_of
@@ -140,8 +141,25 @@ def test_a_month_goes_from_the_frozen_days_to_the_payment(office: Office) -> Non
     )  # fmt: skip
     assert [event["after"] for event in one["events"]][:4] == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTED"]
     assert {each["state"] for each in one["deductions"]} == {"APPLIED"}
+    reported(office)
     [kept] = (office.town.config.path("var") / "books" / "appeals").rglob("*.txt")
     assert kept.read_text() == "病程记录"
+
+
+def reported(office: Office) -> None:
+    """The month on paper: page and workbook have the numbers of the command."""
+    html, book = office.folder / "month.html", office.folder / "month.xlsx"
+    told = office.run(ON, "report", "--scope", HOSPITAL, "--out", str(html), "--out", str(book))
+    assert (told["totals"]["settlements"], told["totals"]["medfee_sumamt"]) == (5, 40_000)
+    assert sum(fen for _, fen in told["structure"]) == 40_000  # who pays adds up to what it cost
+    assert told["departments"] == [["内科", "D001", 1, 1_200], ["外科", "D002", 1, 500]]
+    text = html.read_text()
+    for shown in ("182.00", "400.00", "内科", "S11", "EVT1", "已结案"):
+        assert shown in text
+    assert "<script" not in text and "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
+    sheets = {name: CalamineWorkbook.from_path(book).get_sheet_by_name(name).to_python() for name in ("概况", "科室")}
+    assert {str(row[0]): row[1] for row in sheets["概况"][2:]}["到账"] == 182.0
+    assert [row[3] for row in sheets["科室"][2:]] == [12.0, 5.0]
 
 
 def test_a_file_of_deductions_with_one_bad_row_is_refused_whole(office: Office) -> None:
