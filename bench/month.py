@@ -23,7 +23,7 @@ from adapters.store.books_freeze import FreezeWriter
 from adapters.store.books_month import MonthWriter
 from gateway.app.books_freezing import carry_out, content, plan, read_through, verify
 from gateway.app.books_month_work import build
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
 from gateway.books.month import Content, days_of
 from gateway.core.ledgers import COMPONENTS
 from gateway.core.money import yuan

@@ -179,32 +179,37 @@ class FreezeReader:
         return [Input(*row) for row in self.connection.execute(_INPUTS, (run_id,))]
 
     def open_work(self, role: str, scope: str, date: str) -> tuple[int, int, int]:
-        """Return (actions not at their end, differences PENDING_GW, other differences that are open) of a day."""
-        where = "role = ? AND scope = ? AND biz_date = ?"
+        """Return (actions not at their end, differences PENDING_GW, other differences that are open) of a day.
+
+        An institution's day has the differences of its records on the city's legs, too: only what passed all legs is
+        cleared (003 7.6.4.5 b).
+        """
         actions = (
-            f"SELECT count(*) FROM action JOIN diff USING (diff_id) WHERE {where} "
+            f"SELECT count(*) FROM action JOIN diff USING (diff_id) WHERE {_OF_DAY} "
             "AND action.state NOT IN ('DONE', 'FAILED')"
         )
-        still = f"SELECT count(*) FROM diff WHERE {where} AND state IN ('OPEN', 'WAIT')"
-        pending, rest = (
-            f"{still} AND class = 'PENDING_GW'",
-            f"{still} AND NOT agreed AND class NOT IN ('PENDING_GW', 'WITHHELD')",
-        )
-        values = (role, scope, date)
+        still = f"SELECT count(*) FROM diff WHERE {_OF_DAY} AND state IN ('OPEN', 'WAIT')"
+        pending = f"{still} AND class = 'PENDING_GW'"
+        rest = f"{still} AND NOT agreed AND class NOT IN ('PENDING_GW', 'WITHHELD')"
+        values = (role, date, scope, scope)
         found = [int(self.connection.execute(query, values).fetchone()[0]) for query in (actions, pending, rest)]
         return found[0], found[1], found[2]
 
     def held(self, role: str, scope: str, date: str) -> dict[str, str]:
-        """Return key of a row -> CARRIED or WITHHELD: what clearing may not count yet."""
+        """Return key of a row -> CARRIED or WITHHELD, on any leg: what clearing may not count yet."""
         query = (
-            "SELECT setl_id, fixmedins_code, msgid, note, class, state FROM diff WHERE role = ? AND scope = ? AND "
-            "biz_date = ? AND (state = 'CARRIED' OR (class = 'WITHHELD' AND state IN ('OPEN', 'WAIT')))"
+            f"SELECT setl_id, fixmedins_code, msgid, note, state FROM diff WHERE {_OF_DAY} "
+            "AND (state = 'CARRIED' OR (class = 'WITHHELD' AND state IN ('OPEN', 'WAIT')))"
         )
         found = {}
-        for setl_id, institution, msgid, note, _, state in self.connection.execute(query, (role, scope, date)):
+        for setl_id, institution, msgid, note, state in self.connection.execute(query, (role, date, scope, scope)):
             key = setl_id or (f" m:{institution}|{msgid}" if msgid else f" p:{str(note).partition('prov_sn=')[2]}")
             found[key] = "CARRIED" if state == "CARRIED" else "WITHHELD"
         return found
+
+
+# Of the day itself, or of the institution's records on the city's legs.
+_OF_DAY = "role = ? AND biz_date = ? AND (scope = ? OR (scope = '*' AND fixmedins_code = ?))"
 
 
 def _freeze(row: Sequence[Any]) -> FreezeRow:

@@ -8,7 +8,7 @@ from typing import Any
 
 import schemas
 from adapters.store import books_writing
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
 from gateway.books.freezing import CITY
 from gateway.books.month import Profile, profile

@@ -10,8 +10,8 @@ from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW
 from gateway.app.books_month_desk import WITHDRAW as TWO_WITHDRAW
 from gateway.app.books_month_desk import withdrawal
 from gateway.app.books_month_work import apply
-from gateway.app.books_place import SCRIPTS
 from gateway.app.books_region import reading
+from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import CONFIRM, ROLLBACK, SPLIT
 from gateway.app.cli_books_month import Month, explained_month, json_option, moved, number_option, the_row
 from gateway.app.orders_wait import order_and_wait

@@ -217,6 +217,19 @@ def test_the_days_left_overs_forbid_freezing(books: Room) -> None:
     assert not frozen(books.connection, "care", HOSPITAL, DAY)
 
 
+def test_a_record_held_on_a_leg_of_the_city_does_not_count_at_its_institution_either(books: Room) -> None:
+    """Only what passed both the institution's and the three-way check is cleared (003 7.6.4.5 b)."""
+    rows = [settled(1, clr_pay_loc="3"), settled(2, clr_pay_loc="3")]
+    books.ran(books.hand_in({"INST": rows, "AGY": rows}))
+    books.differs("L2", "OPEN", "S1", scope="*")
+    books.connection.execute("UPDATE diff SET fixmedins_code = ?", (HOSPITAL,))
+    with pytest.raises(CannotFreeze, match="BF-DIFF"):
+        books.freeze()
+    books.connection.execute("UPDATE diff SET state = 'CARRIED'")
+    row = books.freeze()
+    assert [(fee[0], fee[9]) for fee in books.writer.fees(row.id)] == [("S1", "CARRIED"), ("S2", "")]
+
+
 def test_content_that_changed_after_the_approval_is_not_frozen(books: Room) -> None:
     inputs = books.hand_in({"INST": [settled(1)], "AGY": [settled(1)]})
     books.ran(inputs)

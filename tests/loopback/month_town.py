@@ -26,7 +26,7 @@ from adapters.store.books_month import ClearingRow, MonthWriter
 from adapters.store.books_writing import writing
 from adapters.store.codes_orders import OrdersStore, WorkStatus
 from gateway.app.books_month_work import apply, build
-from gateway.app.books_place import SCRIPTS
+from gateway.app.books_shelf import SCRIPTS
 from gateway.books.clearing import Facts, Input
 from gateway.books.month import days_of
 from simulators.platform import Platform
