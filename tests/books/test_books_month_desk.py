@@ -217,6 +217,17 @@ def test_whoever_reconciled_the_month_neither_builds_nor_checks_it(office: Offic
     act(office, "check", "--id", number, user="li", code=1)  # not a right of reconcilers
 
 
+def test_what_a_node_must_do_needs_a_running_node(office: Office) -> None:
+    number = str(built(office)["21"])
+    for words in (
+        ("submit", "--id", number),
+        ("sync", "--scope", HOSPITAL),
+        ("withdraw", "--id", number, "--reason", "x"),
+    ):
+        found = act(office, *words, code=2)
+        assert "liangding run" in str(found)
+
+
 def test_building_again_gives_up_the_draft_and_counts_the_revision(office: Office) -> None:
     first = built(office)
     second = built(office)

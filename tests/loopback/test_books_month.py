@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest_twisted
-from month_town import MONTH, MonthTown, Once, remote
+from month_town import HOSPITAL, MONTH, MonthTown, Once, remote
+from twisted.internet.task import deferLater
 
 from adapters.store.books_split import SplitStore
+from gateway.app.books_month_work import apply
+from gateway.books.clearing import Facts, Input
 from simulators.faults import Fault
 from simulators.wording import Json
 
@@ -74,7 +77,31 @@ async def _applied(town: MonthTown) -> None:
     late = await town.order("month_withdraw", id=number, approval=1, maker="qian", checker="sun")
     assert (late.outcome, town.row(number).state) == ("failed", "AUDITED"), late
     events = [event[2] for event in town.work(lambda writer: writer.events(number))]
+    await _killed(town)
     assert events[:6] == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTING", "IN_DOUBT", "APPROVED"]
+
+
+async def _killed(town: MonthTown) -> None:
+    """The node dies after the platform acted and before it could be told: its successor asks, and sends nothing."""
+    desk, before = town.platform.books.clearing, town.count("3203")
+    for one in desk.applications.values():
+        one.clr_stas = ""
+    [row] = [
+        row for row in town.work(lambda writer: writer.of_month("care", HOSPITAL, MONTH)) if row.state == "AUDITED"
+    ]
+    town.work(lambda writer: apply(writer, row, Input.RETURN, Facts(), "qian", 9))
+    number = town.approved()
+    town.platform.faults = Once("3203", Fault(drop="silent"))
+    order = await town.place("month_submit", id=number)
+    while town.count("3203") == before:
+        await deferLater(town.reactor, 0.05)
+    await town.kill()
+    assert town.row(number).state == "SUBMITTING"
+    await town.start()
+    ended = await town.end(order)
+    found = town.row(number)
+    assert (ended.outcome, found.state, town.count("3203")) == ("done", "SUBMITTED", before + 1), ended
+    assert desk.applications[found.event_id].clr_stas == "10"
 
 
 def split_row(number: int, medfee: str = "100.00", optins: str = "60.00") -> Json:
@@ -97,7 +124,7 @@ async def test_a_split_is_read_until_it_stands_still_and_confirmed_in_batches(re
 
 async def _split(town: MonthTown) -> None:
     desk = town.platform.books.clearing
-    place = (town.arrived[0]["fixmedins_code"] if town.arrived else "H51080200001", "2026", "02")
+    place = (HOSPITAL, "2026", "02")
     rows = [split_row(n) for n in range(149)]
     rows[7] = split_row(7, medfee="100.01")
     rows[8] = split_row(8, optins="59.99")
