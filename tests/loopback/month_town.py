@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "books"))
 
 from books_town import Once
-from days import Room
+from days import Key, Room
 from desk import BACK, Cells, settled
 from town import HOSPITAL, LINK, Town
 
@@ -165,4 +165,4 @@ class MonthTown:
         return sum(one["infno"] == infno for one in self.arrived)
 
 
-__all__ = ["BACK", "HOSPITAL", "MONTH", "MonthTown", "Once", "remote"]
+__all__ = ["BACK", "HOSPITAL", "MONTH", "Key", "MonthTown", "Once", "remote"]

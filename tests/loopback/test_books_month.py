@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest_twisted
-from month_town import HOSPITAL, MONTH, MonthTown, Once, remote
+from books_town import BooksTown
+from month_town import HOSPITAL, MONTH, Key, MonthTown, Once, remote
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
+from adapters.store.books_freeze import FreezeWriter
 from adapters.store.books_split import SplitStore
+from adapters.store.books_writing import writing
+from gateway.app.books_freezing import carry_out, content, plan, read_through, verify
 from gateway.app.books_month_work import apply
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.config import read_config
 from gateway.books.clearing import Facts, Input
+from gateway.books.freezing import CITY
 from simulators.faults import Fault
 from simulators.wording import Json
 
@@ -180,3 +188,34 @@ class Second(Once):
             return None
         hit, self.left = infno == self.infno and self.left == 0, self.left - (infno == self.infno)
         return self.fault if hit else None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(books_town: BooksTown) -> None:
+    bills = await books_town.bills(8)
+    assert all(answer.done for answer in await books_town.pay(bills))
+    await books_town.hand_in()
+    assert (await books_town.day(0))["days"]["*"] == "AGREED"
+    config = read_config(books_town.town.config)
+    key, counted = Key(), {}
+
+    def work() -> None:
+        with writing(config.room("books"), SCRIPTS) as connection:
+            writer = FreezeWriter(connection)
+            for scope in writer.scopes("care", books_town.today):
+                if scope == CITY:
+                    continue
+                planned = plan(writer, config.path(config.node.data_dir), "care", scope, books_town.today)
+                approved = content(planned, read_through(planned))
+                row = carry_out(writer, planned, approved, ("li", "wang", 1), key, 1, True)
+                counted[scope] = sum(fee[-1][0] or 0 for fee in writer.fees(row.id))
+            assert verify(writer, key) == []
+
+    await deferToThread(work)
+    ours = {
+        code: sum(int(row["medfee_sumamt"].replace(".", "")) for row in rows.values())
+        for code, rows in books_town.ledgers.items()
+    }
+    assert {scope: fen for scope, fen in counted.items() if fen} == ours
+    again = await books_town.books("status", "--date", books_town.today)
+    assert {one["state"] for one in again["days"] if one["scope"] in ours} == {"FROZEN"}
