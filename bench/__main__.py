@@ -26,10 +26,12 @@ CHILDREN = {
     "suggestions": "对码建议：2,000条院内药品，25万条国家目录",
     "lists": "结算清单检查",
     "books": "对账：10万笔，四方账目",
+    "month": "固化与月度清算：10万笔，三方账目",
     "bigbody": "2 MB报文",
 }
 PARTS = (
-    "rows", "openloop", "journal", "lookups", "suggestions", "lists", "books", "bigbody", "idle", "swap", "libraries",
+    "rows", "openloop", "journal", "lookups", "suggestions", "lists", "books", "month", "bigbody", "idle", "swap",
+    "libraries",
 )  # fmt: skip
 
 

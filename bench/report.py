@@ -159,6 +159,29 @@ def others_table(other: Mapping[str, Any]) -> Drawn:
     return one
 
 
+def _books_lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    books = other.get("books")
+    if books:
+        lines += [
+            (
+                f"对账：{books['settlements']:,}笔，四方账目，读入至报告（s，CPU s）",
+                f"{books['wall_s']} / {books['cpu_s']}",
+            ),
+            ("　行/s", f"{books['rows_per_s']:,}"),
+            ("　内存峰值（MB）", f"{books['peak_rss_mb']}"),
+            ("　3202结果10万行解析（CPU s）", f"{books['result_100k_s']}"),
+        ]
+    month = other.get("month")
+    if month:
+        steps = " / ".join(f"{month[name]}" for name in ("freeze_s", "verify_s", "build_s"))
+        lines += [
+            (f"一个月{month['settlements']:,}笔：固化 / 验证 / 生成清算申请（s）", steps),
+            ("　内存峰值、库（MB）", f"{month['peak_rss_mb']} / {month['store_mb']}"),
+        ]
+    return lines
+
+
 def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     journal = other.get("journal")
@@ -193,17 +216,7 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             (f"结算清单检查：平均{lists['bytes'] / 1000:.1f} kB一份（CPU ms/份）", f"{lists['list_ms']:.2f}"),
             ("　内存峰值（MB）", f"{lists['peak_rss_mb']}"),
         ]
-    books = other.get("books")
-    if books:
-        lines += [
-            (
-                f"对账：{books['settlements']:,}笔，四方账目，读入至报告（s，CPU s）",
-                f"{books['wall_s']} / {books['cpu_s']}",
-            ),
-            ("　行/s", f"{books['rows_per_s']:,}"),
-            ("　内存峰值（MB）", f"{books['peak_rss_mb']}"),
-            ("　3202结果10万行解析（CPU s）", f"{books['result_100k_s']}"),
-        ]
+    lines += _books_lines(other)
     load = other.get("openloop")
     if load:
         shares = " / ".join(_one_place(load[name]) for name in ("p50_ms", "p99_ms", "p999_ms"))

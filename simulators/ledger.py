@@ -6,6 +6,7 @@ import attrs
 
 from simulators import stamps
 from simulators.benefit import Kind, Partition, Split
+from simulators.clearing_book import ClearingBook
 from simulators.list_desk import ListDesk
 from simulators.people import AREA, PROVINCE, Person, person
 from simulators.wording import Json
@@ -168,6 +169,7 @@ class Books:
         self.mapped: dict[tuple[str, str, str, str], Json] = {}
         """Catalogue mappings in force: (institution, its own code, list type, national code) -> the row of 3301."""
         self.lists = lists or ListDesk()
+        self.clearing = ClearingBook()
         self._serial = 0
 
     def new_id(self, letter: str, now_s: float) -> str:

@@ -12,6 +12,7 @@ import attrs
 
 from simulators import archives, checks, lookups, national, settling, shapes, stamps, statements, visits
 from simulators.access import Gatekeeper, open_gate
+from simulators.clearing_desk import HANDLERS as CLEARING
 from simulators.faults import Fault, Weather, calm
 from simulators.ledger import Books, Call, Refusal
 from simulators.list_desk import ListDesk
@@ -23,6 +24,7 @@ from simulators.wording import Dice, Json, read_object, write
 JSON_TYPE = "application/json;charset=utf-8"
 HANDLERS: Mapping[str, Handler] = {
     **lookups.HANDLERS,
+    **CLEARING,
     **LISTS,
     **visits.HANDLERS,
     **settling.HANDLERS,
@@ -145,7 +147,10 @@ class Platform:
             self._count(infno, "refused")
             return Reply(200, JSON_TYPE, self._envelope(-1, str(refusal)[:200], {}))
         self._count(infno, "done")
-        return Reply(200, JSON_TYPE, self._envelope(0, "", output))
+        body = self._envelope(0, "", output)
+        if infno == "3261":  # 3262 names a batch by the number its answer had
+            self.books.clearing.answered[str(envelope["msgid"])] = str((read_object(body) or {})["inf_refmsgid"])
+        return Reply(200, JSON_TYPE, body)
 
     def _do(self, envelope: Json, infno: str) -> object:
         call = self._call(envelope, infno)

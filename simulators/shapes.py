@@ -220,6 +220,9 @@ def record_complaints(node: Node, record: Json) -> list[str]:
 
 
 def unwrapped(infno: str, body: Any) -> Any:
-    """`input` with its nodes at the top; the rows of 4102 stand in a node `data` on some wires (pitfalls §3.16)."""
+    """`input` with its nodes at the top; the rows of 4102 stand in a node `data` on some wires (pitfalls §3.16); what
+    the split's only field list (3260-3262) calls the node `input` is the message's `input` itself."""
+    if infno in ("3260", "3261", "3262") and isinstance(body, dict) and "input" not in body:
+        return {"input": body}
     inner = body.get("data") if infno == "4102" and isinstance(body, dict) else None
     return inner if isinstance(inner, dict) else body

@@ -37,6 +37,7 @@ from bench import (
     idle,
     lists,
     lookups,
+    month,
     procs,
     proxying,
     suggestions,
@@ -282,6 +283,15 @@ def test_the_lists_of_the_bench_are_of_average_size_and_break_the_rule_they_shou
     assert found["import_list_cpu_ms"] > 0 and 0 < found["import_peak_rss_mb"] < 500
     assert found["lists"] == 100
     assert 8_500 <= found["bytes"] <= 9_500
+
+
+# --- month
+
+
+def test_the_month_part_clears_what_it_invented(tmp_path: Path) -> None:
+    found = month.measure(tmp_path, 310, busy_days=2)
+    # Three ledgers with seven refunds each; the first record is carried, which takes a line of its own.
+    assert (found["settlements"], found["rows"], found["applications"]) == (310, 3 * (310 + 7) + 1, 4)
 
 
 # --- books

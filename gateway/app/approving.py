@@ -19,7 +19,12 @@ from gateway.core.approval import Approval
 CarryOut = Callable[[Config, Approval, bytes, Outside], str | None]
 
 # kind -> "module:function"; a kind without one is carried out by the command that calls `approvals.use`.
-EXECUTORS: dict[str, str] = {"books.case": "gateway.app.books_deciding:carry_out"}
+EXECUTORS: dict[str, str] = {
+    "books.case": "gateway.app.books_deciding:carry_out",
+    "books.freeze": "gateway.app.books_freeze_desk:carry_out_freeze",
+    "books.reopen": "gateway.app.books_freeze_desk:carry_out_reopening",
+    "month.approve": "gateway.app.books_month_desk:carry_out_approval",
+}
 
 
 def executor(kind: str, known: Mapping[str, str] = EXECUTORS) -> CarryOut | None:

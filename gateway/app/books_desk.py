@@ -24,9 +24,11 @@ from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
+from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_province import Provincial
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_split_job import SPLITS, SplitJob
 from gateway.app.books_tasks import (
     Asked,
     Derive,
@@ -95,7 +97,11 @@ class BooksDesk:
             clock=self.clock,
             path=self.config.room("books"),
             open_books=self._open,
-            jobs={KIND: self._day},
+            jobs={
+                KIND: self._day,
+                **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
+                **dict.fromkeys(SPLITS, self._split),
+            },
             errands=self.errands,
             crowded=self.crowded,
             report=self.report,
@@ -121,6 +127,21 @@ class BooksDesk:
     def _db(self, call: Callable[[BooksStore], T]) -> "Deferred[T]":
         """Do something with the store on the orders' thread."""
         return self.orders.db(lambda _: call(self._store))
+
+    # --- a month ---------------------------------------------------------------------------------------
+
+    def _place(self, work: Work) -> Link:
+        """Return by which link an institution's orders go; the city's by its first institution."""
+        institution = self.institutions.get(work.order.institution)
+        if institution is None:
+            raise GaveUp(f"配置中没有机构{work.order.institution}")
+        return institution.link
+
+    async def _clearing(self, work: Work) -> Ended:
+        return await ClearingJob.of(self.config, work, self._place(work)).run()
+
+    async def _split(self, work: Work) -> Ended:
+        return await SplitJob.of(self.config, work, self._place(work)).run()
 
     # --- one day --------------------------------------------------------------------------------------
 

@@ -12,10 +12,16 @@ from gateway.core.ledgers import NAMES
 # Loaded when it is named: `books files` needs neither a node nor the security room.
 _ELSEWHERE = {
     "cases": "gateway.app.cli_books_cases:cases_command",
+    "consent": "gateway.app.cli_books_freeze:consent",
     "day": "gateway.app.cli_books_day:day_command",
     "decide": "gateway.app.cli_books_cases:decide_command",
+    "freeze": "gateway.app.cli_books_freeze:freeze",
+    "frozen": "gateway.app.cli_books_freeze:frozen",
     "hand-in": "gateway.app.cli_books_day:hand_in_command",
+    "month": "gateway.app.cli_books_month:month",
+    "reopen": "gateway.app.cli_books_freeze:reopen",
     "status": "gateway.app.cli_books_day:status_command",
+    "verify": "gateway.app.cli_books_freeze:verify",
 }
 
 

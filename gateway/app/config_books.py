@@ -19,6 +19,9 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     by_hand: list[str] = msgspec.field(default_factory=list)  # institutions: nothing undelivered is reversed by itself
     rounds: int = 3  # how often a run goes round after an action had its effect
     institutions_at_once: int = 4  # asked for at once: money wants the links
+    calendar_file: str = ""  # working days of further years, or other ones; the form of schemas/calendar/cn.toml
+    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 3205A after a lost answer
+    split_reads_max: int = 5  # of a monthly split whose pages shift while it is read
 
 
 def books_meaning(books: BooksConfig) -> Iterator[str]:
@@ -28,7 +31,7 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
             yield f"$.books.run_at[{index}]: 应为时刻HH:MM，现在是{one}"
     for name, least, most in (
         ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
-        ("rounds", 1, 10), ("institutions_at_once", 1, 64),
+        ("rounds", 1, 10), ("institutions_at_once", 1, 64), ("split_reads_max", 2, 10),
     ):  # fmt: skip
         if not least <= getattr(books, name) <= most:
             yield f"$.books.{name}: 应在{least}到{most}之间"

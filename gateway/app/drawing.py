@@ -132,6 +132,45 @@ def stacks(title: str, legend: Sequence[str], rows: Sequence[Stack]) -> Markup:
     return _markup(picture)
 
 
+@attrs.frozen
+class Share:
+    """One part of a whole. amount: what its length shows; text: its figure."""
+
+    label: str
+    amount: int
+    text: str
+
+
+def shares(title: str, rows: Sequence[Share]) -> Markup:
+    """Draw each part as a bar, as long as its share of the largest; negative ones are empty and say their figure."""
+    left, right, step = 150, 190, 24
+    picture = _svg(14 + step * len(rows), title)
+    most = max([1, *(row.amount for row in rows)])
+    for number, row in enumerate(rows):
+        y = float(8 + step * number)
+        _text(picture, left - 10, y + 13, row.label, "end")
+        length = max(0.0, row.amount / most) * (WIDTH - left - right)
+        _rect(picture, left, y, max(1.0, length), 16, DARK if number % 2 == 0 else PALE)
+        _text(picture, WIDTH - right + 10, y + 13, row.text, "start", BAD if row.amount < 0 else "#222", 12)
+    return _markup(picture)
+
+
+def columns(title: str, labels: Sequence[str], values: Sequence[int]) -> Markup:
+    """Draw one column for each label, the largest with its number; no column where there is nothing."""
+    left, top, height = 20, 24, 150
+    picture = _svg(height + 26, title)
+    most, width = max([1, *values]), (WIDTH - 2 * left) / max(1, len(values))
+    _line(picture, left, height, WIDTH - left, height, GREY)
+    for number, (label, value) in enumerate(zip(labels, values, strict=True)):
+        x, tall = left + width * number, max(0, value) / most * (height - top)
+        if value > 0:
+            _rect(picture, x + width * 0.15, height - tall, width * 0.7, tall, DARK)
+        if value == most:
+            _text(picture, x + width / 2, height - tall - 5, str(value), "middle", DARK, 12)
+        _text(picture, x + width / 2, height + 16, label, "middle", GREY, 11)
+    return _markup(picture)
+
+
 def _percent(hundredths: int) -> str:
     whole, rest = divmod(hundredths, 100)
     return f"{whole}.{rest:02d}%".replace(".00%", "%")

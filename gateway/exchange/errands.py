@@ -24,12 +24,14 @@ WORDS_MAX = 200
 @attrs.frozen
 class Outcome:
     """What came of a message. unknown: the platform may have acted; not_sent: certainly not; sign_in: refused because
-    nobody is signed in. text: the platform's words, or a stable English word; output: of a success.
+    nobody is signed in. text: the platform's words, or a stable English word; output, refmsgid (inf_refmsgid): of a
+    success.
     """
 
     kind: Kind
     text: str = ""
     output: Any = None
+    refmsgid: str = ""
 
 
 def outcome_of(judge: Judge, status: int, reply: Reply, body: bytes) -> Outcome:
@@ -41,7 +43,10 @@ def outcome_of(judge: Judge, status: int, reply: Reply, body: bytes) -> Outcome:
     if keys_twice(body, objects_of(reply.outer)):
         return Outcome("unknown", "keys_twice")
     if reply.infcode == "0":
-        return Outcome("done", "", reply.tree.get("output")) if status == 200 else Outcome("unknown", f"http_{status}")
+        if status != 200:
+            return Outcome("unknown", f"http_{status}")
+        number = reply.tree.get("inf_refmsgid")
+        return Outcome("done", "", reply.tree.get("output"), number if isinstance(number, str) else "")
     text = "".join(letter for letter in reply.err_msg.strip() if letter.isprintable())[:WORDS_MAX]
     if reply.infcode not in judge.region.answers.business_codes or not text or judge.system.search(text):
         return Outcome("unknown", text or "no_err_msg")

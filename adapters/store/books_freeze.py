@@ -1,0 +1,318 @@
+"""Frozen days in the books room's file (reconciliation §6.5): written once, chained, never changed (triggers).
+
+Plain values in and out; what a line or a fee means is the business of `gateway.books.freezing`. A freeze is written in
+transactions of at most 2,000 rows under a number of its own and comes into force by its one last row (annex X35).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import attrs
+
+from gateway.core.ledgers import COMPONENTS
+
+BATCH = 2_000
+GROUP = ("fixmedins_code", "insutype", "clr_type", "clr_optins", "clr_pay_loc")
+_AMOUNTS = ", ".join(COMPONENTS)
+_FEE = (
+    "fee_key, setl_id, direction, fixmedins_code, insutype, clr_type, clr_way, clr_optins, clr_pay_loc, held, "
+    f"adjusts_freeze, adjusts_n, {_AMOUNTS}"
+)
+_FEE_MARKS = ",".join("?" * (14 + len(COMPONENTS)))
+_SUM_MARKS = ",".join("?" * (4 + len(GROUP) + len(COMPONENTS)))
+_FREEZE = (
+    "SELECT freeze.id, role, scope, biz_date, prev_sm3, header, rows, fees, freeze_sm3, key_id, signature, "
+    "freeze.maker, freeze.checker, freeze.approval, reopens, freeze.at_ms, "
+    "freeze_reopening.freeze IS NOT NULL FROM freeze LEFT JOIN freeze_reopening ON freeze_reopening.freeze = freeze.id"
+)
+_IN_FORCE = f"{_FREEZE} WHERE freeze_reopening.freeze IS NULL"
+_INPUTS = (
+    "SELECT input.ledger, input.scope, input.sm3, input.rows, input.path FROM run_input "
+    "JOIN input ON input.id = run_input.input WHERE run_id = ? ORDER BY input.ledger, input.scope, input.id"
+)
+
+
+class NotInForce(Exception):
+    """Somebody else froze or opened a day meanwhile; nothing was changed. Look again."""
+
+
+@attrs.frozen(kw_only=True)
+class FreezeRow:
+    """One freeze as it is stored. opened: it was opened again since."""
+
+    id: int
+    role: str
+    scope: str
+    biz_date: str
+    prev_sm3: str
+    header: str
+    rows: int
+    fees: int
+    freeze_sm3: str
+    key_id: str
+    signature: str
+    maker: str
+    checker: str
+    approval: int
+    reopens: int
+    at_ms: int
+    opened: bool = False
+
+
+@attrs.frozen
+class Input:
+    """A file of a run. path: below the data directory."""
+
+    ledger: str
+    scope: str
+    sm3: str
+    rows: int
+    path: str
+
+
+@attrs.frozen
+class Consent:
+    party: str
+    kind: str
+    who: str
+    proof: str
+    at_ms: int
+
+
+def frozen(connection: sqlite3.Connection, role: str, scope: str, date: str) -> bool:
+    """Say whether a day is frozen: then no run may change it (§6.4); the caller refuses with 409."""
+    where = "AND role = ? AND scope = ? AND biz_date = ? LIMIT 1"
+    return connection.execute(f"{_IN_FORCE} {where}", (role, scope, date)).fetchone() is not None
+
+
+@attrs.define(eq=False)
+class FreezeReader:
+    """One look at frozen days."""
+
+    connection: sqlite3.Connection
+
+    def day(self, role: str, scope: str, date: str) -> FreezeRow | None:
+        """Return the freeze in force of a day."""
+        row = self.connection.execute(
+            f"{_IN_FORCE} AND role = ? AND scope = ? AND biz_date = ?", (role, scope, date)
+        ).fetchone()
+        return None if row is None else _freeze(row)
+
+    def newest(self, role: str, scope: str, date: str) -> FreezeRow | None:
+        """Return the last freeze of a day, opened again or not."""
+        where = "WHERE role = ? AND scope = ? AND biz_date = ? ORDER BY freeze.id DESC LIMIT 1"
+        row = self.connection.execute(f"{_FREEZE} {where}", (role, scope, date)).fetchone()
+        return None if row is None else _freeze(row)
+
+    def one(self, number: int) -> FreezeRow | None:
+        row = self.connection.execute(f"{_FREEZE} WHERE freeze.id = ?", (number,)).fetchone()
+        return None if row is None else _freeze(row)
+
+    def all(self) -> Iterator[FreezeRow]:
+        """Yield every freeze, oldest first, opened ones too."""
+        # Fetched whole: a few hundred rows a month, and the caller reads others meanwhile.
+        yield from [_freeze(row) for row in self.connection.execute(f"{_FREEZE} ORDER BY freeze.id")]
+
+    def month(self, role: str, scope: str, month: str) -> list[FreezeRow]:
+        """Return the freezes in force of a month (yyyy-MM), by date."""
+        query = f"{_IN_FORCE} AND role = ? AND scope = ? AND substr(biz_date, 1, 7) = ? ORDER BY biz_date"
+        return [_freeze(row) for row in self.connection.execute(query, (role, scope, month))]
+
+    def lines(self, number: int) -> Iterator[str]:
+        for (line,) in self.connection.execute("SELECT line FROM frozen_row WHERE freeze = ? ORDER BY n", (number,)):
+            yield line
+
+    def fees(self, number: int) -> Iterator[tuple[Any, ...]]:
+        """Yield fees in the order of `Fee`, without their numbers."""
+        for row in self.connection.execute(f"SELECT {_FEE} FROM frozen_fee WHERE freeze = ? ORDER BY n", (number,)):
+            yield _fee(row)
+
+    def fees_of(self, setl_id: str) -> list[tuple[int, int, tuple[Any, ...]]]:
+        """Return (freeze, n, fee) of a settlement in freezes in force, oldest first."""
+        query = (
+            f"SELECT frozen_fee.freeze, n, {_FEE} FROM frozen_fee LEFT JOIN freeze_reopening USING (freeze) "
+            "JOIN freeze ON freeze.id = frozen_fee.freeze WHERE setl_id = ? AND reason IS NULL ORDER BY 1, 2"
+        )
+        return [(row[0], row[1], _fee(row[2:])) for row in self.connection.execute(query, (setl_id,))]
+
+    def sums(self, number: int) -> list[tuple[Any, ...]]:
+        """Return (kind, *GROUP, settlements, refunds, *COMPONENTS)."""
+        names = f"kind, {', '.join(GROUP)}, settlements, refunds, {_AMOUNTS}"
+        query = f"SELECT {names} FROM freeze_sum WHERE freeze = ? ORDER BY 1, 2, 3, 4, 5, 6"
+        return list(self.connection.execute(query, (number,)))
+
+    def consents(self, number: int) -> list[Consent]:
+        query = "SELECT party, kind, who, proof, at_ms FROM freeze_consent WHERE freeze = ? ORDER BY party"
+        return [Consent(*row) for row in self.connection.execute(query, (number,))]
+
+    def adjustments(self, role: str, scope: str, date: str) -> list[str]:
+        """Return the lines of corrections dated a day, in order."""
+        query = "SELECT line FROM adjustment WHERE role = ? AND scope = ? AND biz_date = ? ORDER BY line, id"
+        return [row[0] for row in self.connection.execute(query, (role, scope, date))]
+
+    def last_sm3(self) -> str:
+        row = self.connection.execute("SELECT freeze_sm3 FROM freeze ORDER BY id DESC LIMIT 1").fetchone()
+        return "" if row is None else str(row[0])
+
+    # --- what the run left (tables of 0001) ---------------------------------------------------------
+
+    def state(self, role: str, scope: str, date: str) -> str:
+        query = "SELECT state FROM recon_day WHERE role = ? AND scope = ? AND biz_date = ?"
+        row = self.connection.execute(query, (role, scope, date)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def scopes(self, role: str, date: str) -> list[str]:
+        """Return the scopes that have a day, in order."""
+        query = "SELECT scope FROM recon_day WHERE role = ? AND biz_date = ? ORDER BY scope"
+        return [str(row[0]) for row in self.connection.execute(query, (role, date))]
+
+    def run(self, role: str, date: str) -> tuple[str, int] | None:
+        """Return (run_id, revision) of the newest run of a day."""
+        query = "SELECT run_id, revision FROM recon_run WHERE role = ? AND biz_date = ? ORDER BY revision DESC LIMIT 1"
+        row = self.connection.execute(query, (role, date)).fetchone()
+        return None if row is None else (str(row[0]), int(row[1]))
+
+    def inputs(self, run_id: str) -> list[Input]:
+        return [Input(*row) for row in self.connection.execute(_INPUTS, (run_id,))]
+
+    def open_work(self, role: str, scope: str, date: str) -> tuple[int, int, int]:
+        """Return (actions not at their end, differences PENDING_GW, other differences that are open) of a day.
+
+        An institution's day has the differences of its records on the city's legs, too: only what passed all legs is
+        cleared (003 7.6.4.5 b).
+        """
+        actions = (
+            f"SELECT count(*) FROM action JOIN diff USING (diff_id) WHERE {_OF_DAY} "
+            "AND action.state NOT IN ('DONE', 'FAILED')"
+        )
+        still = f"SELECT count(*) FROM diff WHERE {_OF_DAY} AND state IN ('OPEN', 'WAIT')"
+        pending = f"{still} AND class = 'PENDING_GW'"
+        rest = f"{still} AND NOT agreed AND class NOT IN ('PENDING_GW', 'WITHHELD')"
+        values = (role, date, scope, scope)
+        found = [int(self.connection.execute(query, values).fetchone()[0]) for query in (actions, pending, rest)]
+        return found[0], found[1], found[2]
+
+    def held(self, role: str, scope: str, date: str) -> dict[str, str]:
+        """Return key of a row -> CARRIED or WITHHELD, on any leg: what clearing may not count yet."""
+        query = (
+            f"SELECT setl_id, fixmedins_code, msgid, note, state FROM diff WHERE {_OF_DAY} "
+            "AND (state = 'CARRIED' OR (class = 'WITHHELD' AND state IN ('OPEN', 'WAIT')))"
+        )
+        found = {}
+        for setl_id, institution, msgid, note, state in self.connection.execute(query, (role, date, scope, scope)):
+            key = setl_id or (f" m:{institution}|{msgid}" if msgid else f" p:{str(note).partition('prov_sn=')[2]}")
+            found[key] = "CARRIED" if state == "CARRIED" else "WITHHELD"
+        return found
+
+
+# Of the day itself, or of the institution's records on the city's legs.
+_OF_DAY = "role = ? AND biz_date = ? AND (scope = ? OR (scope = '*' AND fixmedins_code = ?))"
+
+
+def _freeze(row: Sequence[Any]) -> FreezeRow:
+    names = [field.name for field in attrs.fields(FreezeRow)]
+    return FreezeRow(**dict(zip(names, (*row[:-1], bool(row[-1])), strict=True)))
+
+
+def _fee(row: Sequence[Any]) -> tuple[Any, ...]:
+    return (*row[:10], (row[10], row[11]), tuple(row[12:]))
+
+
+@attrs.define(eq=False)
+class FreezeWriter(FreezeReader):
+    """The only writer of the store while it is open (see `adapters.store.books_writing`)."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or take it back when that raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def begin(self, role: str, scope: str, date: str, at_ms: int) -> int:
+        """Take a number for a freeze to come; what was begun and never came into force is cleared away."""
+        old = "SELECT id FROM freeze_begun WHERE id NOT IN (SELECT id FROM freeze)"
+        for number in [row[0] for row in self.connection.execute(old)]:
+            self._clear(number)
+        with self.transaction():
+            statement = "INSERT INTO freeze_begun (role, scope, biz_date, at_ms) VALUES (?,?,?,?)"
+            return int(self.connection.execute(statement, (role, scope, date, at_ms)).lastrowid or 0)
+
+    def _clear(self, number: int) -> None:
+        for table in ("frozen_row", "frozen_fee", "freeze_sum"):
+            statement = (
+                f"DELETE FROM {table} WHERE (freeze, n) IN (SELECT freeze, n FROM {table} WHERE freeze = ? LIMIT ?)"
+            )
+            if table == "freeze_sum":
+                statement = "DELETE FROM freeze_sum WHERE freeze = ? AND ?"
+            while True:
+                with self.transaction():
+                    gone = self.connection.execute(statement, (number, BATCH)).rowcount
+                if gone < BATCH:
+                    break
+        with self.transaction():
+            self.connection.execute("DELETE FROM freeze_begun WHERE id = ?", (number,))
+
+    def add(self, number: int, lines: Sequence[tuple[int, str]], fees: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
+        """Add lines and fees with their numbers, in transactions of at most BATCH rows."""
+        texts, found = iter(lines), iter(fees)
+        while batch := list(islice(texts, BATCH)):
+            with self.transaction():
+                rows = ((number, n, line) for n, line in batch)
+                self.connection.executemany("INSERT INTO frozen_row VALUES (?,?,?)", rows)
+        while some := list(islice(found, BATCH)):
+            with self.transaction():
+                values = ((number, n, *fee[:10], *fee[10], *fee[11]) for n, fee in some)
+                self.connection.executemany(f"INSERT INTO frozen_fee VALUES ({_FEE_MARKS})", values)
+
+    def enforce(self, row: FreezeRow, sums: Iterable[tuple[Any, ...]]) -> None:
+        """Bring a freeze into force by its last row, and the day with it. Raises NotInForce."""
+        with self.transaction():
+            if self.last_sm3() != row.prev_sm3 or self.day(row.role, row.scope, row.biz_date) is not None:
+                raise NotInForce
+            self.connection.executemany(
+                f"INSERT INTO freeze_sum VALUES ({_SUM_MARKS})", ((row.id, *one) for one in sums)
+            )
+            values = attrs.astuple(row)[:-1]
+            self.connection.execute(f"INSERT INTO freeze VALUES ({','.join('?' * len(values))})", values)
+            self._move(row.role, row.scope, row.biz_date, "FROZEN", row.at_ms)
+
+    def consent(self, number: int, one: Consent) -> bool:
+        """Record one party's consent; False when it is recorded already."""
+        with self.transaction():
+            statement = "INSERT INTO freeze_consent VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+            return self.connection.execute(statement, (number, *attrs.astuple(one))).rowcount == 1
+
+    def reopen(self, row: FreezeRow, reason: str, people: tuple[str, str, int], at_ms: int) -> None:
+        """Take a freeze out of force; its rows stay. people: maker, checker, approval. Raises NotInForce."""
+        with self.transaction():
+            current = self.day(row.role, row.scope, row.biz_date)
+            if current is None or current.id != row.id:
+                raise NotInForce
+            values = (row.id, reason, *people, at_ms)
+            self.connection.execute("INSERT INTO freeze_reopening VALUES (?,?,?,?,?,?)", values)
+            self._move(row.role, row.scope, row.biz_date, "REOPENED", at_ms)
+
+    def adjust(
+        self, day: tuple[str, str, str], line: str, reason: str, people: tuple[str, str, int], at_ms: int
+    ) -> None:
+        """Add a correction to an open day. day: role, scope, date. Raises NotInForce when that day is frozen."""
+        with self.transaction():
+            if frozen(self.connection, *day):
+                raise NotInForce
+            statement = (
+                "INSERT INTO adjustment (role, scope, biz_date, line, reason, maker, checker, approval, at_ms) "
+                "VALUES (?,?,?,?,?,?,?,?,?)"
+            )
+            self.connection.execute(statement, (*day, line, reason, *people, at_ms))
+
+    def _move(self, role: str, scope: str, date: str, state: str, at_ms: int) -> None:
+        statement = "UPDATE recon_day SET state = ?, changed_ms = ? WHERE role = ? AND scope = ? AND biz_date = ?"
+        self.connection.execute(statement, (state, at_ms, role, scope, date))

@@ -1,0 +1,151 @@
+"""Freezing and re-opening days by two people: what is proposed, and what carries it out (gateway.app.approving)."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
+from adapters.store.books_month import MonthReader
+from gateway.app.books_freezing import CannotFreeze, Plan, carry_out, content, judged, plan, read_through, verify
+from gateway.app.books_region import profile_of, reading, writing
+from gateway.app.config import Config
+from gateway.app.say import Outside
+from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.books.freezing import CITY, Header, Objection, reopening_objections
+from gateway.core.approval import Approval, Person, Verifier
+
+FREEZE, REOPEN = "books.freeze", "books.reopen"
+
+
+@attrs.frozen(kw_only=True)
+class Proposed:
+    """One day proposed to be frozen, or why not. rows, fees: of what would be frozen."""
+
+    scope: str
+    date: str
+    approval: int = 0
+    rows: int = 0
+    fees: int = 0
+    held: int = 0
+    sums: tuple[tuple[str | int, ...], ...] = ()
+    objections: tuple[Objection, ...] = ()
+
+    def record(self) -> dict[str, object]:
+        """Return it as `--json` shows it; sums: kind, institution, insutype, clr_type, clr_optins, clr_pay_loc,
+        settlements, refunds, one sum in fen for each component."""
+        plain = attrs.asdict(self, recurse=False)
+        return {**plain, "objections": [one._asdict() for one in self.objections]}
+
+
+def propose(
+    config: Config, desk: SecurityDesk, person: Person, days: Iterable[tuple[str, str, str]], reason: str
+) -> Iterator[Proposed]:
+    """Propose days (role, scope, date) one by one. Raises NotAllowed, TrailFailed, EngineFailed, LedgerRefused."""
+    data_dir = config.path(config.node.data_dir)
+    for role, scope, date in days:
+        with writing(config) as connection:
+            look = FreezeReader(connection)
+            try:
+                planned = plan(look, data_dir, role, scope, date)
+                passed = read_through(planned)
+                found = judged(look, planned, passed.sums.faults, profile_of(config, scope).checks_block)
+            except CannotFreeze as cause:
+                yield Proposed(scope=scope, date=date, objections=cause.objections)
+                continue
+        if found:
+            yield Proposed(scope=scope, date=date, objections=tuple(found))
+            continue
+        wanted = content(planned, passed)
+        approval = desk.approvals.propose(person, FREEZE, f"{role}:{scope}:{date}", wanted, reason)
+        yield Proposed(
+            scope=scope, date=date, approval=approval.id, rows=passed.rows, fees=passed.fees, held=len(planned.held),
+            sums=tuple(passed.sums.rows()),
+        )  # fmt: skip
+
+
+def carry_out_freeze(config: Config, approval: Approval, wanted: bytes, outside: Outside) -> str:
+    """Freeze what two people agreed on. Raises CannotFreeze, NotInForce and what reading raises."""
+    head = _header(wanted)
+    with writing(config) as connection:
+        writer = FreezeWriter(connection)
+        done = writer.day(head.role, head.scope, head.date)
+        if done is not None and done.approval == approval.id:
+            return f"{head.scope} {head.date}已固化：{done.freeze_sm3}"
+        planned: Plan = plan(writer, config.path(config.node.data_dir), head.role, head.scope, head.date)
+        people = (approval.maker, approval.checker, approval.id)
+        blocks = profile_of(config, head.scope).checks_block
+        with security_desk(config, outside.now, outside.entropy) as desk:
+
+            def tell(row: FreezeRow) -> None:
+                desk.trail.record(
+                    approval.checker, FREEZE, f"{row.role}:{row.scope}:{row.biz_date}", before=row.prev_sm3,
+                    after=row.freeze_sm3, reason=approval.reason, approval=approval.id,
+                )  # fmt: skip
+
+            now_ms = int(outside.now() * 1000)
+            row = carry_out(writer, planned, wanted, people, desk.signer, now_ms, blocks, tell)
+    return f"{row.scope} {row.biz_date}已固化：{row.rows}行，{row.fees}笔，{row.freeze_sm3}"
+
+
+def _header(wanted: bytes) -> Header:
+    return Header.read(json.dumps(json.loads(wanted)["header"]))
+
+
+# --- re-opening ------------------------------------------------------------------------------------
+
+
+def reopening(look: FreezeReader, row: FreezeRow | None, reason: str) -> list[Objection]:
+    """Return why a frozen day may not be opened again."""
+    applications = MonthReader(look.connection).containing(row.id) if row is not None else []
+    return reopening_objections(row is not None, applications, reason)
+
+
+def propose_reopening(
+    config: Config, desk: SecurityDesk, person: Person, day: tuple[str, str, str], reason: str
+) -> Approval | list[Objection]:
+    """Propose that a frozen day be opened again; the objections when it may not. Raises NotAllowed, TrailFailed."""
+    with reading(config) as connection:
+        look = FreezeReader(connection) if connection is not None else None
+        row = look.day(*day) if look is not None else None
+        found = reopening(look, row, reason) if look is not None else reopening_objections(False, [], reason)
+        if found or row is None:
+            return found
+    wanted = json.dumps({"freeze": row.id, "freeze_sm3": row.freeze_sm3, "reason": reason}, sort_keys=True).encode()
+    return desk.approvals.propose(person, REOPEN, ":".join(day), wanted, reason)
+
+
+def carry_out_reopening(config: Config, approval: Approval, wanted: bytes, outside: Outside) -> str:
+    """Open a frozen day again. Raises CannotFreeze, NotInForce."""
+    plain = json.loads(wanted)
+    with writing(config) as connection:
+        writer = FreezeWriter(connection)
+        row = writer.one(int(plain["freeze"]))
+        if row is not None and row.opened:
+            return f"{row.scope} {row.biz_date}已重开"
+        if found := reopening(writer, row, str(plain["reason"])):
+            raise CannotFreeze(found)
+        assert row is not None  # reopening() objects to a day that is not frozen
+        people = (approval.maker, approval.checker, approval.id)
+        with security_desk(config, outside.now, outside.entropy) as desk:
+            desk.trail.record(
+                approval.checker, REOPEN, f"{row.role}:{row.scope}:{row.biz_date}", before=row.freeze_sm3,
+                after="REOPENED", reason=str(plain["reason"]), approval=approval.id,
+            )  # fmt: skip
+        writer.reopen(row, str(plain["reason"]), people, int(outside.now() * 1000))
+    return f"{row.scope} {row.biz_date}已重开，原固化{row.freeze_sm3}保留"
+
+
+# --- verifying -------------------------------------------------------------------------------------
+
+
+def chain_findings(config: Config, verifier: Verifier) -> list[str]:
+    """Return what does not hold of the frozen days (`audit verify`, `books verify`), one sentence each."""
+    with reading(config) as connection:
+        if connection is None:
+            return []
+        found = verify(FreezeReader(connection), verifier)
+    return [
+        f"[{one.code}] 第{one.freeze}次固化（{'全市' if one.scope == CITY else one.scope} {one.date}）：{one.text}"
+        for one in found
+    ]

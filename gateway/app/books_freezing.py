@@ -1,0 +1,323 @@
+"""Freezing a day: the run's files read once more, canonical lines written, chained and signed; and verifying it all.
+
+Proposing and carrying out read the same files and must come to the same content: what the second person approved is
+what is frozen. Sources: reconciliation §6.5, §6.6.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from adapters.crypto.digest import sm3_hasher
+from adapters.ledgers.by_key import RowsByKey
+from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, FreezeWriter, Input
+from gateway.books.freezing import (
+    CARRIED,
+    CITY,
+    DayFacts,
+    Fee,
+    Header,
+    InputMark,
+    Objection,
+    Sums,
+    fees_of,
+    in_scope,
+    lines_of,
+    objections,
+    read_back,
+)
+from gateway.core.approval import Signer, Verifier
+from gateway.core.ledgers import NAMES
+
+_CHUNK = 1 << 20
+_OWN = ("INST", "GW", "AGY")
+_CITY = ("AGY", "PROV", "INS")
+
+
+class CannotFreeze(Exception):
+    """The day stays as it is. objections: every reason."""
+
+    def __init__(self, objections: Sequence[Objection]) -> None:
+        super().__init__("；".join(f"[{one.code}] {one.text}" for one in objections))
+        self.objections = tuple(objections)
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A day that may be frozen, and of what files."""
+
+    header: Header
+    files: tuple[tuple[int, Path, Input], ...]
+    held: Mapping[str, str]
+    adjustments: tuple[str, ...]
+    reopens: int
+    workplace: Path  # for the files of the sorting, which are removed
+
+
+@attrs.frozen(kw_only=True)
+class Passed:
+    """What one pass over the files came to."""
+
+    rows: int
+    fees: int
+    rows_sm3: str
+    sums: Sums
+
+
+Take = Callable[[list[str], list[Fee]], object]
+
+
+def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str) -> Plan:
+    """Say what would be frozen. Raises CannotFreeze when the run's inputs are not what they were; the state of the day
+    is judged by `judged`."""
+    run = look.run(role, date)
+    if run is None:
+        raise CannotFreeze([Objection("BF-RUN", f"{date}没有对账结果，请先对账（books day）")])
+    wanted = _CITY if scope == CITY else _OWN
+    files = []
+    for one in look.inputs(run[0]):
+        if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY)):
+            files.append((NAMES.index(one.ledger), data_dir / one.path, one))
+    if not files:
+        raise CannotFreeze([Objection("BF-INPUT", f"{date}的对账没有{scope}的账目，无可固化")])
+    if changed := [one for _, path, one in files if _sm3_of(path) != one.sm3]:
+        names = "、".join(one.path for one in changed)
+        raise CannotFreeze([Objection("BF-FILE", f"账目文件与对账时不同或已不在：{names}，请恢复原文件或重新对账")])
+    before = _opened(look, role, scope, date)
+    header = Header(
+        role=role, scope=scope, date=date, revision=run[1], run_id=run[0],
+        inputs=tuple(InputMark(one.ledger, one.scope, one.sm3, one.rows) for _, _, one in files),
+        reopened=before.freeze_sm3 if before is not None else "",
+    )  # fmt: skip
+    return Plan(
+        header=header, files=tuple(files), held=look.held(role, scope, date),
+        adjustments=tuple(look.adjustments(role, scope, date)), reopens=before.id if before is not None else 0,
+        workplace=data_dir,
+    )  # fmt: skip
+
+
+def _opened(look: FreezeReader, role: str, scope: str, date: str) -> FreezeRow | None:
+    """Return the newest freeze of the day; it was opened again, else the day would not be frozen anew."""
+    found = look.newest(role, scope, date)
+    return found if found is not None and found.opened else None
+
+
+def _sm3_of(path: Path) -> str:
+    state = sm3_hasher()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                state.update(chunk)
+    except FileNotFoundError:
+        return ""
+    return str(state.digest().hex())
+
+
+def judged(look: FreezeReader, planned: Plan, check_faults: int, checks_block: bool) -> list[Objection]:
+    """Return why the day may not be frozen as it stands."""
+    head = planned.header
+    where = (head.role, head.scope, head.date)
+    actions, pending, still_open = look.open_work(*where)
+    facts = DayFacts(
+        state=look.state(*where), pending_actions=actions, pending_gw=pending, open_diffs=still_open,
+        check_faults=check_faults, frozen=look.day(*where) is not None,
+    )  # fmt: skip
+    return objections(facts, checks_block)
+
+
+def read_through(planned: Plan, take: Take | None = None) -> Passed:
+    """Read the files key by key, telling `take` the lines and fees. Raises EngineFailed, LedgerRefused, OSError."""
+    state, sums = sm3_hasher(), Sums()
+    rows = fees = 0
+    for lines, counted in _keys(planned):
+        state.update("".join(f"{line}\n" for line in lines).encode())
+        for fee in counted:
+            sums.add(fee)
+        rows += len(lines)
+        fees += len(counted)
+        if take is not None:
+            take(lines, counted)
+    return Passed(rows=rows, fees=fees, rows_sm3=state.digest().hex(), sums=sums)
+
+
+def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee]]]:
+    """Yield (lines, fees) of every key in order: of the ledgers, and of the adjustments dated the day."""
+    head, order = planned.header, planned.header.order
+    waiting = list(read_back(sorted(planned.adjustments), order))
+    files = [(ledger, path) for ledger, path, one in planned.files if one.rows]
+    if not files:  # a day without settlements, as its files say: nothing to sort
+        yield from waiting
+        return
+    folder = tempfile.TemporaryDirectory(prefix=".freeze-", dir=planned.workplace)
+    size = sum(path.stat().st_size for _, path in files)
+    with folder as name, closing(RowsByKey(Path(name), head.date, size)) as rows:
+        for ledger, path in files:
+            rows.load(ledger, path)
+        for group in rows.groups():
+            if not in_scope(group, head.scope):
+                continue
+            key = group[0].key
+            while waiting and _key(waiting[0]) < key:
+                yield waiting.pop(0)
+            held = planned.held.get(key, "")
+            lines, fees = lines_of(group, head.date, held), fees_of(group, order, held)
+            if waiting and _key(waiting[0]) == key:
+                more, adjusted = waiting.pop(0)
+                lines, fees = [*lines, *more], [*fees, *adjusted]
+            yield lines, fees
+    yield from waiting
+
+
+def _key(one: tuple[list[str], list[Fee]]) -> str:
+    return one[1][0].key
+
+
+def content(planned: Plan, passed: Passed) -> bytes:
+    """Return what two people decide about: everything that will be frozen, by digest, with its sums in fen."""
+    plain = {
+        "header": json.loads(planned.header.line()), "rows": passed.rows, "fees": passed.fees,
+        "rows_sm3": passed.rows_sm3, "held": len(planned.held),
+        "carried": sum(why == CARRIED for why in planned.held.values()), "adjustments": len(planned.adjustments),
+        "sums": passed.sums.rows(),
+    }  # fmt: skip
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True).encode()
+
+
+def subject(planned: Plan) -> str:
+    head = planned.header
+    return f"{head.role}/{head.scope}/{head.date}"
+
+
+def carry_out(
+    writer: FreezeWriter, planned: Plan, approved: bytes, people: tuple[str, str, int], signer: Signer, at_ms: int,
+    checks_block: bool, tell: Callable[[FreezeRow], object] = lambda _: None,
+) -> FreezeRow:  # fmt: skip
+    """Freeze the day. approved: the content two people decided about; people: maker, checker, approval; tell: hears of
+    it just before it is in force, and prevents it by raising.
+
+    Raises CannotFreeze when the day or its content is not what was approved, NotInForce, and what reading raises.
+    """
+    head, prev = planned.header, writer.last_sm3()
+    number = writer.begin(head.role, head.scope, head.date, at_ms)
+    state = sm3_hasher()
+    state.update(f"{prev}\n{head.line()}\n".encode())
+    lines: list[tuple[int, str]] = []
+    fees: list[tuple[int, tuple[Any, ...]]] = []
+    counted = [0, 0]
+
+    def take(some: list[str], found: list[Fee]) -> None:
+        state.update("".join(f"{line}\n" for line in some).encode())
+        for line in some:
+            counted[0] += 1
+            lines.append((counted[0], line))
+        for fee in found:
+            counted[1] += 1
+            fees.append((counted[1], fee))
+        if len(lines) >= BATCH:
+            writer.add(number, lines, fees)
+            lines.clear()
+            fees.clear()
+
+    passed = read_through(planned, take)
+    writer.add(number, lines, fees)
+    if found := judged(writer, planned, passed.sums.faults, checks_block):
+        raise CannotFreeze(found)
+    if content(planned, passed) != approved:
+        raise CannotFreeze([Objection("BF-CHANGED", "内容与核准时不同，核准作废，请重新提出")])
+    digest = state.digest()
+    row = FreezeRow(
+        id=number, role=head.role, scope=head.scope, biz_date=head.date, prev_sm3=prev, header=head.line(),
+        rows=passed.rows, fees=passed.fees, freeze_sm3=digest.hex(), key_id=signer.public.hex(),
+        signature=signer.sign(digest).hex(), maker=people[0], checker=people[1], approval=people[2],
+        reopens=planned.reopens, at_ms=at_ms,
+    )  # fmt: skip
+    tell(row)
+    writer.enforce(row, passed.sums.rows())
+    return row
+
+
+# --- verifying -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Finding:
+    """What is wrong with a frozen day."""
+
+    freeze: int
+    scope: str
+    date: str
+    code: str
+    text: str
+
+
+def verify(look: FreezeReader, check: Verifier, tick: Callable[[FreezeRow], object] = lambda _: None) -> list[Finding]:
+    """Recompute the whole chain: lines, digests, signatures, fees, sums. Returns everything that does not hold."""
+    found: list[Finding] = []
+    prev = ""
+    for row in look.all():
+        tick(row)
+        found += (Finding(row.id, row.scope, row.biz_date, code, text) for code, text in _wrong(look, row, prev, check))
+        prev = row.freeze_sm3
+    return found
+
+
+def _wrong(look: FreezeReader, row: FreezeRow, prev: str, check: Verifier) -> Iterator[tuple[str, str]]:
+    if row.prev_sm3 != prev:
+        yield "BV-CHAIN", "与前一次固化的链接不符：中间有固化被删除或插入"
+    try:
+        head, again = Header.read(row.header), _Again(row)
+        again.read(look, head.order)
+    except (ValueError, TypeError, KeyError, IndexError):
+        yield "BV-LINE", "固化行或抬头已不可读"
+        return
+    if not again.whole:
+        yield "BV-ROWS", "固化行与固化摘要不符：内容被改动"
+    if (head.role, head.scope, head.date) != (row.role, row.scope, row.biz_date):
+        yield "BV-HEAD", "固化记录与其抬头不符"
+    if not check.verify(bytes.fromhex(row.freeze_sm3), bytes.fromhex(row.signature)):
+        yield "BV-SIGN", "签名不成立"
+    if again.differs:
+        yield "BV-FEES", "清算用的明细与固化行不符"
+    if [tuple(one) for one in look.sums(row.id)] != again.sums.rows():
+        yield "BV-SUMS", "清算用的合计与固化行不符"
+
+
+@attrs.define
+class _Again:
+    """One freeze computed again from its lines, in bounded memory."""
+
+    row: FreezeRow
+    sums: Sums = attrs.Factory(Sums)
+    lines: int = 0
+    fees: int = 0
+    differs: bool = False
+    whole: bool = False
+
+    def read(self, look: FreezeReader, order: Sequence[int]) -> None:
+        state = sm3_hasher()
+        state.update(f"{self.row.prev_sm3}\n{self.row.header}\n".encode())
+
+        def lines() -> Iterator[str]:
+            for line in look.lines(self.row.id):
+                state.update(f"{line}\n".encode())
+                self.lines += 1
+                yield line
+
+        for fee, kept in zip_longest(_fees(lines(), order), look.fees(self.row.id)):
+            self.differs = self.differs or fee is None or kept is None or tuple(fee) != kept
+            if fee is not None:
+                self.sums.add(fee)
+                self.fees += 1
+        counted = (self.lines, self.fees) == (self.row.rows, self.row.fees)
+        self.whole = counted and state.digest().hex() == self.row.freeze_sm3
+
+
+def _fees(lines: Iterable[str], order: Sequence[int]) -> Iterator[Fee]:
+    for _, fees in read_back(lines, order):
+        yield from fees

@@ -1,0 +1,106 @@
+"""Freezing from the command line by two people, with the operating party's SM2 key; consent; re-opening; verifying."""
+
+from pathlib import Path
+
+import pytest
+from desk import settled
+from people import HOSPITAL, Office
+
+from adapters.crypto.sm2 import Sm2Signer
+from gateway.app.audit_checks import checks
+from gateway.app.books_freezing import CannotFreeze
+from gateway.core.approval import NotAllowed
+
+DAY = "2026-03-15"
+ROW = settled(1, fixmedins_code=HOSPITAL)
+OF_DAY = ("--date", DAY, "--scope", HOSPITAL)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    office = Office(tmp_path)
+    with office.books() as books:
+        books.ran(books.hand_in({"INST": [ROW], "AGY": [ROW]}, scope=HOSPITAL), scope=HOSPITAL)
+    return office
+
+
+def frozen(office: Office) -> str:
+    [day] = office.run("freeze", *OF_DAY, user="li")["days"]
+    office.approve(day["approval"])
+    [row] = office.run("frozen", "--month", "2026-03")["frozen"]
+    return str(row["freeze_sm3"])
+
+
+def test_one_proposes_the_other_approves_and_the_day_is_frozen(office: Office) -> None:
+    [day] = office.run("freeze", "--date", DAY, "--all", user="li")["days"]
+    assert (day["rows"], day["fees"], day["objections"]) == (2, 1, [])
+    assert office.run("frozen")["frozen"] == []
+    with pytest.raises(NotAllowed):
+        office.approve(day["approval"], "li")
+    assert "已固化" in office.approve(day["approval"])
+    [row] = office.run("frozen")["frozen"]
+    assert (row["maker"], row["checker"], row["consents"], row["opened"]) == ("li", "wang", [], False)
+    assert office.run("verify") == {"ok": True, "freezes": 1, "findings": []}
+
+
+def test_a_day_that_may_not_be_frozen_says_why(office: Office) -> None:
+    with office.books() as books:
+        books.connection.execute("UPDATE recon_day SET state = 'L1_DIFF'")
+    [day] = office.run("freeze", *OF_DAY, user="li", code=3)["days"]
+    assert [one["code"] for one in day["objections"]] == ["BF-STATE"]
+
+
+def test_both_sides_consent_by_operator_and_by_signature(office: Office) -> None:
+    digest = frozen(office)
+    office.run("consent", *OF_DAY, "--party", "AGY", "--operator", "zhang", user="li")
+    office.run("consent", *OF_DAY, "--party", "AGY", "--operator", "zhao", user="li", code=1)
+    hospital = Sm2Signer.of(b"h" * 32)
+    signature, public = office.folder / "consent.der", office.folder / "public.txt"
+    signature.write_bytes(hospital.sign(bytes.fromhex(digest)))
+    public.write_text(hospital.public.hex())
+    by_signature = (*OF_DAY, "--party", "INST", "--signature", str(signature), "--public", str(public))
+    signature.write_bytes(hospital.sign(b"something else"))
+    office.run("consent", *by_signature, user="li", code=1)
+    signature.write_bytes(hospital.sign(bytes.fromhex(digest)))
+    office.run("consent", *by_signature, user="li")
+    [row] = office.run("frozen")["frozen"]
+    assert row["consents"] == ["AGY", "INST"]
+
+
+def test_a_day_is_opened_again_by_two_and_verified_with_both_freezes(office: Office) -> None:
+    first = frozen(office)
+    number = office.run("reopen", *OF_DAY, "--reason", "漏记一笔", user="li")["approval"]
+    assert first in office.approve(number)
+    second = frozen_again(office)
+    assert second != first
+    assert office.run("verify")["freezes"] == 2
+    office.run("reopen", "--date", "2026-03-16", "--scope", HOSPITAL, "--reason", "x", user="li", code=1)
+
+
+def frozen_again(office: Office) -> str:
+    with office.books() as books:
+        books.connection.execute("UPDATE recon_day SET state = 'AGREED'")
+    [day] = office.run("freeze", *OF_DAY, user="li")["days"]
+    office.approve(day["approval"])
+    return str(office.run("frozen")["frozen"][-1]["freeze_sm3"])
+
+
+def test_a_flipped_byte_is_found_by_both_commands(office: Office) -> None:
+    frozen(office)
+    with office.books() as books:
+        books.connection.execute("DROP TRIGGER frozen_row_stays")
+        books.connection.execute("UPDATE frozen_row SET line = replace(line, '10000', '10001') WHERE n = 2")
+    found = office.run("verify", code=3)["findings"]
+    assert [one[:9] for one in found] == ["[BV-ROWS]", "[BV-FEES]", "[BV-SUMS]"]
+    [check] = list(checks())
+    with office.town.desk() as desk:
+        assert list(check(office.town.config, desk.signer)) == found
+
+
+def test_what_changed_between_proposal_and_approval_is_not_frozen(office: Office) -> None:
+    [day] = office.run("freeze", *OF_DAY, user="li")["days"]
+    with office.books() as books:
+        more = [ROW, settled(2, fixmedins_code=HOSPITAL)]
+        books.ran(books.hand_in({"INST": more, "AGY": more}, scope=HOSPITAL), scope=HOSPITAL)
+    with pytest.raises(CannotFreeze, match="BF-CHANGED"):
+        office.approve(day["approval"])
