@@ -57,7 +57,7 @@ class BooksCases:
         """Return actions in some states whose difference is that of a run in force, oldest first."""
         marks = ",".join("?" * len(states))
         found = self.connection.execute(
-            f"SELECT {_ACTION}, {_DIFF} FROM action JOIN diff ON diff.diff_id = action.diff_id "  # noqa: S608
+            f"SELECT {_ACTION}, {_DIFF} FROM action JOIN diff ON diff.diff_id = action.diff_id "
             f"WHERE action.state IN ({marks}) AND (diff.biz_date = ? OR ? = '') AND (party = ? OR ? = '') "
             "AND (diff.scope = ? OR ? = '') AND diff.last_revision <= (SELECT coalesce(max(revision), 0) "
             "FROM recon_run WHERE recon_run.role = diff.role AND recon_run.biz_date = diff.biz_date) "
@@ -78,7 +78,7 @@ class BooksCases:
     def cases(self, states: Sequence[str], biz_date: str = "") -> list[Case]:
         marks = ",".join("?" * len(states))
         found = self.connection.execute(
-            f"SELECT {_CASE}, {_DIFF} FROM recon_case JOIN diff ON diff.diff_id = recon_case.diff_id "  # noqa: S608
+            f"SELECT {_CASE}, {_DIFF} FROM recon_case JOIN diff ON diff.diff_id = recon_case.diff_id "
             f"WHERE recon_case.state IN ({marks}) AND (diff.biz_date = ? OR ? = '') ORDER BY recon_case.id",
             (*states, biz_date, biz_date),
         )
@@ -86,7 +86,7 @@ class BooksCases:
 
     def case(self, number: int) -> Case | None:
         found = self.connection.execute(
-            f"SELECT {_CASE}, {_DIFF} FROM recon_case JOIN diff ON diff.diff_id = recon_case.diff_id "  # noqa: S608
+            f"SELECT {_CASE}, {_DIFF} FROM recon_case JOIN diff ON diff.diff_id = recon_case.diff_id "
             "WHERE recon_case.id = ?",
             (number,),
         ).fetchone()

@@ -33,7 +33,7 @@ HEAD = (
     "账段", "结算ID", "报文ID", "定点机构", "类别", "说明", "代码", "方式", "处理", "以谁为准", "归属日", "金额项",
     "左方金额", "右方金额", "备注", "差异号",
 )  # fmt: skip
-_COMPONENT_TITLES = {
+COMPONENT_TITLES = {
     "medfee_sumamt": "医疗费总额", "fund_pay_sumamt": "基金支付总额", "hifp_pay": "统筹基金",
     "cvlserv_pay": "公务员补助", "hifes_pay": "大额补充", "hifmi_pay": "大病保险", "hifob_pay": "大额补助",
     "maf_pay": "医疗救助", "oth_pay": "其他", "hifdm_pay": "伤残人员", "acct_pay": "个人账户",
@@ -90,7 +90,7 @@ def page(found: Reconciled, rules: Rules) -> str:
         open=sum(kind.count for kind in kinds if not kind.agreed),
         total=total,
         parties=list(_parties(found)),
-        components=[(name, _COMPONENT_TITLES[name]) for name in _carried(found)],
+        components=[(name, COMPONENT_TITLES[name]) for name in _carried(found)],
         legs=LEGS,
         tripped=[LEGS[leg] for leg in sorted(found.tripped)],
         skewed=found.summary.rows.get("T6", 0),
@@ -119,7 +119,7 @@ def _shown(line: Line, rules: Rules) -> dict[str, str]:
         "title": rules.rule(line.name, line.row).title,
         "does": f"{MODES[line.mode]}·{ACTIONS[line.action]}",
         "prevails": PREVAILS[line.prevails],
-        "component": _COMPONENT_TITLES.get(line.component, line.component),
+        "component": COMPONENT_TITLES.get(line.component, line.component),
         "left": "" if line.left is None else yuan(line.left),
         "right": "" if line.right is None else yuan(line.right),
         "note": "; ".join(line.notes),
@@ -129,7 +129,7 @@ def _shown(line: Line, rules: Rules) -> dict[str, str]:
 def sheets(found: Reconciled, rules: Rules) -> list[Sheet]:
     """Return the workbook's sheets: overview, classes, lines."""
     names = _carried(found)
-    head = ("账", "名称", "行数", "账目", *(_COMPONENT_TITLES[name] for name in names))
+    head = ("账", "名称", "行数", "账目", *(COMPONENT_TITLES[name] for name in names))
     parties: list[tuple[Cell, ...]] = [
         (code, title, count, complete, *(Amount(sums[name]) if name in sums else "" for name in names))
         for code, title, count, complete, sums in _parties(found)
@@ -159,5 +159,5 @@ def _cells(line: Line, diff_id: str, rules: Rules) -> tuple[Cell, ...]:
     return (
         LEGS[line.leg], line.setl_id, line.msgid, line.fixmedins_code, line.name, rules.rule(line.name, line.row).title,
         line.row, MODES[line.mode], ACTIONS[line.action], PREVAILS[line.prevails], line.biz_date,
-        _COMPONENT_TITLES.get(line.component, line.component), left, right, "; ".join(line.notes), diff_id,
+        COMPONENT_TITLES.get(line.component, line.component), left, right, "; ".join(line.notes), diff_id,
     )  # fmt: skip

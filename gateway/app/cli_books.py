@@ -15,6 +15,7 @@ _ELSEWHERE = {
     "day": "gateway.app.cli_books_day:day_command",
     "decide": "gateway.app.cli_books_cases:decide_command",
     "hand-in": "gateway.app.cli_books_day:hand_in_command",
+    "report": "gateway.app.cli_books_report:report",
     "status": "gateway.app.cli_books_day:status_command",
 }
 
