@@ -20,6 +20,7 @@ _ELSEWHERE = {
     "hand-in": "gateway.app.cli_books_day:hand_in_command",
     "month": "gateway.app.cli_books_month:month",
     "reopen": "gateway.app.cli_books_freeze:reopen",
+    "report": "gateway.app.cli_books_report:report",
     "status": "gateway.app.cli_books_day:status_command",
     "verify": "gateway.app.cli_books_freeze:verify",
 }
