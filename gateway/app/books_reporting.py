@@ -5,13 +5,18 @@ from pathlib import Path
 
 from adapters.files.whole import write_whole
 from adapters.files.workbook import write_workbook
+from adapters.store.books import OtherBooks
 from adapters.store.books_report import NotABooksStore
 from gateway.app.config import Config
 from gateway.app.day_report import PAGES_MAX, SECTIONS_MAX, day_page, settlement_page, verdict, whose
 from gateway.app.day_sheets import day_plain, day_sheets
 from gateway.app.day_words import LEGS, LOOKS, MOVERS, STANDINGS, money, until
 from gateway.app.day_work import Gathered, NoSuchDay, gather
+from gateway.app.month_report import STATES, month_page, month_plain, month_sheets
+from gateway.app.month_report import verdict as month_verdict
+from gateway.app.month_work import MonthGathered, gather_month
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
+from gateway.books.month import ProfileError
 from gateway.books.report import STANDINGS as ORDER
 
 
@@ -90,3 +95,53 @@ def _said(found: Gathered) -> Iterator[str]:
         )
     if found.lost:
         yield "  账目文件无法读取，一致笔数未列出"
+
+
+def report_month(
+    config: Config, role: str, month: str, scope: str, now_ms: int, out: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Write and say a month's report; ends with 0 when nobody has to do anything, else 3."""
+    place(out, as_json)
+    try:
+        found = gather_month(config, role, month, scope, now_ms)
+        written = [] if out is None else _write_month(found, out)
+    except NoSuchDay:
+        whom = f"机构{scope}" if scope else "本网关"
+        end(FAILED, f"{month}没有{whom}的对账记录", as_json=as_json)
+    except (NotABooksStore, OtherBooks) as cause:
+        end(FAILED, f"对账库打不开（不是对账库，或已损坏）：{config.room('books')}：{cause}", as_json=as_json)
+    except ProfileError as cause:
+        end(USAGE, str(cause), as_json=as_json)
+    except OSError as cause:
+        end(FAILED, f"文件写入失败：{cause}", as_json=as_json)
+    show(month_plain(found), [*_said_month(found), *(f"已写入{path}" for path in written)], as_json)
+    raise SystemExit(DONE if found.report.quiet else FINDINGS)
+
+
+def _write_month(found: MonthGathered, out: Path) -> list[Path]:
+    dated = found.report.days[-1].date
+    kind = _kind(out)
+    if kind == ".xlsx":
+        write_workbook(out, month_sheets(found), dated=dated)
+        return [out]
+    if kind == ".html":
+        write_whole(out, month_page(found).encode())
+        return [out]
+    out.mkdir(parents=True, exist_ok=True)
+    write_workbook(out / "month.xlsx", month_sheets(found), dated=dated)
+    write_whole(out / "month.html", month_page(found).encode())
+    return [out / "month.html", out / "month.xlsx"]
+
+
+def _said_month(found: MonthGathered) -> Iterator[str]:
+    report = found.report
+    yield f"{report.month}：{month_verdict(report)}"
+    for state, one in report.by_state.items():
+        yield (
+            f"  {STATES.get(state, state)}{one.count}份：申报{money(one.applied)}元，核准{money(one.approved)}元，"
+            f"扣款{money(one.deducted)}元，暂扣{money(one.withheld)}元，拨付{money(one.paid)}元"
+        )
+    if report.overdue or report.open_deductions:
+        yield f"  逾期未拨付{report.overdue}份，待了结扣款{report.open_deductions}条"
+    if found.lost:
+        yield f"  期限未列出：{found.lost}"
