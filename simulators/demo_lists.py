@@ -43,7 +43,7 @@ class ListsChapter:
 
     def play(self, file: Path) -> None:
         """Collect, upload, correct, report. file: the hospital's discharged patients, one a line. Raises Failed."""
-        stays = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        stays = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.is_file() else []
         if not stays:
             self.console.print("  今天没有结算完毕的出院病人")
             return

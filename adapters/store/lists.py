@@ -36,11 +36,17 @@ _VISITS = (
 
 _UPLOAD = "SELECT visit, mdtrt_id, state, upload.at_ms, msgid, upload.setl_id, digest, setl_list_id, text FROM upload "
 _UPLOAD += "JOIN visit ON visit.id = upload.visit"
+# The plus keeps the planner from an institution's whole history, here as in the journal; and only with setl_id <> ''
+# does it see that the partial index holds all that is wanted.
+ELSEWHERE = (
+    "SELECT 1 FROM examined JOIN visit ON visit.id = examined.visit "
+    "WHERE setl_id = ? AND setl_id <> '' AND +fixmedins_code = ? AND examined.visit <> ? LIMIT 1"
+)
 # What is at the platform and was not looked at since is no work for anybody.
-_READY = (
+READY = (
     "SELECT visit.id, mdtrt_id FROM examined JOIN visit ON visit.id = examined.visit "
     "LEFT JOIN upload ON upload.visit = visit.id "
-    "WHERE fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' AND discharged <> '' AND visit.id > ? "
+    "WHERE +fixmedins_code = ? AND errors = 0 AND examined.setl_id <> '' AND discharged <> '' AND visit.id > ? "
     "AND (state IS NULL OR state NOT IN ('uploaded', 'submitted') OR examined.at_ms > upload.at_ms) "
     "ORDER BY visit.id LIMIT ?"
 )
@@ -178,11 +184,7 @@ class ListsReader:
         """Say whether another visit's list names the same settlement."""
         if not setl_id:
             return False
-        query = (
-            "SELECT 1 FROM examined JOIN visit ON visit.id = examined.visit "
-            "WHERE setl_id = ? AND fixmedins_code = ? AND visit.id <> ? LIMIT 1"
-        )
-        return self.connection.execute(query, (setl_id, institution, visit)).fetchone() is not None
+        return self.connection.execute(ELSEWHERE, (setl_id, institution, visit)).fetchone() is not None
 
     def summaries(self, wanted: Filter) -> list[Summary]:
         """Return figures by institution and month of discharge."""
@@ -201,7 +203,7 @@ class ListsReader:
 
     def ready(self, institution: str, after: int, limit: int) -> list[tuple[int, str]]:
         """Return (visit, mdtrt_id) of lists that may have to be sent, in order of their numbers."""
-        return list(self.connection.execute(_READY, (institution, after, limit)))
+        return list(self.connection.execute(READY, (institution, after, limit)))
 
     def upload(self, visit: int) -> Upload | None:
         """Return where a visit's list stands, None before its first sending."""

@@ -7,10 +7,10 @@ import attrs
 
 from adapters.store.lists import Filter, Upload
 
-_THERE = (
+THERE = (
     "SELECT visit, mdtrt_id, state, upload.at_ms, msgid, upload.setl_id, digest, setl_list_id, text FROM upload "
     "JOIN visit ON visit.id = upload.visit JOIN examined USING (visit) "
-    "WHERE fixmedins_code = ? AND state IN ('uploaded', 'submitted', 'returned') AND visit > ? "
+    "WHERE +fixmedins_code = ? AND state IN ('uploaded', 'submitted', 'returned') AND visit > ? "
     "AND (? = '' OR substr(discharged, 1, 7) = ?) ORDER BY visit LIMIT ?"
 )
 _DIFFERENCES = (
@@ -54,7 +54,7 @@ def sent(connection: sqlite3.Connection, visit: int) -> tuple[str, bytes] | None
 
 def uploaded(connection: sqlite3.Connection, institution: str, month: str, after: int, limit: int) -> list[Upload]:
     """Return the lists that are at the platform, by number of visit. month: of discharge, yyyy-MM, '' = all."""
-    return [Upload(*row) for row in connection.execute(_THERE, (institution, after, month, month, limit))]
+    return [Upload(*row) for row in connection.execute(THERE, (institution, after, month, month, limit))]
 
 
 def keep_compared(

@@ -3,7 +3,8 @@
 Requests are not kept (annex X34): amounts of lines are not known, and a line whose both codes were national leaves no
 evidence. So only what WAS charged is held against a list, never what was not; and since a charge may have been taken
 back, it is a warning. Classes of services: the national price catalogue of 2001 and 2012, by which the nine digits of
-the code begin (code_systems, service_item); kinds of drugs: the first letter (drug); charge categories: med_chrgitm.
+the code begin (code_systems, service_item); kinds of drugs: the first letter (drug); charge categories: med_chrgitm,
+of services not compared, because libraries put operations under treatment (05) too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from gateway.lists.reading import HEAD, Finding, Reading
 
 # Kind of what was charged -> (charge category of the list, what it is).
 CATEGORIES: Mapping[str, tuple[str, str]] = {
-    "surgery": ("06", "手术"), "western": ("09", "西药"), "patent": ("11", "中成药"), "pieces": ("10", "中药饮片"),
+    "western": ("09", "西药"), "patent": ("11", "中成药"), "pieces": ("10", "中药饮片"),
     "consumable": ("08", "医用耗材"),
 }  # fmt: skip
 _SURGERY, _INTENSIVE = "33", "120100001"  # 三（三）手术治疗; 一（二）重症监护

@@ -8,8 +8,11 @@ import xlsxwriter
 from listed import changed
 from lists_place import CONFIG, GOOD, HOME, Place
 
-from adapters.store.lists import reading
+from adapters.store.journal_reader import reading as journal_reading
+from adapters.store.journal_settlement import SETTLEMENT
+from adapters.store.lists import ELSEWHERE, READY, reading
 from adapters.store.lists_charged import charged, charged_to
+from adapters.store.lists_compared import THERE
 from gateway.app.codes_work import import_mapping
 from gateway.app.lists_desk import SCRIPTS
 
@@ -121,3 +124,21 @@ def test_which_mapping_translated_what_is_kept_beside_the_list(place: Place) -> 
     result = place.run("evidence", "CONFIG", HOME, VISIT, "--json")
     assert json.loads(result.stdout)["evidence"][0]["local_code"] == "YS01"
     assert place.run("evidence", "CONFIG", HOME, "NOBODY").exit_code == 1
+
+
+def test_what_is_asked_of_every_list_does_not_go_through_all_of_them(place: Place) -> None:
+    """100,000 lists were once looked through for each of them: the partial index was not seen to serve."""
+    place.take(GOOD)
+    with reading(place.store, len(SCRIPTS)) as look:
+        assert look is not None
+
+        def plan(query: str, *values: object) -> str:
+            return str(look.connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
+
+        assert "examined_setl (setl_id=?" in plan(ELSEWHERE, "S", HOME, 1)
+        for found in (plan(READY, HOME, 0, 50), plan(THERE, HOME, 0, "", "", 50)):
+            assert "fixmedins_code=?" not in found and "TEMP B-TREE" not in found, found
+    place.settle(1, "S1")
+    with journal_reading(place.folder / "data" / "journal.sqlite") as journal:
+        rows = journal.connection.execute(f"EXPLAIN QUERY PLAN {SETTLEMENT}", ("S1", HOME)).fetchall()
+    assert "outcome_setl (setl_id=?" in str(rows) and "fixmedins_code=?" not in str(rows), rows

@@ -126,6 +126,7 @@ class Told(Demo):
     """A day of which only the end is left."""
 
     undone: int = 0
+    unlisted: int = 0
     agreed: bool = True
 
     def _open_city(self) -> int:
@@ -133,6 +134,9 @@ class Told(Demo):
 
     def _business(self) -> int:
         return self.undone
+
+    def _lists(self) -> int:
+        return self.unlisted
 
     def _evening(self) -> bool:
         return self.agreed
@@ -142,6 +146,23 @@ class Told(Demo):
 def test_the_exit_code_of_a_day(tmp_path: Path, undone: int, agreed: bool, code: int) -> None:
     day = Told(tmp_path, 7, 3, Console(file=io.StringIO()), Processes(tmp_path), undone=undone, agreed=agreed)
     assert day.play(once=True) == code
+
+
+@attrs.define
+class Road:
+    """A gateway's lists that never get there."""
+
+    def play(self, file: Path) -> None:
+        raise Failed("清单的部分diagnosis没有被收下：HTTP 503")
+
+
+def test_lists_that_do_not_get_there_are_told_and_the_books_compared_all_the_same(tmp_path: Path) -> None:
+    console = Console(record=True, width=120, file=io.StringIO())
+    day = Demo(tmp_path, 7, 3, console, Processes(tmp_path))
+    day.lists = Road()  # type: ignore[assignment]
+    assert day._lists() == 1 and "HTTP 503" in console.export_text()
+    told = Told(tmp_path, 7, 3, Console(file=io.StringIO()), Processes(tmp_path), unlisted=1)
+    assert told.play(once=True) == 1
 
 
 @pytest.fixture
