@@ -43,7 +43,7 @@ class RowsByKey:
             ":memory:" if size_bytes <= MEMORY_BYTES else str(folder / "rows.duckdb"), config=settings
         )
         self._base.execute("PRAGMA disable_checkpoint_on_shutdown")
-        self._base.execute(sql.TABLE)
+        self._base.execute(f"CREATE TABLE ledger_rows ({sql.COLUMNS['ledger_rows']})")
 
     def close(self) -> None:
         self._base.close()
@@ -69,13 +69,16 @@ class RowsByKey:
         """Load a CSV and say whether every record arrived and none is bad; otherwise nothing stays."""
         self._base.execute("BEGIN")
         try:
-            self._base.execute(sql.load(sql.csv_source(str(path), header), header, ledger, self.date))
+            self._load(sql.csv_source(str(path), header), header, ledger)
         except duckdb.Error:
             self._base.execute("ROLLBACK")
             return False
         whole = self._rows() == wanted and not self._one("SELECT count(*) FROM ledger_rows WHERE bad")
         self._base.execute("COMMIT" if whole else "ROLLBACK")
         return whole
+
+    def _load(self, source: str, header: tuple[str, ...], ledger: int) -> None:
+        self._base.execute(f"INSERT INTO ledger_rows {sql.loaded(source, header, ledger, self.date, sql.DUCKDB)}")
 
     def _parquet(self, ledger: int, path: Path) -> int:
         alias = self.folder / f"file{self.files}.parquet"
@@ -84,7 +87,7 @@ class RowsByKey:
         try:
             described = self._base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
             header = tuple(str(line[0]) for line in described if line[0] != sql.ROW_NUMBER)
-            self._base.execute(sql.load(source, header, ledger, self.date))
+            self._load(sql.said(source, header, sql.DUCKDB), header, ledger)
         except duckdb.Error as cause:
             raise EngineFailed(str(cause).splitlines()[0]) from cause
         return self._rows() - before

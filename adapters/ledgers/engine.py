@@ -123,10 +123,8 @@ class Engine(Steps):
         return int(rows)
 
     def _find_keys(self) -> None:
-        for found, condition in sql.FOUND:
-            self._do(f"UPDATE ledger_rows SET k = found.k FROM ({found}) AS found WHERE ledger_rows.k IS NULL "
-                     f"AND {condition}")  # fmt: skip
-        self._do(f"UPDATE ledger_rows SET k = {sql.LOOSE} WHERE k IS NULL")
+        for statement in sql.RESOLVE:
+            self._do(statement)
 
     def _judge(self, judged: Callable[[str], str], tick: Callable[[int, int], None]) -> None:
         buckets = 1 + self.rows // ROWS_AT_ONCE

@@ -195,6 +195,15 @@ FOUND = (
     ),
 )
 
+# The same for an engine that changes rows in place.
+RESOLVE = (
+    *(
+        f"UPDATE ledger_rows SET k = found.k FROM ({found}) AS found WHERE ledger_rows.k IS NULL AND {condition}"
+        for found, condition in FOUND
+    ),
+    f"UPDATE ledger_rows SET k = {LOOSE} WHERE k IS NULL",
+)
+
 FILLED = (
     "SELECT ledger, count(*), " + ", ".join(f"count({name})" for name in COMPARED)
     + " FROM ledger_rows GROUP BY ledger"
