@@ -32,6 +32,7 @@ _sorted_encoder = msgspec.json.Encoder(order="sorted")
 _LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d,}" % DIGITS_MAX)
 _HOLDERS = frozenset({dict, list})
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_MARKS = bytes(set(range(256)) - set(b'":{'))
 _DIGITS = bytes(0x30 if byte in b"0123456789.eE+-" else 0x20 for byte in range(256))
 _TOO_LONG = b"0" * (DIGITS_MAX + 1)
 
@@ -179,9 +180,10 @@ def objects_once(raw: bytes, tree: Any) -> list[dict[str, Any]] | None:
 
     raw has as many objects as opening braces. The last of them are leaves, and need not be searched for more.
     """
-    bones = _bones(raw)
-    objects = _objects(tree, bones.count(b"{"))
-    return objects if sum(map(len, objects)) == bones.count(b":") else None
+    marks = _bare(raw).translate(None, _NOT_MARKS).replace(b'""', b"")  # two quotes less leave the rest in or out
+    marks = b"".join(marks.split(b'"')[0::2])
+    objects = _objects(tree, marks.count(b"{"))
+    return objects if sum(map(len, objects)) == marks.count(b":") else None
 
 
 def _objects(tree: Any, how_many: int) -> list[dict[str, Any]]:
