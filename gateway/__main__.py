@@ -15,6 +15,9 @@ from gateway.app.say import Outside
 def run_node(config: Config) -> int:
     """Run a node until it is told to stop; return the exit code."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and patients (security §6)
+    from adapters.transport.polling import install
+
+    install()
     from twisted.internet import reactor
 
     from gateway.app.clock import WallClock, steady

@@ -137,7 +137,8 @@ class Log(structlog.BoundLoggerBase):
 
     def event(self, name: str, **fields: object) -> None:
         """Write one line; name is a word of ours. Fields that may not be written are left out and counted."""
-        self._proxy_to_logger("line", name, **fields)
+        (render,) = self._processors  # structlog's own way, short: the one processor makes the line
+        self._logger.line(render(None, "line", {**self._context, **fields, "event": name}))
 
     def failure(self, name: str, error: BaseException, **fields: object) -> None:
         """Write one line about an exception: its type and place, never its text (it may repeat a message's values)."""

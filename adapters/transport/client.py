@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from adapters.transport.deadlines import Deadlines
+from adapters.transport.known import KnownHeads
 from adapters.transport.link import Dial, Link
 
 __all__ = ["LinkLimits", "LinkPool", "Listener"]
@@ -121,6 +122,7 @@ class LinkPool:
         self.clock = clock
         self.limits = limits or LinkLimits()
         self.deadlines = Deadlines(clock)
+        self.heads: KnownHeads[tuple[int, bytes]] = KnownHeads()  # status and content type of answers
         self._endpoint_factory = endpoint_factory
         self._tail = b" HTTP/1.1\r\nHost: " + host + b"\r\n"
         self._idle: list[Link] = []

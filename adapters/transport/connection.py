@@ -15,7 +15,7 @@ from zope.interface import implementer
 from adapters.transport.chunks import Chunks, ChunksRefused
 from adapters.transport.direct import send_now
 from adapters.transport.handshakes import note_timeout, why_failed
-from adapters.transport.heads import END_OF_HEAD, FILES_PREFIX, Head, HeadRefused, hopeless, parse_head
+from adapters.transport.heads import END_OF_HEAD, FILES_PREFIX, Head, HeadRefused, hopeless
 from adapters.transport.request import JSON, HttpRequest, Peer, answer_bytes
 
 if TYPE_CHECKING:
@@ -201,9 +201,8 @@ class Connection(Protocol):
         if end + 4 > self._limits.head_bytes_max:
             self._refuse("GW-HTTP")
             return False
-        limits = self._limits
         try:
-            head = parse_head(buffer[: end + 4], limits.headers_max, limits.target_bytes_max)
+            head = self._factory.heads.read(buffer[: end + 4])
         except HeadRefused as refused:
             self._refuse(refused.code)
             return False

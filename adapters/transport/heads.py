@@ -11,6 +11,8 @@ from typing import Literal
 import attrs
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from adapters.transport.known import KnownHeads, sketch_of
+
 Refusal = Literal["GW-HTTP", "GW-ENCODING", "GW-SIZE"]
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -79,6 +81,31 @@ def hopeless(start: bytes) -> bool:
         return True
     line, ended, _ = start.partition(b"\r\n")
     return bool(ended) and not line.endswith(_VERSIONS)
+
+
+class HeadReader:
+    """Reads the heads of one listener; those of the same bytes but for the length are read once."""
+
+    def __init__(self, headers_max: int, target_bytes_max: int) -> None:
+        self._headers_max = headers_max
+        self._target_bytes_max = target_bytes_max
+        self._known: KnownHeads[Head] = KnownHeads()
+
+    def read(self, raw: bytes) -> Head:
+        """As `parse_head`."""
+        sketch = sketch_of(raw, len(raw) - len(END_OF_HEAD))
+        known = None if sketch is None else self._known.get(sketch[0])
+        if known is not None and sketch is not None:
+            fields = known.fields.copy()
+            fields[b"content-length"] = sketch[1]
+            return Head(
+                known.method, known.path, known.query, fields, int(sketch[1]), known.keep_alive, known.old, False
+            )
+        head = parse_head(raw, self._headers_max, self._target_bytes_max)
+        # Of a POST alone the length changes nothing else.
+        if sketch is not None and head.method == b"POST" and b"expect" not in head.fields:
+            self._known.learn(sketch[0], head)
+        return head
 
 
 def parse_head(raw: bytes, headers_max: int, target_bytes_max: int) -> Head:

@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from adapters.transport.direct import send_now
+from adapters.transport.known import HEAD_BYTES_MAX, sketch_of
 
 if TYPE_CHECKING:
     from adapters.transport.client import Exchange, LinkPool
@@ -204,6 +205,8 @@ class Link(Protocol):
                 self._pool.retired(self)
                 self._wire.abortConnection()
             return
+        if not self._seen_bytes and self._knows(exchange, data):
+            return
         self._seen_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -221,6 +224,30 @@ class Link(Protocol):
         elif self._complete:
             self._finish(exchange, data)
 
+    def _knows(self, exchange: Exchange, data: bytes) -> bool:
+        """Take a whole answer, nothing more or less, whose head was read before; llhttp stays between two messages."""
+        end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
+        sketch = sketch_of(data, end) if end > 0 and exchange.sink is None else None
+        known = self._pool.heads.get(sketch[0]) if sketch is not None else None
+        if sketch is None or known is None:
+            return False
+        length = int(sketch[1])
+        if len(data) != end + 4 + length or length > self._pool.limits.response_bytes_max:
+            return False
+        self._exchange = None
+        self._pool.released(self)
+        self._pool.answered(exchange, *known, data[end + 4 :], True)
+        return True
+
+    def _learn(self, data: bytes, body: bytes) -> None:
+        """Remember the head of an answer that came in one piece and leaves the connection fit for the next."""
+        if not self._bounded or self._chunked or self._interim or self._seen_bytes != len(data):
+            return
+        end = len(data) - len(body) - 4
+        sketch = sketch_of(data, end)
+        if sketch is not None and data.find(b"\r\n\r\n") == end and int(sketch[1]) == len(body) > 0:
+            self._pool.heads.learn(sketch[0], (self._status, self._content_type))
+
     def _fail(self, exchange: Exchange, reason: str) -> None:
         self.abandon()
         self._pool.broken(exchange, reason, untouched=False, refused=False)
@@ -234,6 +261,8 @@ class Link(Protocol):
         status, content_type = self._status, self._content_type
         self._exchange = None
         if self._reusable and not self._extra and not behind:
+            if exchange.sink is None:
+                self._learn(data, body)
             self._pool.released(self)
         else:
             self.retire()

@@ -21,6 +21,7 @@ from twisted.internet.protocol import Factory
 
 from adapters.transport.connection import Connection
 from adapters.transport.deadlines import Deadlines
+from adapters.transport.heads import HeadReader
 from adapters.transport.request import HttpRequest, Peer
 
 __all__ = ["Gate", "HttpRequest", "HttpServerFactory", "Peer", "ServerLimits"]
@@ -94,6 +95,7 @@ class HttpServerFactory(Factory):
         self.gate = gate
         self.on_handshake_failed = on_handshake_failed
         self.deadlines = Deadlines(clock)
+        self.heads = HeadReader(self.limits.headers_max, self.limits.target_bytes_max)
         self.draining = False
         self._connections: dict[Connection, None] = {}
         self._drained: list[Deferred[None]] = []

@@ -15,7 +15,7 @@ from gateway.app.codes_library import definition
 from gateway.codes.faults import Faults
 from gateway.core.code_systems import Role
 from gateway.core.errors import BadJson
-from gateway.core.jsontext import decode, keys_twice, objects_of
+from gateway.core.jsontext import decode, objects_once
 from gateway.lists.world import CodeRecord
 
 WHOLE_MAX = 128 << 20  # bytes of a file that is no JSON lines: it is held in memory
@@ -118,7 +118,7 @@ def tree_of(raw: bytes) -> Any:
         tree = decode(raw)
     except BadJson:
         return NotAList(_why(raw))
-    if type(tree) is dict and keys_twice(raw, objects_of(tree)):
+    if type(tree) is dict and objects_once(raw, tree) is None:
         return NotAList("同一个对象里有重复的键，无法判断以哪个为准")
     return tree
 

@@ -8,6 +8,7 @@ Sources: 《医疗保障信息平台定点医药机构接口规范》 (per-file 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import attrs
@@ -20,6 +21,7 @@ from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementT
 T = TypeVar("T")
 # Queries about institutions, and record-keeping at another institution.
 _MAY_NAME_OTHERS = frozenset({"1201", "2505", "2507"})
+NAMED = ("setl_id", "mdtrt_id", "psn_no")  # what an answer calls a settlement, a visit, a person
 Klass = Literal["M", "A", "R", "C", "W", "Q"]
 Kind = Literal["text", "number", "date", "datetime", "list", "object", "any", "node"]
 
@@ -260,6 +262,11 @@ class Transaction:
     rows_max: int
     body_bytes_max: int
     service_date: str
+
+    @cached_property
+    def naming(self) -> tuple[str, ...]:
+        """The nodes of the output that name a settlement, a visit or a person."""
+        return tuple(node.name for node in self.output if any(map(node.field, NAMED)))
 
     @property
     def may_name_others(self) -> bool:

@@ -32,6 +32,9 @@ _sorted_encoder = msgspec.json.Encoder(order="sorted")
 _LONG_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d,}" % DIGITS_MAX)
 _HOLDERS = frozenset({dict, list})
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_MARKS = bytes(set(range(256)) - set(b'":{'))
+_DIGITS = bytes(0x30 if byte in b"0123456789.eE+-" else 0x20 for byte in range(256))
+_TOO_LONG = b"0" * (DIGITS_MAX + 1)
 
 encode = _encoder.encode
 encode_sorted = _sorted_encoder.encode
@@ -133,11 +136,12 @@ def plain(bones: bytes, keys: int) -> bool:
     openings = bones.count(b"{") + bones.count(b"[")
     return (
         bones.count(b":") == keys
-        and (openings <= DEPTH_MAX or _depth(bones) <= DEPTH_MAX)
+        and (openings <= DEPTH_MAX or _shallow(bones) or _depth(bones) <= DEPTH_MAX)
         # An item is a byte at least; else: commas = keys + items - containers that hold anything.
         and (len(bones) <= ITEMS_MAX or bones.count(b",") - keys + openings <= ITEMS_MAX)
         and b"-0" not in bones
-        and _LONG_NUMBER.search(bones) is None
+        # Five times as quick as the pattern alone.
+        and (_TOO_LONG not in bones.translate(_DIGITS) or _LONG_NUMBER.search(bones) is None)
     )
 
 
@@ -171,22 +175,45 @@ def shape_complaint(raw: bytes, tree: Any) -> str:
     return ""
 
 
-def objects_of(tree: Any) -> list[dict[str, Any]]:
-    """Return every object of a decoded tree, itself included."""
-    found = []
+def objects_once(raw: bytes, tree: Any) -> list[dict[str, Any]] | None:
+    """Return every object of the tree that raw was decoded to, itself included; None when a key stands twice in one.
+
+    raw has as many objects as opening braces. The last of them are leaves, and need not be searched for more.
+    """
+    marks = _bare(raw).translate(None, _NOT_MARKS).replace(b'""', b"")  # two quotes less leave the rest in or out
+    marks = b"".join(marks.split(b'"')[0::2])
+    objects = _objects(tree, marks.count(b"{"))
+    return objects if sum(map(len, objects)) == marks.count(b":") else None
+
+
+def _objects(tree: Any, how_many: int) -> list[dict[str, Any]]:
+    """Return the first so many objects of a tree, or all it has, the outer before the inner."""
+    found = [tree] if type(tree) is dict else []
     todo = [tree] if type(tree) in _HOLDERS else []
-    while todo:
-        here = todo.pop()
-        if type(here) is dict:
-            found.append(here)
-            here = here.values()
-        todo += [value for value in here if type(value) in _HOLDERS]
+    for here in todo:  # grows meanwhile
+        if len(found) >= how_many:
+            break
+        for value in here.values() if type(here) is dict else here:
+            kind = type(value)
+            if kind is dict:
+                found.append(value)
+                todo.append(value)
+            elif kind is list:
+                todo.append(value)
     return found
 
 
-def keys_twice(raw: bytes, objects: list[dict[str, Any]]) -> bool:
-    """Say whether a key stands twice in some object of raw; objects are all that its tree holds."""
-    return sum(map(len, objects)) != _bones(raw).count(b":")
+def _shallow(bones: bytes) -> bool:
+    """Prove by a few replacements that nothing nests deeper than DEPTH_MAX; False proves nothing.
+
+    One turn takes at most two levels away: the innermost objects, then the lists that held nothing else.
+    """
+    marks = bones.translate(None, _NOT_BRACKETS)
+    for _ in range(DEPTH_MAX // 2):
+        if not marks:
+            return True
+        marks = marks.replace(b"{}", b"").replace(b"[]", b"")
+    return not marks
 
 
 def _depth(bones: bytes) -> int:

@@ -49,6 +49,27 @@ def identities_off(region: Region, fen: Callable[[str], int | None]) -> Iterator
             yield identity.total
 
 
+def identities_hold(region: Region, amounts: Mapping[str, int]) -> bool:
+    """Say whether `identities_off` would yield nothing for these amounts (fen, absent ones left out)."""
+    fen = amounts.get
+    for identity in region.identities:
+        total = fen(identity.total)
+        if total is None:
+            continue
+        whole = 0
+        for name in identity.parts:
+            part = fen(name)
+            if part is None:
+                break
+            whole += part
+        else:
+            for name in identity.optional:
+                whole += fen(name, 0)
+            if abs(abs(total) - abs(whole)) > 1:
+                return False
+    return True
+
+
 def identity_gates(region: Region) -> list[str]:
     """Return few names of which every identity has one among its terms: without any of them none can be broken."""
     gates: list[str] = []

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-from gateway.core.jsontext import keys_twice, objects_of
+from gateway.core.jsontext import objects_once
 from gateway.core.ports import Clock, Dice, Listener, Reply, Watch
 from gateway.exchange.door import Link
 from gateway.exchange.verdict import Judge
@@ -40,7 +40,7 @@ def outcome_of(judge: Judge, status: int, reply: Reply, body: bytes) -> Outcome:
         return Outcome("not_sent", "access_refused")
     if status >= 500 or not reply.infcode or reply.tree is None:
         return Outcome("unknown", f"http_{status}" if status >= 500 else "no_infcode")
-    if keys_twice(body, objects_of(reply.outer)):
+    if objects_once(body, reply.outer) is None:
         return Outcome("unknown", "keys_twice")
     if reply.infcode == "0":
         if status != 200:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from gateway.core.facts import content
-from gateway.core.jsontext import keys_twice, objects_of
+from gateway.core.jsontext import objects_once
 from gateway.core.model import Accept, Accepted, Advance, Entry, NotAccepted, OpResult
 from gateway.core.ports import Reply
 from gateway.exchange.door import Link
@@ -101,7 +101,7 @@ class _Question:
             return
         try:
             reply = self.link.codec.read(status, body, whole, True)
-            clear = status == 200 and not keys_twice(body, objects_of(reply.outer))
+            clear = status == 200 and objects_once(body, reply.outer) is not None
         except Exception:  # boundary: what we cannot read is no answer
             self.failed()
             return

@@ -22,7 +22,7 @@ from gateway.exchange.queue import JournalQueue
 from gateway.exchange.resolution import Policy
 from gateway.exchange.statement import Parcel, Statements
 from gateway.exchange.undo import Undo
-from gateway.exchange.words import head_of
+from gateway.exchange.words import head_of, raw_head_of
 
 IN_FLIGHT_MAX = 16
 HALF_OPEN_MAX = 4
@@ -61,6 +61,7 @@ class StoreForward:
     _waiting: dict[str, deque[Undo]] = attrs.Factory(dict)
     _polling: set[str] = attrs.Factory(set)
     _draining: set[str] = attrs.Factory(set)
+    _heard: dict[str, tuple[tuple[object, ...], dict[str, str]]] = attrs.Factory(dict)  # read to what, the last time
     _kept: dict[str, tuple[dict[str, str], float]] = attrs.Factory(dict)  # what is durable of a head, and since when
     _signed: dict[str, float] = attrs.Factory(dict)  # when an institution was signed in last
     statements: Statements = attrs.field(init=False)
@@ -78,10 +79,17 @@ class StoreForward:
 
         It rides along with the row of the request that brought it.
         """
+        raw, (heard, kept_head) = raw_head_of(tree), self._heard.get(institution, ((), {}))
+        if raw == heard and self.heads.get(institution) is kept_head:
+            return  # as the last time, and nothing came in between
         head = head_of(tree)
-        if self.heads.get(institution) == head or self.queue.full:
+        if self.heads.get(institution) == head:
+            self._heard[institution] = raw, self.heads[institution]
+            return
+        if self.queue.full:
             return
         self.heads[institution] = head
+        self._heard[institution] = raw, head
         # Every operator signs in for himself: a number that goes to and fro is not written down each time.
         now, place = self.clock.seconds(), {**head, "sign_no": ""}
         kept, kept_at = self._kept.get(institution, ({}, 0.0))

@@ -11,17 +11,16 @@ from typing import Any, Literal
 import attrs
 from msgspec import Raw
 
-from gateway.core.catalogue import Region, Transaction
-from gateway.core.jsontext import encode, keys_twice, number_text, objects_of
+from gateway.core.catalogue import NAMED, Region, Transaction
+from gateway.core.jsontext import encode, number_text, objects_once
 from gateway.core.model import Entry
 from gateway.core.money import reader, yuan
 from gateway.core.ports import Reply
-from gateway.core.sums import identities_off
+from gateway.core.sums import identities_hold
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
 Undoing = Literal["done", "not_found", "impossible", "refused", "silent", "never_left", "sign_in", "cancelled"]
 ID_MAX = 50
-_NAMED = ("setl_id", "mdtrt_id", "psn_no")
 
 
 @attrs.frozen
@@ -71,8 +70,8 @@ class Judge:
             return "never_left", "access_refused"
         if status >= 500 or not reply.infcode or reply.tree is None:
             return "silent", f"http_{status}" if status >= 500 else "no_infcode"
-        objects = objects_of(reply.outer)
-        if keys_twice(body, objects):
+        objects = objects_once(body, reply.outer)
+        if objects is None:
             return "silent", "keys_twice"
         other = _of_another(objects, original, msgid)
         if other:
@@ -95,8 +94,8 @@ class Judge:
             return Verdict("doubt", f"http_{status}")
         if not reply.infcode or reply.tree is None:
             return Verdict("doubt", "no_infcode")
-        objects = objects_of(reply.outer)
-        if keys_twice(body, objects):
+        objects = objects_once(body, reply.outer)
+        if objects is None:
             return Verdict("doubt", "keys_twice")  # it says two things at once
         if reply.infcode == "0":
             if status != 200:
@@ -132,7 +131,7 @@ class Judge:
         fund, total = amounts.get("fund_pay_sumamt"), amounts.get("medfee_sumamt")
         if fund is not None and total is not None and abs(fund) > abs(total):
             return Verdict("doubt", "fund_over_total")
-        if any(identities_off(self.region, amounts.get)):
+        if not identities_hold(self.region, amounts):
             return Verdict("doubt", "sums_off")
         setl_id, mdtrt_id = _number_of(found.get("setl_id")), _number_of(found.get("mdtrt_id"))
         if setl_id is None or mdtrt_id is None:
@@ -149,10 +148,9 @@ def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:
         output = output[0] if output else None
     if type(output) is not dict:
         return {}
-    names = [node.name for node in transaction.output if any(map(node.field, _NAMED))]
-    for value in [output.get(name) for name in names] + list(output.values()):
+    for value in (*map(output.get, transaction.naming), *output.values()):
         node = value[0] if type(value) is list and value else value
-        if type(node) is dict and not node.keys().isdisjoint(_NAMED):
+        if type(node) is dict and not node.keys().isdisjoint(NAMED):
             return node
     return output
 
@@ -206,6 +204,9 @@ def amounts_of(found: Mapping[str, Any]) -> dict[str, int] | None:
     amounts = {}
     for name in _AMOUNTS:
         value = found.get(name)
+        if value == 0 and type(value) is int:  # most of them
+            amounts[name] = 0
+            continue
         if value is None or value == "":
             continue
         amount = _read_amount(value)

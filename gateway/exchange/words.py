@@ -24,8 +24,13 @@ TAIL_MAX = len(_ALPHABET) ** 3
 
 def head_of(tree: Mapping[str, Any]) -> dict[str, str]:
     """Return what is kept of an envelope."""
-    found = {name: tree.get(name) for name in HEAD}
-    return {name: value for name, value in found.items() if type(value) is str and _CODE.fullmatch(value)}
+    found = zip(HEAD, raw_head_of(tree), strict=True)
+    return {name: value for name, value in found if type(value) is str and _CODE.fullmatch(value)}
+
+
+def raw_head_of(tree: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the values `head_of` reads, as they came."""
+    return tuple(map(tree.get, HEAD))
 
 
 def own_msgid(institution: str, now_s: float, tail: int) -> str:

@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from test_jsontext import TWICE, complaint, keys_of
 
 from gateway.core.errors import BadJson
-from gateway.core.jsontext import decode, decode_exact, encode, plain, shape_complaint, skeleton, skeleton_slices
+from gateway.core.jsontext import (
+    DEPTH_MAX,
+    _depth,
+    _shallow,
+    decode,
+    decode_exact,
+    encode,
+    objects_once,
+    plain,
+    shape_complaint,
+    skeleton,
+    skeleton_slices,
+)
 
 NAMES = st.text(st.sampled_from('ab"\\:{}[],-0/测😀\n'), max_size=5)
 NUMBERS = st.sampled_from(["0", "1", "12", "-7", "1.50", "-1.0", "1e5", "2E-3", "-10"])
@@ -55,6 +67,13 @@ def odd_document(draw: Draw, tree: Any) -> str:
     return f"{gap}{{" + f",{gap}".join(pairs) + f"{gap}}}"
 
 
+def objects_of(tree: Any) -> list[dict[str, Any]]:
+    """Return every object of a decoded tree."""
+    if isinstance(tree, dict):
+        return [tree, *(found for value in tree.values() for found in objects_of(value))]
+    return [found for item in tree for found in objects_of(item)] if isinstance(tree, list) else []
+
+
 def doubled(tree: Any) -> bool:
     """Say whether some object of the tree has two equal keys."""
     kind, value = tree
@@ -75,6 +94,9 @@ def test_a_document_is_accepted_exactly_when_no_key_stands_twice(data: st.DataOb
     # The proof may be withheld (depth, -0), but here nothing asks for that.
     assert plain(skeleton(raw), keys_of(parsed)) is not doubled(tree)
     assert encode(decode_exact(raw)) == encode(parsed)
+    once = objects_once(raw, parsed)
+    assert (once is None) is doubled(tree)
+    assert once is None or sorted(map(id, once)) == sorted(map(id, objects_of(parsed)))
     for size in (1, 2, 7):
         assert b"".join(skeleton_slices(raw, size)) == skeleton(raw)
 
@@ -89,3 +111,21 @@ def test_any_bytes_are_either_refused_or_understood(raw: bytes) -> None:
         return
     if shape_complaint(raw, tree) == "":
         assert json.loads(raw) == json.loads(encode(decode_exact(raw)))
+
+
+NESTS = st.recursive(
+    st.just(b"0"),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: b"[" + b",".join(items) + b"]"),
+        inner.map(lambda item: b'{":":' + item + b"}"),
+        st.tuples(st.integers(1, 24), inner).map(lambda pair: b"[" * pair[0] + pair[1] + b"]" * pair[0]),
+    ),
+    max_leaves=8,
+)
+
+
+@given(NESTS)
+def test_what_is_called_shallow_is_not_deep(bones: bytes) -> None:
+    deep = _depth(bones)
+    assert not _shallow(bones) or deep <= DEPTH_MAX
+    assert _shallow(bones) or deep > DEPTH_MAX // 2, "the quick way must serve ordinary messages"

@@ -4,12 +4,14 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from messages import HERE, complaints, lines, message, settled, work
 
 from gateway.core.catalogue import Identity
 from gateway.core.checks import examine
 from gateway.core.jsontext import Raw
-from gateway.core.sums import identity_gates, total_nodes
+from gateway.core.sums import identities_hold, identities_off, identity_gates, total_nodes
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,20 @@ def test_every_identity_has_a_gate_among_its_terms() -> None:
     assert identity_gates(HERE) == ["fund_pay_sumamt", "acct_pay"]
     assert identity_gates(attrs.evolve(HERE, identities=())) == []
     assert identity_gates(attrs.evolve(HERE, identities=(Identity("a", ()), Identity("b", ("a", "c"))))) == ["a"]
+
+
+_TERMS = sorted({name for one in HERE.identities for name in (one.total, *one.parts, *one.optional)})
+
+
+@given(st.dictionaries(st.sampled_from(_TERMS), st.sampled_from([-300, -101, -100, 0, 0, 1, 2, 99, 100, 200])))
+def test_amounts_hold_exactly_when_no_identity_is_off(amounts: dict[str, int]) -> None:
+    assert identities_hold(HERE, amounts) is not any(identities_off(HERE, amounts.get))
+
+
+def test_a_fen_more_is_forgiven_and_two_are_not() -> None:
+    right = dict.fromkeys(_TERMS, 0) | {"medfee_sumamt": 100, "psn_part_amt": 100, "psn_cash_pay": 100}
+    assert identities_hold(HERE, right)
+    assert identities_hold(HERE, right | {"medfee_sumamt": -101})
+    assert not identities_hold(HERE, right | {"medfee_sumamt": 102})
+    assert not identities_hold(HERE, right | {"hifdm_pay": 2})
+    assert identities_hold(HERE, {name: 7 for name in _TERMS if name.endswith("sumamt")})

@@ -9,6 +9,7 @@ import pytest
 from automat import NoTransition
 
 from gateway.core.model import TERMINAL
+from gateway.exchange import machine as machine_module
 from gateway.exchange.machine import Effects, Note, Open, Record, Send, Settlement, new_settlement
 
 INPUTS = ("begin", "wait", "durable", "acked", "rejected", "never_left", "fell_silent", "unclear")
@@ -91,7 +92,7 @@ def feed(machine: Settlement, name: str) -> Effects:
 
 
 def state_of(machine: Any) -> str:
-    name: str = machine.__automat_transitioner__._state.name
+    name: str = machine.standing.name
     return name
 
 
@@ -116,6 +117,25 @@ def test_an_impossible_pair_is_refused_and_changes_nothing(state: str, name: str
     with pytest.raises(NoTransition):
         feed(machine, name)
     assert state_of(machine) == state
+
+
+def test_the_table_does_what_automat_does_with_every_input_in_every_state() -> None:
+    theirs_of = machine_module._build().build()
+    for path in PATHS.values():
+        for name in INPUTS:
+            theirs, ours = theirs_of(machine_module.Facts()), new_settlement()
+            for step in path:
+                feed(theirs, step)
+                feed(ours, step)
+            assert _result(theirs, name) == _result(ours, name), (path, name)
+            assert theirs.__automat_transitioner__._state.name == state_of(ours), (path, name)  # type: ignore[attr-defined]
+
+
+def _result(machine: Settlement, name: str) -> Effects | str:
+    try:
+        return feed(machine, name)
+    except NoTransition as refused:
+        return f"{getattr(refused.state, 'name', refused.state)} {refused.symbol}"
 
 
 def test_no_path_sends_before_its_mark_is_durable_or_sends_twice() -> None:
