@@ -67,10 +67,11 @@ class Evidence:
     date: str
 
     def totals(self) -> dict[tuple[str, str], Totals]:
-        """Return the rows dated the day and their sums by (ledger, fixmedins_code)."""
+        """Return the rows dated the day and their sums by (ledger, fixmedins_code), without what never stood."""
         sums = ", ".join(f"sum({name})" for name in COMPONENTS)
         found = self._do(
-            f"SELECT ledger, coalesce(fixmedins_code, ''), count(*), {sums} FROM told {self._today} GROUP BY ALL"
+            f"SELECT ledger, coalesce(fixmedins_code, ''), count(*), {sums} FROM told {self._today} "
+            "AND coalesce(status, '') NOT IN ('REVERSED', 'REJECTED') GROUP BY ALL"
         )
         return {
             (ledger, code): Totals(

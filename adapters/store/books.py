@@ -17,10 +17,10 @@ import attrs
 
 from adapters.store.codes_orders import transaction
 from adapters.store.sqlite_journal import NewerStore, migrate
+from gateway.core.booked import VANISHED
 
 ROWS_MAX = 2_000
 EVERYWHERE = "*"
-VANISHED = "vanished"  # receipt of an action that was planned for a difference the next run did not find
 LIVE = ("OPEN", "WAIT", "CARRIED")  # what still concerns somebody
 _INPUT = "id, ledger, scope, biz_date, source, sm3, rows, complete, sums, path, who, at_ms"
 _NEWEST = (  # the newest of each ledger and scope

@@ -25,7 +25,7 @@ PAGE_LINES, SHEET_LINES = 500, 100_000
 MODES = {"AUTO": "自动", "ONE": "一人确认", "TWO": "两人复核"}
 ACTIONS = {
     "REVERSE": "冲正", "FEEDBACK": "反馈", "BOOK": "补记", "VOID": "作废", "QUERY": "查询", "CASE": "立案",
-    "WAIT": "等待", "WAIT_LEG1": "等第1段", "WAIT_LEG2": "等第2段", "NONE": "无需处理",
+    "CORRECT": "更正", "WAIT": "等待", "WAIT_LEG1": "等第1段", "WAIT_LEG2": "等第2段", "NONE": "无需处理",
 }  # fmt: skip
 LEGS = {"L1": "机构—经办", "L2": "经办—省平台", "L4": "省平台—参保地"}
 PREVAILS = dict(zip(NAMES, TITLES, strict=True)) | {"LEG1": "第1段结果", "LEG2": "第2段结果", "REFUND": "退费", "": ""}

@@ -28,9 +28,9 @@ from gateway.app.day_words import (
     when,
 )
 from gateway.app.day_work import Proof
-from gateway.books.report import PAIRS, fen_of, mover_of, standing_of, until_of, words_about
+from gateway.books.report import PAIRS, fen_of, mover_of, standing_of, state_of_action, until_of, words_about
 from gateway.core.approval import Approval
-from gateway.core.booked import ActionRow, Item
+from gateway.core.booked import VANISHED, ActionRow, Item
 
 COLUMNS_MAX = 10  # rows of ledgers side by side
 _SAME = ("msgid", "psn_no", "insutype", "clr_type")  # attributes that are marked when they differ
@@ -180,6 +180,6 @@ def _acted(action: ActionRow) -> list[tuple[int, str]]:
     approval = f"（复核单第{action.approval}号）" if action.approval else ""
     lines = [(action.created_ms, f"计划{name}{approval}")]
     if action.state != "PLANNED":
-        receipt = f"，回执：{action.receipt}" if action.receipt else ""
-        lines.append((action.changed_ms, f"{name}：{ACTION_STATES.get(action.state, action.state)}{receipt}"))
+        receipt = f"，回执：{action.receipt}" if action.receipt not in ("", VANISHED) else ""
+        lines.append((action.changed_ms, f"{name}：{ACTION_STATES[state_of_action(action)]}{receipt}"))
     return lines

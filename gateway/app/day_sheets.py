@@ -23,7 +23,18 @@ from gateway.app.day_words import (
 )
 from gateway.app.day_work import Gathered
 from gateway.books.report import STANDINGS as ORDER
-from gateway.books.report import Count, DayReport, Group, Leg, fen_of, mover_of, standing_of, until_of, words_about
+from gateway.books.report import (
+    Count,
+    DayReport,
+    Group,
+    Leg,
+    fen_of,
+    mover_of,
+    standing_of,
+    state_of_action,
+    until_of,
+    words_about,
+)
 from gateway.core.booked import FreezeRow, Item
 
 _LEG_HEAD = (
@@ -122,7 +133,7 @@ def _actions(items: Sequence[Item]) -> Iterator[tuple[Cell, ...]]:
         for one in item.actions:
             yield (
                 ACTIONS.get(one.kind, one.kind), one.attempt, PARTIES.get(one.party, one.party),
-                ACTION_STATES.get(one.state, one.state), one.receipt, one.approval or "", when(one.created_ms),
+                ACTION_STATES[state_of_action(one)], one.receipt, one.approval or "", when(one.created_ms),
                 when(one.changed_ms), item.diff.setl_id or item.diff.msgid, one.diff_id, one.action_id,
             )  # fmt: skip
 

@@ -3,6 +3,7 @@
 Drilling down: for the first differences that still want somebody, every ledger's rows and the journal's story.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -147,15 +148,21 @@ def _look(report: DayReport, found: Evidence, keys: Keys) -> None:
     if report.scope:
         report.parties = [_own(party, totals.get((party.name, report.scope))) for party in report.parties]
     else:
-        rows: dict[str, int] = {}
-        for (ledger, _), one in totals.items():
-            rows[ledger] = rows.get(ledger, 0) + one.rows
-        report.parties = [attrs.evolve(party, rows=rows.get(party.name, 0)) for party in report.parties]
+        report.parties = [_own(party, _together(totals, party.name)) for party in report.parties]
     given = {one.ledger for one in report.inputs}
     for name, leg in report.legs.items():
         reference = next((ledger for ledger in _REFERENCE[name] if ledger in given), "")
         if leg.on and reference:
             leg.agreed = found.agreed(reference, keys.open[name], keys.repeated, report.scope)
+
+
+def _together(totals: Mapping[tuple[str, str], Totals], ledger: str) -> Totals:
+    """Sum up a ledger's institutions."""
+    sums: Counter[str] = Counter()
+    mine = [one for (name, _), one in totals.items() if name == ledger]
+    for one in mine:
+        sums.update(one.sums)
+    return Totals(rows=sum(one.rows for one in mine), sums=dict(sums))
 
 
 def _own(party: Party, totals: Totals | None) -> Party:

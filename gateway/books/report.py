@@ -17,7 +17,7 @@ import attrs
 
 from gateway.books.plans import escalates_ms
 from gateway.books.rules import Rules
-from gateway.core.booked import CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
+from gateway.core.booked import VANISHED, ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
 from gateway.core.ledgers import NAMES
 
 Standing = Literal["open", "waiting", "withheld", "carried", "trace", "closed"]
@@ -262,7 +262,7 @@ def day_report(told: Told, items: Iterable[Item], rules: Rules, items_max: int) 
         standing, fen = standing_of(item), fen_of(item)
         legs[item.diff.leg].counts[standing].add(fen)
         for action in item.actions:
-            at = (action.kind, action.party, action.state)
+            at = (action.kind, action.party, state_of_action(action))
             report.actions[at] = report.actions.get(at, 0) + 1
         if item.case is not None:
             key = (item.case.mode, item.case.state)
@@ -280,6 +280,12 @@ def day_report(told: Told, items: Iterable[Item], rules: Rules, items_max: int) 
     report.left_out = report.lines - len(report.items)
     report.groups = sorted(groups.values(), key=_order)
     return report
+
+
+def state_of_action(action: ActionRow) -> str:
+    """Return an action's state as people read it: one that was never sent, since its difference went away, failed
+    nobody."""
+    return "DROPPED" if action.state == "FAILED" and action.receipt == VANISHED else action.state
 
 
 def _is_on(leg: str, given: set[str], told: Told) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import attrs
 
+VANISHED = "vanished"  # receipt of an action that was planned for a difference the next run did not find
+
 
 @attrs.frozen(kw_only=True)
 class DayRow:
