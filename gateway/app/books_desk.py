@@ -44,6 +44,8 @@ from gateway.app.books_tasks import (
 from gateway.app.children import Child, run_module
 from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
 from gateway.app.config import Config
+from gateway.app.journal_deciding import ORDER as DECIDE
+from gateway.app.journal_deciding import decide
 from gateway.core.ports import Clock, Watch
 from gateway.core.province import ProvincialPort, Role
 from gateway.exchange.door import Institution, Link
@@ -99,6 +101,7 @@ class BooksDesk:
             open_books=self._open,
             jobs={
                 KIND: self._day,
+                DECIDE: self._decide,
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
             },
@@ -142,6 +145,15 @@ class BooksDesk:
 
     async def _split(self, work: Work) -> Ended:
         return await SplitJob.of(self.config, work, self._place(work)).run()
+
+    # --- the journal ----------------------------------------------------------------------------------
+
+    async def _decide(self, work: Work) -> Ended:
+        """Carry out what two people decided of a record in MANUAL."""
+        code, day = work.order.institution, str(work.order.arguments.get("date", ""))
+        known = await self._db(lambda store: store.days(day, day, "care")) if day else []
+        frozen = any(one.state == "FROZEN" and one.scope in (code, "*") for one in known)
+        return await decide(self.ordered.office, work, frozen)
 
     # --- one day --------------------------------------------------------------------------------------
 

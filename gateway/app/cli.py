@@ -1,41 +1,28 @@
 """The command line `liangding` (contract §2). Exit codes: 0 done, 1 failed, 2 wrong usage or set-up, 3 findings."""
 
 import sys
-from importlib import import_module
 
 import click
 
 from gateway.app.facts import all_problems, read_files
+from gateway.app.lazily import Lazy
 from gateway.app.say import USAGE, Outside, end, load, show
 from gateway.core.catalogue import CatalogueError
 from gateway.core.regions import build_region
 
 # Loaded when it is named: a command does not wait for what another needs (all of them together take a second).
 _ELSEWHERE = {
-    "audit": "gateway.app.cli_audit",
-    "books": "gateway.app.cli_books",
-    "codes": "gateway.app.cli_codes",
-    "journal": "gateway.app.cli_journal",
-    "lists": "gateway.app.cli_lists",
-    "recover": "gateway.app.cli_journal",
-    "security": "gateway.app.cli_security",
+    "audit": "gateway.app.cli_audit:audit",
+    "books": "gateway.app.cli_books:books",
+    "codes": "gateway.app.cli_codes:codes",
+    "journal": "gateway.app.cli_journal:journal",
+    "lists": "gateway.app.cli_lists:lists",
+    "recover": "gateway.app.cli_journal:recover",
+    "security": "gateway.app.cli_security:security",
 }
 
 
-class _Commands(click.Group):
-    """The commands of this module, and those elsewhere, each called in its module as on the command line."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        found: click.Command = getattr(import_module(_ELSEWHERE[cmd_name]), cmd_name)
-        return found
-
-
-@click.group(cls=_Commands, help="两定网关：定点医药机构与医保平台之间的网关")
+@click.group(cls=Lazy, elsewhere=_ELSEWHERE, help="两定网关：定点医药机构与医保平台之间的网关")
 def cli() -> None:
     """`liangding`."""
 

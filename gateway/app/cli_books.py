@@ -1,10 +1,10 @@
 """`liangding books`: the books of institutions, gateway, agency and province against each other (contract §2, §7)."""
 
-from importlib import import_module
 from pathlib import Path
 
 import click
 
+from gateway.app.lazily import Lazy
 from gateway.app.say import USAGE, end
 from gateway.core.dates import is_date
 from gateway.core.ledgers import NAMES
@@ -26,21 +26,7 @@ _ELSEWHERE = {
 }
 
 
-class _Commands(click.Group):
-    """The commands of this module, and those elsewhere."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = _ELSEWHERE[cmd_name].partition(":")
-        found: click.Command = getattr(import_module(module), name)
-        return found
-
-
-@click.group(cls=_Commands, help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
+@click.group(cls=Lazy, elsewhere=_ELSEWHERE, help="对账：医药机构、网关、经办、省平台、参保地的账相互核对")
 def books() -> None:
     """`liangding books`."""
 

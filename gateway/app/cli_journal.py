@@ -17,6 +17,7 @@ from gateway.app.config import Config
 from gateway.app.explain import explain
 from gateway.app.facts import read_files
 from gateway.app.journal_words import STATES
+from gateway.app.lazily import Lazy
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
 from gateway.app.story import comparison, comparison_line, lines_of, more_of, plain, queue_row, story_of
 from gateway.core.dates import SHANGHAI
@@ -55,7 +56,11 @@ def _since_ms(text: str, as_json: bool) -> int:
     return int(moment.timestamp() * 1000)
 
 
-@click.group(help="交易日志")
+# It needs the security room, which looking at the journal does not.
+_ELSEWHERE = {"decide": "gateway.app.cli_journal_decide:decide_command"}
+
+
+@click.group(cls=Lazy, elsewhere=_ELSEWHERE, help="交易日志")
 def journal() -> None:
     """`liangding journal`."""
 

@@ -90,6 +90,7 @@ _REASONS: Mapping[str, str] = {
     "not_found": "平台没有这笔交易",
     "sign_in": "平台要求先签到",
 }
+DECIDED = "decided_"  # and the number of the approval
 # The same words, of one sending of a reversal.
 _SENDING: Mapping[str, str] = {
     "answered": "平台答复成功",
@@ -105,6 +106,8 @@ def reason_in_chinese(reason: str, sending: bool = False) -> str:
     """Return the sentence of an event's reason; sending: of one sending of a reversal."""
     if sending and reason in _SENDING:
         return _SENDING[reason]
+    if reason.startswith(DECIDED):
+        return f"由两人决定（第{reason.removeprefix(DECIDED)}号事项）"
     if reason.startswith("http_"):
         return f"平台或中间设备答HTTP {reason.removeprefix('http_')}"
     for words in ("connection lost", "connect failed"):  # more may follow, for whoever looks closer

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.store.journal_reader import JournalReader
-from gateway.app.journal_words import QUEUE, STATES, reason_in_chinese
+from gateway.app.journal_words import DECIDED, QUEUE, STATES, reason_in_chinese
 from gateway.core.answers import STATE_CODE
 from gateway.core.dates import shanghai
 from gateway.core.errors import CODES
-from gateway.core.model import DOUBT, Compared, Entry, Saf
+from gateway.core.model import DOUBT, TERMINAL, Compared, Entry, Saf
 from gateway.core.money import yuan
 
 _EVIDENCE = ("path", "system", "local_code", "national_code", "version", "day")
@@ -176,6 +176,8 @@ def _conclusion(story: dict[str, Any]) -> str:
     if state == "ACKED":
         heard = "成功答复已交给机构。" if story["delivered"] else "答复还没有交给机构，机构用原报文再问即得。"
         return f"平台办理成功，{heard}"
+    if state in TERMINAL and reasons[-1].startswith(DECIDED):
+        return f"网关不能自行了结，{reason_in_chinese(reasons[-1])}：{STATES[state]}。"
     if state == "REVERSED":
         absent = "平台没有记到这笔账" if reasons[-1] == "reversed_absent" else "平台记的账已冲回"
         return f"{_why_doubt(story)}，网关自动冲正：{absent}，本笔没有成功；可用新报文ID重新办理。"

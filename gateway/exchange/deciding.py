@@ -12,7 +12,6 @@ import attrs
 
 from gateway.core.answers import state_made
 from gateway.core.facts import undone_setl_id
-from gateway.core.jsontext import encode
 from gateway.core.model import Advance, Entry, Known, NotAccepted, OpResult, Recall, Saf, State, Unfinished
 from gateway.exchange.door import Link
 from gateway.exchange.saf import StoreForward
@@ -161,12 +160,3 @@ def _hindrance(moved: OpResult | NotAccepted) -> Hindrance:
     if isinstance(moved, NotAccepted):
         return "not_accepted"
     return "" if moved is True else "not_manual"
-
-
-def content_of(decision: Decision) -> bytes:
-    """Return what both people see and approve: the decision without the number of its approval."""
-    words = {
-        "fixmedins_code": decision.fixmedins_code, "msgid": decision.msgid, "outcome": decision.outcome,
-        "node": dict(sorted(decision.node.items())),
-    }  # fmt: skip
-    return encode(words)

@@ -8,7 +8,7 @@ from exchange_rig import T0_S, Caller, Rig
 from exchange_undo import at_once, reasons, reversing, row_on_queue, says, sent_of, undo
 
 from gateway.core.jsontext import decode
-from gateway.exchange.deciding import Decision, Decisions, Outcome, content_of
+from gateway.exchange.deciding import Decision, Decisions, Outcome
 
 LANE = f"p|{PERSON}"
 HOUR_S = 3600.0
@@ -166,9 +166,3 @@ def test_whether_an_institutions_own_reversal_took_place(outcome: Outcome, cance
     assert rig.row("m1").state == "ACKED"
     said = rig.ask(pay("m1")).said
     assert said[1] == ("GW-REVERSED" if cancelled else "")
-
-
-def test_what_both_people_see_does_not_depend_on_who_approves() -> None:
-    facts: dict[str, Any] = {"fixmedins_code": HOME, "msgid": "m1", "outcome": "ABSENT"}
-    assert content_of(Decision(approval=1, **facts)) == content_of(Decision(approval=2, **facts))
-    assert content_of(Decision(approval=1, **facts)) != content_of(Decision(approval=1, **facts | {"msgid": "m2"}))
