@@ -128,7 +128,15 @@ class Demo:
         pki, url = self.folder / "pki", f"https://127.0.0.1:{inst}"
         self.lists = ListsChapter(self.processes, config, self.folder, LISTED, url, pki, self.console, self._say)
         self.books = BooksChapter(
-            self.processes, config, self.folder, pki, f"http://127.0.0.1:{province}", NAMES, self.console, self._say
+            self.processes,
+            config,
+            self.folder,
+            pki,
+            f"http://127.0.0.1:{province}",
+            url,
+            NAMES,
+            self.console,
+            self._say,
         )
         self._say("启动医保平台、省平台模拟器与网关")
         self.processes.start(

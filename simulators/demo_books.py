@@ -17,6 +17,7 @@ from rich.table import Table
 
 from simulators.accounts import write_rows
 from simulators.demo_people import RECONCILER, People
+from simulators.demo_wire import call
 from simulators.money import fen, yuan
 from simulators.processes import Failed, Processes
 from simulators.wording import Json
@@ -38,13 +39,14 @@ _STATES = {
 
 @attrs.frozen
 class BooksChapter:
-    """The evening of one city. province: its address; names: institution -> its name."""
+    """The evening of one city. province, gateway: their addresses; names: institution -> its name."""
 
     processes: Processes
     config: Path
     folder: Path
     pki: Path
     province: str
+    gateway: str
     names: Mapping[str, str]
     console: Console
     say: Callable[[str], None]
@@ -132,7 +134,12 @@ class BooksChapter:
                 proposals.append(done["approval"])
         if proposals:
             self.people.approve(proposals)
-        for code in FAULTS:
+        for code, fault in FAULTS.items():
+            if fault == "wrong_amount":
+                told = call(f"{self.gateway}/api/v1/books/{code}/{date}", self.pki, code)
+                self.console.print(
+                    f"  {self.names[code]}取回反馈给它的差异：{len(told['differences'])}条（取走即为回执）"
+                )
             self._hand_in(code, date, [row for row in ledgers[code] if row["setl_time"][:10] == date])
 
     def _hand_in(self, code: str, date: str, rows: list[dict[str, str]]) -> None:
@@ -174,7 +181,9 @@ class BooksChapter:
             table.add_row(name, str(day["fees"]), digest, day["maker"], day["checker"], "、".join(day["consents"]))
         self.console.print(table)
         self.console.print("  " + self._tool("verify").strip())
-        self.console.print(f"  审计记录{self.people.audited().get('rows', '')}条，链与签名完好")
+        self.console.print(f"  审计记录{self.people.audited()['entries']}条，链与签名完好")
+        self._tool("report", "--date", date, "--out", str(self.folder / "books" / date))
+        self.console.print(f"  对账日报（网页与Excel）：{self.folder / 'books' / date / 'report.html'}")
         return len(frozen) == len(told["days"])
 
     def _decide(self, case: int, *words: str) -> str:

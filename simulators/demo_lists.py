@@ -4,10 +4,7 @@ One list is sent back by the platform's quality control, corrected, and accepted
 """
 
 import json
-import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +12,9 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
+from simulators.demo_wire import call
 from simulators.discharged import pieces
-from simulators.processes import Failed, Processes
+from simulators.processes import Processes
 from simulators.wording import Json
 
 # The agency of this city lets a diagnosis stand twice; the platform's quality control does not.
@@ -25,7 +23,6 @@ levels = {SL-G006 = "warn"}
 """
 REVIEW_AFTER_S = 0.5  # the platform's quality control
 _FINDINGS = (0, 3)
-_POST_S = 30.0
 
 
 @attrs.frozen
@@ -79,18 +76,8 @@ class ListsChapter:
 
     def _post(self, piece: str, message: Json) -> int:
         """Send one piece; return how many errors the list still has. Raises Failed."""
-        trust = ssl.create_default_context(cafile=str(self.pki / "ca.pem"))
-        trust.load_cert_chain(self.pki / f"{self.code}.pem", self.pki / f"{self.code}.key")
-        body = json.dumps(message, ensure_ascii=False).encode()
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.url}/api/v1/lists/{self.code}/{piece}", body, {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_POST_S, context=trust) as answer:  # noqa: S310
-                return int(json.load(answer)["errors"])
-        except (OSError, ValueError, KeyError) as cause:
-            why = cause.read().decode("utf-8", "replace")[:300] if isinstance(cause, urllib.error.HTTPError) else cause
-            raise Failed(f"清单的部分{piece}没有被收下：{why}") from cause
+        told = call(f"{self.url}/api/v1/lists/{self.code}/{piece}", self.pki, self.code, message)
+        return int(told["errors"])
 
     def _table(self, told: str) -> None:
         table = Table(title="清单情况", title_justify="left")
