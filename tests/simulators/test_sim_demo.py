@@ -108,13 +108,17 @@ class Chapters:
     def new_release(self) -> None:
         self.seen.append(("released", "drug"))
 
+    def arguments(self, code: str) -> list[str]:
+        """As the chapter of the books: what an institution is started with."""
+        return ["--send-day-file"]
+
 
 def test_an_institution_that_left_something_undone_does_not_hide_the_others(tmp_path: Path) -> None:
     second = list(NAMES)[1]
     shops = Shops(tmp_path, undone=(second,))
     console = Console(record=True, width=120, file=io.StringIO())
     day = Demo(tmp_path, 7, 3, console, shops)
-    day.chapter = Chapters(shops.seen)  # type: ignore[assignment]
+    day.chapter = day.books = Chapters(shops.seen)  # type: ignore[assignment]
     assert day._business() == 1
     begun, awaited = ([(word, code) for code in NAMES] for word in ("begun", "awaited"))
     assert shops.seen == [*begun, ("released", "drug"), *awaited]  # the new release comes while they are open
