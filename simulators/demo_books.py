@@ -182,8 +182,9 @@ class BooksChapter:
         self.console.print(table)
         self.console.print("  " + self._tool("verify").strip())
         self.console.print(f"  审计记录{self.people.audited()['entries']}条，链与签名完好")
-        self._tool("report", "--date", date, "--out", str(self.folder / "books" / date))
-        self.console.print(f"  对账日报（网页与Excel）：{self.folder / 'books' / date / 'report.html'}")
+        pages = self.folder / f"books-{date}"
+        self._tool("report", "--date", date, "--out", str(pages))
+        self.console.print(f"  对账日报（网页与Excel）：{pages / 'report.html'}")
         return len(frozen) == len(told["days"])
 
     def _decide(self, case: int, *words: str) -> str:

@@ -105,6 +105,8 @@ def test_rounds_until_all_agree_and_then_two_people(chapter: BooksChapter) -> No
     ]  # fmt: skip
     assert [one[3] for one in gateway.of("books", "hand-in")] == list(FAULTS)
     assert len(gateway.of("books", "consent")) == 3  # the city has no institution
+    (report,) = gateway.of("books", "report")
+    assert Path(report[-1]).parent == chapter.folder  # a folder that is there
     assert len(gateway.of("books", "verify")) == len(gateway.of("audit", "verify")) == 1
     marker = json.loads((chapter.folder / f"H51080200001_{DATE}_corrected.csv.end.json").read_text())
     assert marker == {"rows": 1, "medfee_sumamt": "0.00", "fund_pay_sumamt": "0.00", "acct_pay": "0.00"}
