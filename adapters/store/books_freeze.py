@@ -139,6 +139,11 @@ class FreezeReader:
         for (line,) in self.connection.execute("SELECT line FROM frozen_row WHERE freeze = ? ORDER BY n", (number,)):
             yield line
 
+    def lines_of_key(self, number: int, key: str) -> list[str]:
+        """Return the lines of one key; looks at all of the freeze, for the few that adjustments ask about."""
+        query = "SELECT line FROM frozen_row WHERE freeze = ? AND substr(line, 1, ?) = ? ORDER BY n"
+        return [str(row[0]) for row in self.connection.execute(query, (number, len(key) + 1, f"{key}\t"))]
+
     def fees(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Yield fees in the order of `Fee`, without their numbers."""
         for row in self.connection.execute(f"SELECT {_FEE} FROM frozen_fee WHERE freeze = ? ORDER BY n", (number,)):

@@ -24,8 +24,10 @@ from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
+from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_province import Provincial
+from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import SPLITS, SplitJob
@@ -44,6 +46,7 @@ from gateway.app.books_tasks import (
 from gateway.app.children import Child, run_module
 from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
 from gateway.app.config import Config
+from gateway.books.freezing import CITY
 from gateway.core.ports import Clock, Watch
 from gateway.core.province import ProvincialPort, Role
 from gateway.exchange.door import Institution, Link
@@ -138,7 +141,16 @@ class BooksDesk:
         return institution.link
 
     async def _clearing(self, work: Work) -> Ended:
-        return await ClearingJob.of(self.config, work, self._place(work)).run()
+        link = self._place(work)
+        if work.order.arguments.get("scope") != CITY:
+            return await ClearingJob.of(self.config, work, link).run()
+        if self.province is None:
+            raise GaveUp("全市的申请经省平台申报，配置中没有[province]")
+        profile = profile_of(self.config, CITY)
+        job = CityClearing(
+            config=self.config, work=work, link=link, profile=profile, port=self.province, folder=self._data / "books"
+        )
+        return await job.run()
 
     async def _split(self, work: Work) -> Ended:
         return await SplitJob.of(self.config, work, self._place(work)).run()

@@ -215,6 +215,12 @@ def _row(cells: Sequence[str]) -> Row:
     )  # fmt: skip
 
 
+def ledger_rows(lines: Iterable[str]) -> list[tuple[Row, str]]:
+    """Return (row, its time as it stands) of those lines that are rows of ledgers."""
+    found = [cells for cells in map(_split, lines) if cells[1] in NAMES]
+    return [(_row(cells), cells[4 + len(TEXTS)]) for cells in found]
+
+
 def lines_of(group: Sequence[Row], date: str, held: str) -> list[str]:
     """Return the lines of one key. group: its rows of this day in any order; identical ones count once (D1)."""
     lines = sorted({(row.ledger, line_of(row, date)) for row in group})
