@@ -306,7 +306,8 @@ class BooksStore:
                 row[0]
                 for row in connection.execute(
                     "SELECT diff_id FROM diff WHERE role = ? AND biz_date = ? AND last_revision < ? "
-                    "AND state <> 'VANISHED' LIMIT ?",
+                    "AND state <> 'VANISHED' AND (role, scope, biz_date) NOT IN "
+                    "(SELECT role, scope, biz_date FROM recon_day WHERE state = 'FROZEN') LIMIT ?",
                     (run.role, run.biz_date, run.revision, ROWS_MAX // 4),
                 )
             ]

@@ -63,6 +63,20 @@ class FreezeRow:
 
 
 @attrs.frozen
+class AdjustmentRow:
+    """One adjustment as it is stored. line: as it will be frozen; biz_date: its day."""
+
+    id: int
+    scope: str
+    biz_date: str
+    line: str
+    reason: str
+    maker: str
+    checker: str
+    approval: int
+
+
+@attrs.frozen
 class Input:
     """A file of a run. path: below the data directory."""
 
@@ -125,6 +139,11 @@ class FreezeReader:
         for (line,) in self.connection.execute("SELECT line FROM frozen_row WHERE freeze = ? ORDER BY n", (number,)):
             yield line
 
+    def lines_of_key(self, number: int, key: str) -> list[str]:
+        """Return the lines of one key; looks at all of the freeze, for the few that adjustments ask about."""
+        query = "SELECT line FROM frozen_row WHERE freeze = ? AND substr(line, 1, ?) = ? ORDER BY n"
+        return [str(row[0]) for row in self.connection.execute(query, (number, len(key) + 1, f"{key}\t"))]
+
     def fees(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Yield fees in the order of `Fee`, without their numbers."""
         for row in self.connection.execute(f"SELECT {_FEE} FROM frozen_fee WHERE freeze = ? ORDER BY n", (number,)):
@@ -147,6 +166,38 @@ class FreezeReader:
     def consents(self, number: int) -> list[Consent]:
         query = "SELECT party, kind, who, proof, at_ms FROM freeze_consent WHERE freeze = ? ORDER BY party"
         return [Consent(*row) for row in self.connection.execute(query, (number,))]
+
+    def of_settlement(self, role: str, scope: str, setl_id: str) -> list[tuple[int, int, str, tuple[Any, ...]]]:
+        """Return (freeze, n, date, fee) of a settlement in the freezes in force of a scope, oldest first."""
+        query = (
+            f"SELECT frozen_fee.freeze, n, biz_date, {_FEE} FROM frozen_fee LEFT JOIN freeze_reopening USING (freeze) "
+            "JOIN freeze ON freeze.id = frozen_fee.freeze "
+            "WHERE setl_id = ? AND role = ? AND scope = ? AND reason IS NULL ORDER BY 1, 2"
+        )
+        found = self.connection.execute(query, (setl_id, role, scope))
+        return [(row[0], row[1], row[2], _fee(row[3:])) for row in found]
+
+    def adjusted(self, role: str, scope: str) -> list[AdjustmentRow]:
+        """Return every adjustment of a scope ('' = any), oldest first."""
+        names = ", ".join(field.name for field in attrs.fields(AdjustmentRow))
+        query = f"SELECT {names} FROM adjustment WHERE role = ? AND (scope = ? OR ? = '') ORDER BY id"
+        return [AdjustmentRow(*row) for row in self.connection.execute(query, (role, scope, scope))]
+
+    def held_fees(self, role: str, scope: str) -> list[tuple[str, str, int, int, str]]:
+        """Return (date, setl_id, freeze, n, why) of what is held in the freezes in force and was not adjusted."""
+        query = (
+            "SELECT biz_date, setl_id, frozen_fee.freeze, n, held FROM frozen_fee "
+            "LEFT JOIN freeze_reopening USING (freeze) JOIN freeze ON freeze.id = frozen_fee.freeze "
+            "WHERE held <> '' AND role = ? AND scope = ? AND reason IS NULL AND NOT EXISTS (SELECT 1 FROM frozen_fee "
+            "AS later WHERE later.adjusts_freeze = frozen_fee.freeze AND later.adjusts_n = frozen_fee.n "
+            "AND later.setl_id = frozen_fee.setl_id) ORDER BY biz_date, setl_id, n"
+        )
+        return list(self.connection.execute(query, (role, scope)))
+
+    def open_days(self, role: str, scope: str) -> list[str]:
+        """Return the reconciled days of a scope that are not frozen, in order."""
+        query = "SELECT biz_date FROM recon_day WHERE role = ? AND scope = ? AND state <> 'FROZEN' ORDER BY biz_date"
+        return [str(row[0]) for row in self.connection.execute(query, (role, scope))]
 
     def adjustments(self, role: str, scope: str, date: str) -> list[str]:
         """Return the lines of corrections dated a day, in order."""
@@ -301,9 +352,9 @@ class FreezeWriter(FreezeReader):
             self._move(row.role, row.scope, row.biz_date, "REOPENED", at_ms)
 
     def adjust(
-        self, day: tuple[str, str, str], line: str, reason: str, people: tuple[str, str, int], at_ms: int
+        self, day: tuple[str, str, str], lines: Sequence[str], reason: str, people: tuple[str, str, int], at_ms: int
     ) -> None:
-        """Add a correction to an open day. day: role, scope, date. Raises NotInForce when that day is frozen."""
+        """Add corrections to an open day. day: role, scope, date. Raises NotInForce when that day is frozen."""
         with self.transaction():
             if frozen(self.connection, *day):
                 raise NotInForce
@@ -311,7 +362,8 @@ class FreezeWriter(FreezeReader):
                 "INSERT INTO adjustment (role, scope, biz_date, line, reason, maker, checker, approval, at_ms) "
                 "VALUES (?,?,?,?,?,?,?,?,?)"
             )
-            self.connection.execute(statement, (*day, line, reason, *people, at_ms))
+            rows = [(*day, line, reason, *people, at_ms) for line in lines]
+            self.connection.executemany(statement, rows)
 
     def _move(self, role: str, scope: str, date: str, state: str, at_ms: int) -> None:
         statement = "UPDATE recon_day SET state = ?, changed_ms = ? WHERE role = ? AND scope = ? AND biz_date = ?"

@@ -184,6 +184,17 @@ class MonthReader:
         names = [field.name for field in attrs.fields(DeductionRow)]
         return [DeductionRow(**dict(zip(names, row, strict=True))) for row in self.connection.execute(query, (number,))]
 
+    def deducted(self, role: str, month: str) -> list[DeductionRow]:
+        """Return the deductions of the institutions' applications of a month, of those that stand."""
+        columns = ", ".join(f"deduction.{name}" for name in _DEDUCTION.split(", "))
+        query = (
+            f"SELECT {columns} FROM deduction JOIN clearing ON clearing.id = deduction.clearing WHERE role = ? "
+            "AND month = ? AND scope <> '*' AND clearing.state NOT IN ('RETURNED', 'WITHDRAWN') ORDER BY deduction_id"
+        )
+        names = [field.name for field in attrs.fields(DeductionRow)]
+        found = self.connection.execute(query, (role, month))
+        return [DeductionRow(**dict(zip(names, row, strict=True))) for row in found]
+
     def deduction_events(self, number: int) -> list[tuple[str, str, str, str, str, str, int]]:
         """Return (deduction_id, state, who, note, file, file_sm3, at_ms), oldest first."""
         query = (

@@ -20,6 +20,7 @@ CarryOut = Callable[[Config, Approval, bytes, Outside], str | None]
 
 # kind -> "module:function"; a kind without one is carried out by the command that calls `approvals.use`.
 EXECUTORS: dict[str, str] = {
+    "books.adjust": "gateway.app.books_adjust_desk:carry_out",
     "books.case": "gateway.app.books_deciding:carry_out",
     "books.journal": "gateway.app.journal_deciding:carry_out",
     "books.freeze": "gateway.app.books_freeze_desk:carry_out_freeze",

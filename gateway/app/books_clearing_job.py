@@ -75,6 +75,15 @@ class ClearingJob:
     def of(cls, config: Config, work: Work, link: Link) -> "ClearingJob":
         return cls(config=config, work=work, link=link, profile=profile_of(config, work.order.institution))
 
+    @property
+    def scope(self) -> str:
+        return self.work.order.institution
+
+    @property
+    def asks(self) -> bool:
+        """Whether the party can be asked where an application stands."""
+        return bool(self.profile.status)
+
     def _db(self, call: Callable[[MonthWriter], T]) -> Any:
         return self.work.db(lambda books: call(MonthWriter(books.orders.connection)))
 
@@ -83,6 +92,8 @@ class ClearingJob:
         row: ClearingRow | None = await self._db(lambda writer: writer.one(number))
         if row is None:
             raise GaveUp(f"没有编号为{number}的申请")
+        if row.scope != self.scope:
+            raise GaveUp(f"申请{row.name}不属于{self.scope}")
         return row
 
     async def _step(
@@ -211,8 +222,8 @@ class ClearingJob:
     async def _sync(self) -> Ended:
         """Ask where every application of the month stands."""
         arguments = self.work.order.arguments
-        role, month, scope = str(arguments["role"]), str(arguments["month"]), self.work.order.institution
-        if not self.profile.status:
+        role, month, scope = str(arguments["role"]), str(arguments["month"]), self.scope
+        if not self.asks:
             raise GaveUp("本地区没有状态查询接口：请按经办平台所示登记")
         rows: list[ClearingRow] = await self._db(lambda writer: writer.of_month(role, scope, month))
         states = {}

@@ -24,8 +24,10 @@ from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
+from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_province import Provincial
+from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import SPLITS, SplitJob
@@ -46,6 +48,7 @@ from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped,
 from gateway.app.config import Config
 from gateway.app.journal_deciding import ORDER as DECIDE
 from gateway.app.journal_deciding import decide
+from gateway.books.freezing import CITY
 from gateway.core.ports import Clock, Watch
 from gateway.core.province import ProvincialPort, Role
 from gateway.exchange.door import Institution, Link
@@ -141,7 +144,16 @@ class BooksDesk:
         return institution.link
 
     async def _clearing(self, work: Work) -> Ended:
-        return await ClearingJob.of(self.config, work, self._place(work)).run()
+        link = self._place(work)
+        if work.order.arguments.get("scope") != CITY:
+            return await ClearingJob.of(self.config, work, link).run()
+        if self.province is None:
+            raise GaveUp("全市的申请经省平台申报，配置中没有[province]")
+        profile = profile_of(self.config, CITY)
+        job = CityClearing(
+            config=self.config, work=work, link=link, profile=profile, port=self.province, folder=self._data / "books"
+        )
+        return await job.run()
 
     async def _split(self, work: Work) -> Ended:
         return await SplitJob.of(self.config, work, self._place(work)).run()
@@ -164,19 +176,23 @@ class BooksDesk:
         if any(one.scope == "*" and one.state == "FROZEN" for one in known):
             raise GaveUp(f"{day}已固化，须先由两人重新打开")
         (self._data / "books" / day / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+        frozen = {one.scope for one in known if one.state == "FROZEN"}
         counts: dict[str, int] = {}
         for number in range(self.config.books.rounds):
             found: DeriveTask | None = None
             asked_ms: dict[str, int] = {}
             trouble: list[str] = []
             if role == "care":
-                found, asked_ms = await self._gathered(work, day, number)
+                found, asked_ms = await self._gathered(work, day, number, frozen)
                 trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
             if self.province is not None:
                 await work.tell("读取省平台对账单")
                 asked_ms["*"] = self.orders.now_ms()
                 trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
             ran = await self._reconciled(work, day, role, found, asked_ms, trouble)
+            beyond = ran.summary.get("frozen")
+            for scope, count in sorted(beyond.items()) if isinstance(beyond, dict) else ():
+                trouble.append(f"{scope}已固化：另有{count}条差异没有记入，请核实后以 books adjust 更正")
             await work.tell("执行动作")
             counts = await self._acting(day).carry_out(day)
             self.open_differences = await self._db(lambda store: store.open_counts())
@@ -219,13 +235,15 @@ class BooksDesk:
 
     # --- gathering ------------------------------------------------------------------------------------
 
-    async def _gathered(self, work: Work, day: str, number: int) -> tuple[DeriveTask, dict[str, int]]:
-        """Read the journal and ask every agency; return the answers, and when each was asked."""
+    async def _gathered(self, work: Work, day: str, number: int, frozen: set[str]) -> tuple[DeriveTask, dict[str, int]]:
+        """Read the journal and ask every agency whose institution's day is open; return the answers, and when each was
+        asked."""
         task = self._task(work.order, day, number)
         extracted = await self._child(work, "extract", task, day, Extracted)
-        await work.tell("与经办对账（3201、3202）", 0, len(extracted.institutions))
-        asked_ms = {code: self.orders.now_ms() for code in extracted.institutions}
-        return DeriveTask(task=task, answers=await self._asked(work, task, extracted.institutions)), asked_ms
+        groups = {code: found for code, found in extracted.institutions.items() if code not in frozen}
+        await work.tell("与经办对账（3201、3202）", 0, len(groups))
+        asked_ms = {code: self.orders.now_ms() for code in groups}
+        return DeriveTask(task=task, answers=await self._asked(work, task, groups)), asked_ms
 
     def _task(self, order: WorkOrder, day: str, number: int) -> Task:
         tables = {code: one.link.region for code, one in self.institutions.items()}

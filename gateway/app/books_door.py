@@ -22,7 +22,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
 from adapters.transport.server import HttpRequest
-from gateway.app.books_handin import WrongMarker, hand_in, marker_of
+from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
 from gateway.app.lists_room import Runner
@@ -121,6 +121,8 @@ class BooksDoor:
             ]
             _, body = refusal("GW-INVALID", complaints=places)
             request.respond(400, body)  # nothing was kept
+        elif isinstance(cause, DayFrozen):
+            request.respond(*refusal(cause.code, str(cause)))
         elif isinstance(cause, WrongMarker):
             _, body = refusal("GW-INVALID", str(cause))
             request.respond(400, body)

@@ -49,7 +49,7 @@ def propose(
             try:
                 planned = plan(look, data_dir, role, scope, date)
                 passed = read_through(planned)
-                found = judged(look, planned, passed.sums.faults, profile_of(config, scope).checks_block)
+                found = judged(look, planned, passed, profile_of(config, scope).checks_block)
             except CannotFreeze as cause:
                 yield Proposed(scope=scope, date=date, objections=cause.objections)
                 continue

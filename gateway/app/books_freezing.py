@@ -17,6 +17,7 @@ import attrs
 from adapters.crypto.digest import sm3_hasher
 from adapters.ledgers.by_key import RowsByKey
 from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, FreezeWriter, Input
+from gateway.books.adjusting import count_of, twice
 from gateway.books.freezing import (
     CARRIED,
     CITY,
@@ -56,6 +57,7 @@ class Plan:
     files: tuple[tuple[int, Path, Input], ...]
     held: Mapping[str, str]
     adjustments: tuple[str, ...]
+    watched: frozenset[str]  # settlements adjusted anywhere in the scope
     reopens: int
     workplace: Path  # for the files of the sorting, which are removed
 
@@ -68,6 +70,7 @@ class Passed:
     fees: int
     rows_sm3: str
     sums: Sums
+    counted: Mapping[str, int]  # of settlements that are taken back, or watched: how often they count this day
 
 
 Take = Callable[[list[str], list[Fee]], object]
@@ -79,17 +82,14 @@ def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str) -
     run = look.run(role, date)
     if run is None:
         raise CannotFreeze([Objection("BF-RUN", f"{date}没有对账结果，请先对账（books day）")])
-    wanted = _CITY if scope == CITY else _OWN
-    files = []
-    for one in look.inputs(run[0]):
-        if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY)):
-            files.append((NAMES.index(one.ledger), data_dir / one.path, one))
+    files = [(NAMES.index(one.ledger), data_dir / one.path, one) for one in own_inputs(look, run[0], scope)]
     if not files:
         raise CannotFreeze([Objection("BF-INPUT", f"{date}的对账没有{scope}的账目，无可固化")])
     if changed := [one for _, path, one in files if _sm3_of(path) != one.sm3]:
         names = "、".join(one.path for one in changed)
         raise CannotFreeze([Objection("BF-FILE", f"账目文件与对账时不同或已不在：{names}，请恢复原文件或重新对账")])
     before = _opened(look, role, scope, date)
+    adjusted = read_back(sorted(one.line for one in look.adjusted(role, scope)), ())
     header = Header(
         role=role, scope=scope, date=date, revision=run[1], run_id=run[0],
         inputs=tuple(InputMark(one.ledger, one.scope, one.sm3, one.rows) for _, _, one in files),
@@ -98,8 +98,16 @@ def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str) -
     return Plan(
         header=header, files=tuple(files), held=look.held(role, scope, date),
         adjustments=tuple(look.adjustments(role, scope, date)), reopens=before.id if before is not None else 0,
-        workplace=data_dir,
+        watched=frozenset(fee.setl_id for _, fees in adjusted for fee in fees), workplace=data_dir,
     )  # fmt: skip
+
+
+def own_inputs(look: FreezeReader, run_id: str, scope: str) -> list[Input]:
+    """Return the files of a run that concern a scope."""
+    wanted = _CITY if scope == CITY else _OWN
+    return [
+        one for one in look.inputs(run_id) if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY))
+    ]
 
 
 def _opened(look: FreezeReader, role: str, scope: str, date: str) -> FreezeRow | None:
@@ -119,31 +127,44 @@ def _sm3_of(path: Path) -> str:
     return str(state.digest().hex())
 
 
-def judged(look: FreezeReader, planned: Plan, check_faults: int, checks_block: bool) -> list[Objection]:
+def judged(look: FreezeReader, planned: Plan, passed: Passed, checks_block: bool) -> list[Objection]:
     """Return why the day may not be frozen as it stands."""
     head = planned.header
     where = (head.role, head.scope, head.date)
     actions, pending, still_open = look.open_work(*where)
     facts = DayFacts(
         state=look.state(*where), pending_actions=actions, pending_gw=pending, open_diffs=still_open,
-        check_faults=check_faults, frozen=look.day(*where) is not None,
+        check_faults=passed.sums.faults, frozen=look.day(*where) is not None,
     )  # fmt: skip
-    return objections(facts, checks_block)
+    return [*objections(facts, checks_block), *_doubled(look, planned, passed)]
+
+
+def _doubled(look: FreezeReader, planned: Plan, passed: Passed) -> Iterator[Objection]:
+    """Yield what would count twice, or less than nothing, with this day in force."""
+    head = planned.header
+    for setl_id, today in sorted(passed.counted.items()):
+        known = [Fee(*row[3]) for row in look.of_settlement(head.role, head.scope, setl_id)]
+        if known:  # else what is taken back was settled before the first freeze
+            yield from twice(setl_id, count_of(known), today, setl_id in planned.watched)
 
 
 def read_through(planned: Plan, take: Take | None = None) -> Passed:
     """Read the files key by key, telling `take` the lines and fees. Raises EngineFailed, LedgerRefused, OSError."""
     state, sums = sm3_hasher(), Sums()
+    counts: dict[str, int] = {}
     rows = fees = 0
     for lines, counted in _keys(planned):
         state.update("".join(f"{line}\n" for line in lines).encode())
         for fee in counted:
             sums.add(fee)
+        setl_id, number = next((fee.setl_id for fee in counted), ""), count_of(counted)
+        if setl_id and (number < 0 or setl_id in planned.watched):
+            counts[setl_id] = counts.get(setl_id, 0) + number
         rows += len(lines)
         fees += len(counted)
         if take is not None:
             take(lines, counted)
-    return Passed(rows=rows, fees=fees, rows_sm3=state.digest().hex(), sums=sums)
+    return Passed(rows=rows, fees=fees, rows_sm3=state.digest().hex(), sums=sums, counted=counts)
 
 
 def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee]]]:
@@ -226,7 +247,7 @@ def carry_out(
 
     passed = read_through(planned, take)
     writer.add(number, lines, fees)
-    if found := judged(writer, planned, passed.sums.faults, checks_block):
+    if found := judged(writer, planned, passed, checks_block):
         raise CannotFreeze(found)
     if content(planned, passed) != approved:
         raise CannotFreeze([Objection("BF-CHANGED", "内容与核准时不同，核准作废，请重新提出")])

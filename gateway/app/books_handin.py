@@ -17,7 +17,7 @@ import attrs
 from adapters.ledgers.source import LedgerRefused, count, rewrite
 from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_shelf import SCRIPTS, keep
-from gateway.app.books_snapshot import read_rows
+from gateway.app.books_snapshot import INSURED_SCOPE, read_rows
 from gateway.app.config import Config
 from gateway.core.faults import Fault
 from gateway.core.ledgers import COMPONENTS, INST, NAMES
@@ -29,6 +29,12 @@ FOREIGN_MAX = 20
 
 class WrongMarker(Exception):
     """The end-of-day marker cannot be read. str: Chinese."""
+
+
+class DayFrozen(Exception):
+    """The day of this scope is frozen and takes no files. str: Chinese."""
+
+    code = "GW-DAY-FROZEN"
 
 
 @attrs.frozen(kw_only=True)
@@ -88,9 +94,10 @@ def hand_in(
 ) -> HandedIn:
     """Check a file, keep its bytes below the data directory and note it as the newest of its ledger and scope.
 
-    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises LedgerRefused,
-    OtherBooks, OSError, sqlite3.Error.
+    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises DayFrozen,
+    LedgerRefused, OtherBooks, OSError, sqlite3.Error.
     """
+    _refuse_frozen(config, scope, biz_date)
     data = config.path(config.node.data_dir)
     folder = data / "books" / biz_date
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -117,6 +124,17 @@ def hand_in(
         input=number, ledger=one.ledger, scope=scope, biz_date=biz_date, rows=rows, sums=sums, sm3=digest,
         complete=one.complete, misfits=misfits,
     )  # fmt: skip
+
+
+def _refuse_frozen(config: Config, scope: str, biz_date: str) -> None:
+    role, of = ("insured", EVERYWHERE) if scope == INSURED_SCOPE else ("care", scope)
+    store = BooksStore.open(config.room("books"), SCRIPTS)
+    try:
+        days = store.days(biz_date, biz_date, role)
+    finally:
+        store.close()
+    if any(one.scope == of and one.state == "FROZEN" for one in days):
+        raise DayFrozen(f"{scope} {biz_date}已固化，须先由两人重开（books reopen），或以调整更正（books adjust）")
 
 
 def _checked(copy: Path, ledger: int, scope: str, plain: Path, told: Path) -> tuple[int, dict[str, int]]:

@@ -33,7 +33,7 @@ from gateway.books.deductions import (
     move,
     totals,
 )
-from gateway.books.freezing import Objection
+from gateway.books.freezing import CITY, Objection
 from gateway.books.month import Content
 from gateway.core.approval import Approval, Person
 from gateway.core.dates import day_of
@@ -101,7 +101,8 @@ def withdrawal(row: ClearingRow, reason: str) -> bytes:
 
 def enter(config: Config, writer: MonthWriter, row: ClearingRow, event_id: str, who: str, at_ms: int) -> ClearingRow:
     """A person entered the application on the agency's platform. Raises Refused, Moved."""
-    if not profile_of(config, row.scope).manual:
+    by_hand = profile_of(config, row.scope).manual if row.scope != CITY else not config.province.url
+    if not by_hand:
         raise Refused([Objection("BM-INTERFACE", "本地区经接口申报（month submit），不能人工登记")])
     facts = Facts(event_id=event_id)
     return apply(writer, row, Input.ENTER, facts, who, at_ms, "", {"event_id": event_id, "submitted_ms": at_ms})

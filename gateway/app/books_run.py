@@ -5,7 +5,7 @@ wrote counts for nothing, and the next one writes it again (specification §6.4)
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,35 +55,58 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
         later_at=chosen.later,
     )  # fmt: skip
     scope.check()
-    frozen = {one.scope for one in store.days(task.date, task.date, task.role) if one.state == "FROZEN"}
+    frozen = frozen_scopes(store, task)
     files = put_together(store, chosen, Path(task.data), workplace, task.date)
     with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
-        store.write_lines(
-            ((_diff(task, line, revision), _planned(task, line, frozen)) for line in found.lines()), task.now_ms
-        )
-        summary = found.summary.record()
+        beyond: dict[str, int] = {}
+        store.write_lines(_open_lines(task, store, found.lines(), revision, frozen, beyond), task.now_ms)
+        summary = {**found.summary.record(), **({"frozen": beyond} if beyond else {})}
         ran = Run(
             run_id=chosen.run_id, role=task.role, biz_date=task.date, revision=revision, at_ms=task.now_ms,
             agreed=found.summary.agreed, keys=found.summary.keys, summary=summary,
         )  # fmt: skip
     days = _days(task, store, chosen, revision)
     store.bring_into_force(ran, chosen.inputs, days)
-    return _told(ran, days, same=False)
+    return _told(ran, days, frozen, same=False)
+
+
+def frozen_scopes(store: BooksStore, task: RunTask) -> set[str]:
+    return {one.scope for one in store.days(task.date, task.date, task.role) if one.state == "FROZEN"}
+
+
+def _open_lines(
+    task: RunTask, store: BooksStore, lines: Iterable[Line], revision: int, frozen: set[str], beyond: dict[str, int]
+) -> Iterator[tuple[Diff, list[Planned]]]:
+    """Yield what is written. A frozen day's differences and actions stay as they are (§6.5); beyond: scope -> how many
+    there are now that it did not have: people correct them by an adjustment."""
+    known: dict[str, set[str]] = {}
+    for line in lines:
+        one = _diff(task, line, revision)
+        if one.scope not in frozen:
+            yield one, _plans(task, line, one.diff_id)
+            continue
+        if one.scope not in known:
+            found = store.diffs(task.date, task.role, one.scope, most=10_000_000)
+            known[one.scope] = {each.diff_id for each in found}
+        if one.diff_id not in known[one.scope] and not one.agreed:
+            beyond[one.scope] = beyond.get(one.scope, 0) + 1
 
 
 def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran:
     """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3)."""
-    again = ((diff, _planned_again(task, diff)) for diff in store.diffs(task.date, task.role, states=("OPEN",)))
+    frozen = frozen_scopes(store, task)
+    waiting = [one for one in store.diffs(task.date, task.role, states=("OPEN",)) if one.scope not in frozen]
+    again = ((diff, _planned_again(task, diff)) for diff in waiting)
     store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
     days = _days(task, store, chosen, last.revision)
     store.set_days(days)
-    return _told(last, days, same=True)
+    return _told(last, days, frozen, same=True)
 
 
-def _told(ran: Run, days: list[Day], same: bool) -> Ran:
+def _told(ran: Run, days: list[Day], frozen: set[str], same: bool) -> Ran:
     return Ran(
         run_id=ran.run_id, revision=ran.revision, same=same, agreed=ran.agreed, keys=ran.keys,
-        summary=dict(ran.summary), days={one.scope: one.state for one in days},
+        summary=dict(ran.summary), days={one.scope: "FROZEN" if one.scope in frozen else one.state for one in days},
     )  # fmt: skip
 
 
@@ -103,11 +126,6 @@ def _diff(task: RunTask, line: Line, revision: int) -> Diff:
     )  # fmt: skip
 
 
-def _planned(task: RunTask, line: Line, frozen: set[str]) -> list[Planned]:
-    scope = line.fixmedins_code if line.leg == "L1" else EVERYWHERE
-    return _plans(task, line, identity(line, task.date, sm3), scope in frozen)
-
-
 def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
     """The plans of a kept difference: those of its line. A case that waits, or was closed by people, stays."""
     line = Line(
@@ -118,11 +136,11 @@ def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
     return _plans(task, line, diff.diff_id)
 
 
-def _plans(task: RunTask, line: Line, diff_id: str, frozen: bool = False) -> list[Planned]:
-    """Plan for one line. On a frozen day, or where the institution's profile says so, people decide (§5.3, guard 4)."""
+def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
+    """Plan for one line. Where the institution's profile says so, people decide (§5.3, guard 4)."""
     plan = plan_of(line)
     undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand
-    if plan.kind and (frozen or undelivered):
+    if plan.kind and undelivered:
         plan = Plan(mode="TWO")
     until = escalates_ms(task.date)
     found = []
@@ -153,13 +171,15 @@ def action_id(diff_id: str, kind: str, attempt: int) -> str:
 def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> list[Day]:
     """Return where every institution's day and the city's stand."""
     told: dict[str, list[tuple[str, str, bool]]] = {}
+    frozen = frozen_scopes(store, task)
     for diff in store.diffs(task.date, task.role, states=_SETTLED, most=10_000_000):
-        if diff.last_revision == revision:
+        if diff.last_revision == revision or diff.scope in frozen:
             told.setdefault(diff.scope, []).append((diff.leg, diff.state, diff.agreed))
     days = []
     if task.role == "care":
         for code in chosen.institutions:
-            lacking = sorted(NAMES[ledger] for ledger, one in chosen.missing if one == code)
+            # What is frozen was complete; its row is not moved by this (`BooksStore.set_days`).
+            lacking = sorted(NAMES[ledger] for ledger, one in chosen.missing if one == code and code not in frozen)
             days.append(_day(task, code, day_state(standing_of(told.get(code, ())), lacking), revision, lacking))
     own = standing_of(told.get(EVERYWHERE, ()))
     short = sorted(NAMES[ledger] for ledger in chosen.short)

@@ -11,6 +11,7 @@ from gateway.core.ledgers import NAMES
 
 # Loaded when it is named: `books files` needs neither a node nor the security room.
 _ELSEWHERE = {
+    "adjust": "gateway.app.cli_books_adjust:adjust",
     "cases": "gateway.app.cli_books_cases:cases_command",
     "consent": "gateway.app.cli_books_freeze:consent",
     "day": "gateway.app.cli_books_day:day_command",

@@ -9,7 +9,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksStore, OtherBooks
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore
-from gateway.app.books_handin import MARKED, WrongMarker, hand_in, marker_beside, marker_of
+from gateway.app.books_handin import MARKED, DayFrozen, WrongMarker, hand_in, marker_beside, marker_of
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import scope_of
 from gateway.app.codes_say import explained, operator_of
@@ -69,6 +69,8 @@ def hand_in_command(
             found = hand_in(settings, NAMES.index(ledger), scope, day, file, marker, who, now_ms)
         except WrongMarker as cause:
             end(USAGE, str(cause), as_json=as_json)
+        except DayFrozen as cause:
+            end(FAILED, f"[{cause.code}] {cause}", as_json=as_json)
         except OtherBooks as cause:
             end(FAILED, str(cause), as_json=as_json)
         except LedgerRefused as cause:

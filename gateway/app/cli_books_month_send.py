@@ -30,6 +30,7 @@ def _ordered(given: Month, kind: str, scope: str, arguments: dict[str, object], 
     def opened() -> OrdersStore:
         return OrdersStore(BooksStore.open(store, SCRIPTS).connection)
 
+    arguments = {**arguments, "scope": scope}
     link = scope if scope != CITY else given.config.institution[0].fixmedins_code
     status = order_and_wait(store, opened, (kind, link, given.month), arguments, who, given.outside.now, as_json)
     show({"order": status.order.id, "outcome": status.outcome, **status.result}, _lines(status), as_json)
@@ -53,7 +54,7 @@ def _allowed(given: Month, credentials: Credentials, subject: str) -> str:
     return person.name
 
 
-@click.command(help="申报（3203）：由运行中的节点发出；应答丢失时只查询，不重发")
+@click.command(help="申报（3203，全市的经省平台）：由运行中的节点发出；应答丢失时只查询，不重发")
 @number_option
 @json_option
 @acting
@@ -125,8 +126,10 @@ def resolve(
     moved(given, number, "month.send", as_json, credentials, work)
 
 
-@click.command(help="向平台查询本月申请的清算状态（3205A）；未知或倒退的状态告警，不改变申请")
-@click.option("--scope", required=True, help="定点机构编码")
+@click.command(
+    help="向平台查询本月申请的清算状态（3205A，全市的向省平台，并下载审核扣款）；未知或倒退的状态告警，不改变申请"
+)
+@click.option("--scope", required=True, help="定点机构编码，全市用'*'")
 @json_option
 @acting
 @click.pass_obj

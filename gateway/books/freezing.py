@@ -20,6 +20,7 @@ from gateway.core.ledgers import AGY, COMPONENTS, GW, INS, INST, NAMES, PROV, SE
 CITY = "*"
 FORMAT = 1
 HELD, ADJUSTMENT = "HELD", "ADJ"
+NEITHER = 2  # direction of an adjustment of amounts: no settlement, no refund
 CARRIED, WITHHELD = "CARRIED", "WITHHELD"
 MAY_BE_FROZEN = ("AGREED", "AGREED_WITH_CARRY")
 REMOTE = ("3", "4")  # clr_pay_loc
@@ -31,8 +32,9 @@ _ATTRIBUTES = ("fixmedins_code", "insutype", "clr_type", "clr_way", "clr_optins"
 
 
 class Fee(NamedTuple):
-    """One settlement (direction 0) or refund (1, negative amounts) as clearing counts it. held: '' or why it does not
-    count; adjusts: (freeze, row) of the frozen row an adjustment corrects, else (0, 0); amounts: fen, None = absent."""
+    """One settlement (direction 0), refund (1, negative amounts) or NEITHER as clearing counts it. held: '' or why it
+    does not count; adjusts: (freeze, row) of the frozen row an adjustment corrects, else (0, 0); amounts: fen, None =
+    absent."""
 
     key: str
     setl_id: str
@@ -93,8 +95,8 @@ class Header:
 
 @attrs.frozen(kw_only=True)
 class Adjustment:
-    """A correction of a frozen row, dated in a later open day. kind: RELEASE (a carried record that was resolved),
-    CORRECTION; of: (freeze, row). amounts: what is added, in fen."""
+    """A correction of a frozen row, dated in a later open day. kind: CANCEL, CORRECTION, RELEASE (a carried
+    record that was resolved; `gateway.books.adjusting`); of: (freeze, row). amounts: what is added, in fen."""
 
     kind: str
     of: tuple[int, int]
@@ -211,6 +213,12 @@ def _row(cells: Sequence[str]) -> Row:
         delivered=True, day=0, second=clock[0] * 3600 + clock[1] * 60 + clock[2] if clock else None,
         amounts=_amounts(cells[5 + len(TEXTS) :]), **texts,
     )  # fmt: skip
+
+
+def ledger_rows(lines: Iterable[str]) -> list[tuple[Row, str]]:
+    """Return (row, its time as it stands) of those lines that are rows of ledgers."""
+    found = [cells for cells in map(_split, lines) if cells[1] in NAMES]
+    return [(_row(cells), cells[4 + len(TEXTS)]) for cells in found]
 
 
 def lines_of(group: Sequence[Row], date: str, held: str) -> list[str]:
@@ -345,7 +353,8 @@ class Sums:
         sums = self.by_group.get(group)
         if sums is None:
             sums = self.by_group[group] = [0] * (2 + len(COMPONENTS))
-        sums[fee.direction] += 1
+        if fee.direction != NEITHER:
+            sums[fee.direction] += 1
         for at, fen in enumerate(fee.amounts, start=2):
             if fen is not None:
                 sums[at] += fen

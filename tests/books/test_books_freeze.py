@@ -289,8 +289,8 @@ def test_an_adjustment_is_dated_in_an_open_day_and_points_at_the_frozen_row(book
     )
     line = Adjustment(kind="CORRECTION", of=(old.id, 1), fee=fee).line()
     with pytest.raises(NotInForce):
-        books.writer.adjust(("care", HOSPITAL, DAY), line, "金额更正", PEOPLE, 2)
-    books.writer.adjust(("care", HOSPITAL, NEXT), line, "金额更正", PEOPLE, 2)
+        books.writer.adjust(("care", HOSPITAL, DAY), [line], "金额更正", PEOPLE, 2)
+    books.writer.adjust(("care", HOSPITAL, NEXT), [line], "金额更正", PEOPLE, 2)
     late = settled(9, setl_time=f"{NEXT} 08:00:00")
     new = books.agreed([late], NEXT)
     found = [fee[10] for fee in books.writer.fees(new.id)]

@@ -8,7 +8,7 @@ from desk import BACK, FEES
 
 from adapters.store.books import BooksStore, Day
 from adapters.store.books_cases import BooksCases
-from gateway.app.books_handin import WrongMarker, hand_in, marker_of
+from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_run import run
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_tasks import Ran, RunTask
@@ -134,16 +134,40 @@ def test_a_settlement_just_after_midnight_is_found_in_the_next_days_file(city: C
     assert (found.summary["classes"], found.days[A]) == ({"TIMING": 1}, "AGREED")
 
 
-def test_nothing_is_planned_on_a_frozen_day(city: City) -> None:
-    city.put(GW, "*", cells(1, delivered="0"))
-    city.put(AGY, A, cells(1))
-    city.put(INST, A)
+def everything(store: BooksStore, scope: str) -> list[object]:
+    """The rows a frozen day may not change: differences, actions, cases, the day."""
+    own = "SELECT diff_id FROM diff WHERE scope = ?"
+    return [
+        store.connection.execute(query, (scope,)).fetchall()
+        for query in (
+            "SELECT * FROM diff WHERE scope = ? ORDER BY 1",
+            f"SELECT * FROM action WHERE diff_id IN ({own}) ORDER BY 1",
+            f"SELECT * FROM recon_case WHERE diff_id IN ({own}) ORDER BY 1", "SELECT * FROM recon_day WHERE scope = ?",
+        )
+    ]  # fmt: skip
+
+
+def test_a_frozen_institution_stays_as_it_is_while_the_run_goes_on_for_the_others(city: City) -> None:
+    for code, number in ((A, 1), (B, 2)):
+        city.put(AGY, code, cells(number, code))
+        city.put(INST, code, cells(number, code), cells(number + 10, code))
+    city.put(GW, "*", cells(1), cells(2, B))
+    assert city.run(institutions=[A, B]).days == {"*": "L1_DIFF", A: "L1_DIFF", B: "L1_DIFF"}
     store = city.store()
+    store.connection.execute("UPDATE diff SET state = 'CARRIED' WHERE scope = ?", (A,))
     store.set_days([Day(role="care", scope=A, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
-    city.run()
-    assert BooksCases(store.connection).actions(("PLANNED",)) == []
-    assert [one.mode for one in BooksCases(store.connection).cases(("OPEN",))] == ["TWO"]
-    assert [one.state for one in store.days(DAY, DAY) if one.scope == A] == ["FROZEN"]
+    before = everything(store, A)
+    with pytest.raises(DayFrozen, match="已固化"):
+        city.put(INST, A, cells(1))
+    # B hands in anew and agrees; the journal has one more of A, which was never delivered, and lacks another.
+    city.put(INST, B, cells(2, B))
+    city.put(GW, "*", cells(3, delivered="0"), cells(2, B))
+    found = city.run(institutions=[A, B])
+    assert (found.revision, found.days) == (2, {"*": "AGREED_WITH_CARRY", A: "FROZEN", B: "AGREED"})
+    assert found.summary["frozen"] == {A: 2}
+    assert everything(store, A) == before
+    again = city.run(institutions=[A, B])
+    assert (again.same, again.days, everything(store, A)) == (True, found.days, before)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def remote(number: int, day: str, **cells: str) -> Cells:
 
 @attrs.define(eq=False)
 class MonthTown:
-    """One city. rows: the settlements of the first day."""
+    """One city. rows: the settlements of the first day; scope, ledgers: whose days are frozen, and of what."""
 
     reactor: Any
     folder: Path
@@ -63,6 +63,9 @@ class MonthTown:
     town: Town = attrs.field(init=False)
     platform: Platform = attrs.field(init=False)
     arrived: list[Json] = attrs.Factory(list)
+    scope: str = HOSPITAL
+    ledgers: tuple[str, ...] = ("INST", "AGY")
+    more: str = ""  # of the configuration
     _port: Any = None
 
     async def open(self, rows: list[Cells]) -> None:
@@ -75,7 +78,7 @@ class MonthTown:
         link = f'region = "{self.region}"\n{LINK}'
         self.town = Town(self.folder, link=link, platform_port=self._port.getHost().port)
         config = self.town.write_config()
-        config.write_text(config.read_text("utf-8") + CONFIG, "utf-8")
+        config.write_text(config.read_text("utf-8") + CONFIG + self.more, "utf-8")
         await deferToThread(self._freeze, rows)
         await deferToThread(self.town.start_gateway)
 
@@ -101,8 +104,8 @@ class MonthTown:
             room = Room(self.folder / "node", connection)
             for at, day in enumerate(days_of(MONTH)):
                 some = rows if at == 0 else []
-                room.ran(room.hand_in({"INST": some, "AGY": some}, day, HOSPITAL), day, HOSPITAL)
-                row = room.freeze(day, HOSPITAL)
+                room.ran(room.hand_in(dict.fromkeys(self.ledgers, some), day, self.scope), day, self.scope)
+                row = room.freeze(day, self.scope)
                 for party in ("INST", "AGY"):
                     connection.execute(
                         "INSERT INTO freeze_consent VALUES (?,?,'operator','li','li',1)", (row.id, party)
@@ -116,7 +119,7 @@ class MonthTown:
         """Build the month's one application and bring it to APPROVED; return its number."""
 
         def call(writer: MonthWriter) -> int:
-            [row] = build(writer, ("care", HOSPITAL, MONTH), "qian", 1).applications
+            [row] = build(writer, ("care", self.scope, MONTH), "qian", 1).applications
             row = apply(writer, row, Input.CHECK, Facts(), "qian", 2)
             facts = Facts(maker="qian", checker="sun", approved=True)
             return apply(writer, row, Input.APPROVE, facts, "sun", 3).id

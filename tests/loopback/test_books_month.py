@@ -219,3 +219,13 @@ async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(bo
     assert {scope: fen for scope, fen in counted.items() if fen} == ours
     again = await books_town.books("status", "--date", books_town.today)
     assert {one["state"] for one in again["days"] if one["scope"] in ours} == {"FROZEN"}
+
+    # The institutions' days take no more files; the city's is open, and its run leaves theirs alone and asks nobody.
+    status, told = await books_town.post(HOSPITAL, books_town.file(HOSPITAL)[1])
+    assert (status, told["gw_code"]) == (409, "GW-DAY-FROZEN"), told
+    refused = await books_town.books("hand-in", HOSPITAL, str(books_town.folder / f"{HOSPITAL}.csv"), "--date",
+                                     books_town.today, code=1)  # fmt: skip
+    assert "GW-DAY-FROZEN" in str(refused)
+    asked = books_town.count("3201")
+    once_more = await books_town.day(0)
+    assert ({once_more["days"][code] for code in ours}, books_town.count("3201")) == ({"FROZEN"}, asked)
