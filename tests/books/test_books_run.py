@@ -96,6 +96,19 @@ def test_one_institution_without_a_file_leaves_the_others_day_agreed(city: City)
     assert found.summary["classes"] == {"WITHHELD": 1}
 
 
+def test_a_neighbours_copy_of_a_row_does_not_stand_in_for_ones_own(city: City) -> None:
+    """Equal to the last cell, so that the engine alone would call it agreed."""
+    city.put(GW, "*", cells(1, B, delivered="0"))
+    city.put(AGY, B, cells(1, B))
+    city.put(AGY, A)
+    city.put(INST, A, cells(1, ""))
+    city.put(INST, B)
+    assert city.run().days == {A: "L1_DIFF", B: "L1_DIFF", "*": "L1_DIFF"}
+    store = city.store()
+    assert {(one.scope, one.name) for one in store.diffs(DAY)} == {(A, "L1-INST-ONLY"), (B, "L1-INST-MISSING")}
+    store.close()
+
+
 def test_an_empty_file_without_marker_reverses_nothing_and_one_with_it_does(city: City) -> None:
     """The most expensive mistake a reconciler can make (§4.2)."""
     city.put(GW, "*", cells(1, delivered="0"))
