@@ -202,6 +202,11 @@ class BooksStore:
         """Return the newest input of every ledger and scope."""
         return [_input(row) for row in self.connection.execute(_NEWEST, (biz_date,))]
 
+    def handed_in(self, who: str, since_ms: int, most: int) -> list[str]:
+        """Return the paths of what somebody handed in since a moment."""
+        query = "SELECT path FROM input WHERE who = ? AND at_ms >= ? LIMIT ?"
+        return [str(row[0]) for row in self.connection.execute(query, (who, since_ms, most))]
+
     def see_groups(self, groups: Iterable[tuple[str, str, str, str]], biz_date: str) -> None:
         """Remember (institution, clr_optins, clr_type, insutype) that had rows on a date."""
         with self.transaction():
@@ -363,10 +368,8 @@ class BooksStore:
 
     def open_counts(self) -> dict[tuple[str, str], int]:
         """Return (leg, class) -> differences that are open, for the metric."""
-        found = self.connection.execute(
-            "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
-        )
-        return {(leg, name): count for leg, name, count in found}
+        query = "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
+        return {(leg, name): count for leg, name, count in self.connection.execute(query)}
 
 
 def diff_of(row: Sequence[object]) -> Diff:

@@ -25,6 +25,7 @@ from gateway.core.money import fen_of, yuan
 
 MARKED = ("rows", *COMPONENTS)
 FOREIGN_MAX = 20
+DIGITS_MAX = 9  # of a number of rows
 
 
 class WrongMarker(Exception):
@@ -62,7 +63,9 @@ def marker_of(plain: Mapping[str, object]) -> dict[str, int]:
     found = {}
     for name, value in plain.items():
         text = str(value)
-        number = (int(text) if text.isdecimal() else None) if name == "rows" else fen_of(text)
+        number = (
+            (int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None) if name == "rows" else fen_of(text)
+        )
         if number is None:
             raise WrongMarker(f"日终标志的{name}不是合法的数：应为{'行数' if name == 'rows' else '元，至多两位小数'}")
         found[name] = number
