@@ -55,11 +55,11 @@ def marker_of(plain: Mapping[str, object]) -> dict[str, int]:
     """Return a marker's numbers: rows as a count, amounts in fen; {} when there is none. Raises WrongMarker."""
     if not plain:
         return {}
-    unknown = sorted(set(plain) - set(MARKED))
-    if unknown or "rows" not in plain:
-        raise WrongMarker(
-            f"日终标志应有rows和各金额合计（{'、'.join(COMPONENTS[:2])}等），不认识：{'、'.join(unknown)}"
-        )
+    known = f"（rows是行数，其余是各金额合计：{'、'.join(COMPONENTS[:2])}等）"
+    if unknown := sorted(set(plain) - set(MARKED)):
+        raise WrongMarker(f"日终标志中不认识：{'、'.join(unknown)}{known}")
+    if "rows" not in plain:
+        raise WrongMarker(f"日终标志缺rows，请补上{known}")
     found = {}
     for name, value in plain.items():
         text = str(value)
