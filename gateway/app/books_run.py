@@ -55,7 +55,7 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
         later_at=chosen.later,
     )  # fmt: skip
     scope.check()
-    frozen = {one.scope for one in store.days(task.date, task.date, task.role) if one.state == "FROZEN"}
+    frozen = _frozen(task, store)
     files = put_together(store, chosen, Path(task.data), workplace, task.date)
     with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
         store.write_lines(
@@ -73,11 +73,17 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
 
 def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran:
     """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3)."""
-    again = ((diff, _planned_again(task, diff)) for diff in store.diffs(task.date, task.role, states=("OPEN",)))
+    frozen = _frozen(task, store)
+    again = ((diff, _planned_again(task, diff, frozen)) for diff in store.diffs(task.date, task.role, states=("OPEN",)))
     store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
     days = _days(task, store, chosen, last.revision)
     store.set_days(days)
     return _told(last, days, same=True)
+
+
+def _frozen(task: RunTask, store: BooksStore) -> set[str]:
+    """Return the scopes whose day is frozen."""
+    return {one.scope for one in store.days(task.date, task.date, task.role) if one.state == "FROZEN"}
 
 
 def _told(ran: Run, days: list[Day], same: bool) -> Ran:
@@ -108,17 +114,17 @@ def _planned(task: RunTask, line: Line, frozen: set[str]) -> list[Planned]:
     return _plans(task, line, identity(line, task.date, sm3), scope in frozen)
 
 
-def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
+def _planned_again(task: RunTask, diff: Diff, frozen: set[str]) -> list[Planned]:
     """The plans of a kept difference: those of its line. A case that waits, or was closed by people, stays."""
     line = Line(
         key="", setl_id=diff.setl_id, msgid=diff.msgid, fixmedins_code=diff.fixmedins_code, leg=diff.leg,
         name=diff.name, row=diff.row, mode=diff.mode, action=diff.action, prevails=diff.prevails,
         biz_date=diff.biz_date, agreed=diff.agreed, component=diff.component, left=diff.left_fen, right=diff.right_fen,
     )  # fmt: skip
-    return _plans(task, line, diff.diff_id)
+    return _plans(task, line, diff.diff_id, diff.scope in frozen)
 
 
-def _plans(task: RunTask, line: Line, diff_id: str, frozen: bool = False) -> list[Planned]:
+def _plans(task: RunTask, line: Line, diff_id: str, frozen: bool) -> list[Planned]:
     """Plan for one line. On a frozen day, or where the institution's profile says so, people decide (§5.3, guard 4)."""
     plan = plan_of(line)
     undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from adapters.store.books import BooksStore, Diff, Planned, Run
+from adapters.store.books import BooksStore, Day, Diff, Planned, Run
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_acting import Acting
 from gateway.app.books_run import action_id
@@ -185,6 +185,13 @@ def test_a_difference_that_vanished_takes_its_plan_and_its_case_along(store: Boo
     assert [one.diff_id for one in store.diffs(DAY)] == ["d1"]
     assert done(acting(store, exchange)) == {"DONE": 1}
     assert len(exchange.orders) == 1
+
+
+def test_nothing_leaves_for_a_day_that_was_frozen_while_the_run_went_on(store: BooksStore) -> None:
+    run_in_force(store, 1, DIFF)
+    store.set_days([Day(role="care", scope=CODE, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
+    exchange = Exchange()
+    assert (done(acting(store, exchange)), exchange.orders) == ({}, {})
 
 
 def test_a_reversal_whose_guards_hold_no_more_does_not_leave(store: BooksStore) -> None:
