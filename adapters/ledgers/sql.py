@@ -79,7 +79,14 @@ LOOSE = "coalesce(' m:' || t_fixmedins_code || '|' || t_msgid, ' p:' || t_prov_s
 _BUFFER = 8 << 20  # a file of one buffer is read by one thread
 ROW_NUMBER = "file_row_number"
 # What two ledgers compare, and what finds a key that needs more than a glance.
-COMPARED = ("t_msgid", "t_psn_no", "t_insutype", "t_clr_type", *(f"a_{name}" for name in COMPONENTS))
+COMPARED = (
+    "t_fixmedins_code",
+    "t_msgid",
+    "t_psn_no",
+    "t_insutype",
+    "t_clr_type",
+    *(f"a_{name}" for name in COMPONENTS),
+)
 
 
 def csv_source(path: str, header: Sequence[str]) -> str:

@@ -202,6 +202,11 @@ class BooksStore:
         """Return the newest input of every ledger and scope."""
         return [_input(row) for row in self.connection.execute(_NEWEST, (biz_date,))]
 
+    def handed_in(self, who: str, since_ms: int, most: int) -> list[str]:
+        """Return the paths of what somebody handed in since a moment."""
+        query = "SELECT path FROM input WHERE who = ? AND at_ms >= ? LIMIT ?"
+        return [str(row[0]) for row in self.connection.execute(query, (who, since_ms, most))]
+
     def see_groups(self, groups: Iterable[tuple[str, str, str, str]], biz_date: str) -> None:
         """Remember (institution, clr_optins, clr_type, insutype) that had rows on a date."""
         with self.transaction():
@@ -247,11 +252,11 @@ class BooksStore:
         self._write(batch, at_ms)
 
     def _write(self, batch: list[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
-        if not batch:
-            return
         with self.transaction() as connection:
             for diff, planned in batch:
                 connection.execute(_UPSERT, (*attrs.astuple(diff)[:17], int(diff.agreed), *attrs.astuple(diff)[18:]))
+                if all(one.kind != "REVERSE" for one in planned):  # its guards hold no more; people's stays
+                    self._fail_planned(diff.diff_id, at_ms, " AND kind = 'REVERSE' AND approval = 0")
                 for one in planned:
                     self._plan(diff, one, at_ms)
 
@@ -311,21 +316,19 @@ class BooksStore:
                     (run.role, run.biz_date, run.revision, ROWS_MAX // 4),
                 )
             ]
+            vanish = "UPDATE diff SET state = 'VANISHED', changed_ms = ?, note = note || ? WHERE diff_id = ?"
             for diff_id in gone:
-                connection.execute(
-                    "UPDATE diff SET state = 'VANISHED', changed_ms = ?, note = note || ? WHERE diff_id = ?",
-                    (run.at_ms, f"; VANISHED {run.revision}", diff_id),
-                )
+                connection.execute(vanish, (run.at_ms, f"; VANISHED {run.revision}", diff_id))
                 connection.execute(
                     "UPDATE recon_case SET state = 'CLOSED', changed_ms = ? WHERE diff_id = ? AND state <> 'CLOSED'",
                     (run.at_ms, diff_id),
                 )
-                connection.execute(
-                    "UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? "
-                    "WHERE diff_id = ? AND state = 'PLANNED'",
-                    (VANISHED, run.at_ms, diff_id),
-                )
+                self._fail_planned(diff_id, run.at_ms)
             return len(gone)
+
+    def _fail_planned(self, diff_id: str, at_ms: int, which: str = "") -> None:
+        update = f"UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? WHERE diff_id = ? AND state = 'PLANNED'{which}"  # noqa: E501, S608
+        self.connection.execute(update, (VANISHED, at_ms, diff_id))
 
     def set_days(self, days: Sequence[Day]) -> None:
         with self.transaction():
@@ -366,10 +369,8 @@ class BooksStore:
 
     def open_counts(self) -> dict[tuple[str, str], int]:
         """Return (leg, class) -> differences that are open, for the metric."""
-        found = self.connection.execute(
-            "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
-        )
-        return {(leg, name): count for leg, name, count in found}
+        query = "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
+        return {(leg, name): count for leg, name, count in self.connection.execute(query)}
 
 
 def diff_of(row: Sequence[object]) -> Diff:

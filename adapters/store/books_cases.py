@@ -54,13 +54,18 @@ class BooksCases:
     connection: sqlite3.Connection
 
     def actions(self, states: Sequence[str], biz_date: str = "", party: str = "", scope: str = "") -> list[Action]:
-        """Return actions in some states whose difference is that of a run in force, oldest first."""
+        """Return actions in some states whose difference is that of a run in force, oldest first.
+
+        Planned ones of a frozen day are left out: it may have been frozen while the run went on.
+        """
         marks = ",".join("?" * len(states))
         found = self.connection.execute(
             f"SELECT {_ACTION}, {_DIFF} FROM action JOIN diff ON diff.diff_id = action.diff_id "
             f"WHERE action.state IN ({marks}) AND (diff.biz_date = ? OR ? = '') AND (party = ? OR ? = '') "
             "AND (diff.scope = ? OR ? = '') AND diff.last_revision <= (SELECT coalesce(max(revision), 0) "
             "FROM recon_run WHERE recon_run.role = diff.role AND recon_run.biz_date = diff.biz_date) "
+            "AND (action.state <> 'PLANNED' OR NOT EXISTS (SELECT 1 FROM recon_day WHERE recon_day.state = 'FROZEN' "
+            "AND recon_day.role = diff.role AND recon_day.biz_date = diff.biz_date AND recon_day.scope = diff.scope)) "
             "ORDER BY action.created_ms, action_id",
             (*states, biz_date, biz_date, party, party, scope, scope),
         )

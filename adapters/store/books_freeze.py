@@ -4,6 +4,7 @@ Plain values in and out; what a line or a fee means is the business of `gateway.
 transactions of at most 2,000 rows under a number of its own and comes into force by its one last row (annex X35).
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -326,7 +327,12 @@ class FreezeWriter(FreezeReader):
     def enforce(self, row: FreezeRow, sums: Iterable[tuple[Any, ...]]) -> None:
         """Bring a freeze into force by its last row, and the day with it. Raises NotInForce."""
         with self.transaction():
-            if self.last_sm3() != row.prev_sm3 or self.day(row.role, row.scope, row.biz_date) is not None:
+            where = (row.role, row.scope, row.biz_date)
+            if self.last_sm3() != row.prev_sm3 or self.day(*where) is not None:
+                raise NotInForce
+            newest = self.run(row.role, row.biz_date)  # runs go on beside a freeze; its reading may take minutes
+            judged = newest is not None and newest[0] == json.loads(row.header)["run_id"]
+            if not judged or not self.state(*where).startswith("AGREED") or any(self.open_work(*where)):
                 raise NotInForce
             self.connection.executemany(
                 f"INSERT INTO freeze_sum VALUES ({_SUM_MARKS})", ((row.id, *one) for one in sums)

@@ -70,7 +70,8 @@ class Acting:
             if not await self._move(action, "PLANNED", "SENT", receipt):
                 return "elsewhere"
             action = attrs.evolve(action, state="SENT", receipt=receipt)
-        told = await self._told(diff.fixmedins_code, diff.msgid, receipt)
+        unheard = diff.name == "L1-INST-MISSING" and not action.approval
+        told = await self._told(diff.fixmedins_code, diff.msgid, receipt, unheard)
         if told in _TRIED_AGAIN:
             return "SENT"
         if told == "done":
@@ -78,7 +79,7 @@ class Acting:
             return "DONE"
         return await self.give_up(action, f"{receipt} {told}")
 
-    async def _told(self, institution: str, omsgid: str, msgid: str) -> Told:
+    async def _told(self, institution: str, omsgid: str, msgid: str, unheard: bool) -> Told:
         """Order the reversal; one that takes long is asked for at the next occasion."""
         heard: Deferred[Told] = Deferred()
 
@@ -86,7 +87,7 @@ class Acting:
             if not heard.called:
                 heard.callback(what)
 
-        self.ordered.reverse(institution, omsgid, msgid, told)
+        self.ordered.reverse(institution, omsgid, msgid, told, unheard)
         heard.addTimeout(self.wait_s, self.clock)
         try:
             return await heard

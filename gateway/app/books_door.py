@@ -8,6 +8,7 @@ of their own, one after the other. Fetching the differences is the receipt of wh
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,15 @@ from gateway.exchange.door import Institution
 
 PREFIX = b"/api/v1/books/"
 WAITING_MAX = 16
+EACH_MAX = 2  # of them of one institution
+# What one institution may hand in within a day (security T30): a file is kept for good, beside the journal.
+WINDOW_MS = 24 * 3_600_000
+FILES_MAX, BYTES_MAX = 200, 1 << 30
 _encode = msgspec.json.Encoder().encode
+
+
+class TooMuch(Exception):
+    """An institution has handed in as much as it may."""
 
 
 @attrs.define(eq=False)
@@ -47,7 +56,7 @@ class BooksDoor:
     clock: Clock
     run: Runner
     report: Callable[[Exception], None]
-    _waiting: int = 0
+    _waiting: Counter[str] = attrs.Factory(Counter)
 
     def receive(self, request: HttpRequest, bound: Mapping[str, Institution]) -> None:
         """Take one request of who may speak for `bound`; answered when it is durable, or turned away."""
@@ -60,19 +69,24 @@ class BooksDoor:
             request.respond(*refusal("GW-METHOD"), extra=b"Allow: GET, POST\r\n")
         elif request.method == b"POST" and not request.content_type.startswith(b"text/csv"):
             request.respond(*refusal("GW-ENCODING"))
-        elif self._waiting >= WAITING_MAX or not bound[institution].take(self.clock.seconds()):
+        elif (
+            self._waiting.total() >= WAITING_MAX
+            or self._waiting[institution] >= EACH_MAX
+            or not bound[institution].take(self.clock.seconds())
+        ):
             request.respond(*refusal("GW-RATE"))
         else:
             now_ms = int(self.clock.seconds() * 1000)
             work = partial(self._take if request.method == b"POST" else self._show, institution, day, request, now_ms)
-            self._waiting += 1
-            self.run(work, partial(self._done, request), partial(self._failed, request))
+            self._waiting[institution] += 1
+            self.run(work, partial(self._done, institution, request), partial(self._failed, institution, request))
 
     # --- on the other thread ---
 
     def _take(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
         query = dict(parse_qsl(bytes(request.query or b"").decode("ascii", "replace"), keep_blank_values=True))
         marker = marker_of(query)
+        self._within_limits(f"http:{institution}", now_ms)
         with tempfile.NamedTemporaryFile(prefix=f"{day}-", suffix=".csv") as stream:
             stream.write(request.body)
             stream.flush()
@@ -80,6 +94,18 @@ class BooksDoor:
                 self.config, INST, institution, day, Path(stream.name), marker, f"http:{institution}", now_ms
             )
         return {"infcode": 0, "err_msg": "", **found.record()}
+
+    def _within_limits(self, who: str, now_ms: int) -> None:
+        """Raise TooMuch when who has handed in as much as it may."""
+        store = BooksStore.open(self.config.room("books"), SCRIPTS)
+        try:
+            paths = store.handed_in(who, now_ms - WINDOW_MS, FILES_MAX)
+        finally:
+            store.close()
+        data = self.config.path(self.config.node.data_dir)
+        sizes = ((data / path).stat().st_size for path in set(paths) if (data / path).exists())
+        if len(paths) >= FILES_MAX or sum(sizes) >= BYTES_MAX:
+            raise TooMuch
 
     def _show(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
         """Return an institution's differences; what was to be fed back is received by that."""
@@ -109,12 +135,12 @@ class BooksDoor:
 
     # --- back on the reactor's ---
 
-    def _done(self, request: HttpRequest, body: dict[str, Any]) -> None:
-        self._waiting -= 1
+    def _done(self, institution: str, request: HttpRequest, body: dict[str, Any]) -> None:
+        self._waiting[institution] -= 1
         request.respond(200, _encode(body))
 
-    def _failed(self, request: HttpRequest, cause: Exception) -> None:
-        self._waiting -= 1
+    def _failed(self, institution: str, request: HttpRequest, cause: Exception) -> None:
+        self._waiting[institution] -= 1
         if isinstance(cause, LedgerRefused):
             places = [
                 Complaint(f"{one.line}:{one.column}", "format", f"{one.rule} {one.message}") for one in cause.faults
@@ -126,6 +152,10 @@ class BooksDoor:
         elif isinstance(cause, WrongMarker):
             _, body = refusal("GW-INVALID", str(cause))
             request.respond(400, body)
+        elif isinstance(cause, TooMuch):
+            request.respond(
+                *refusal("GW-RATE", f"一家机构24小时内至多交账{FILES_MAX}次、{BYTES_MAX >> 20}MB，请稍后再交")
+            )
         else:
             self.report(cause)
             request.respond(*refusal("GW-NOT-READY"))

@@ -25,6 +25,7 @@ from gateway.core.money import fen_of, yuan
 
 MARKED = ("rows", *COMPONENTS)
 FOREIGN_MAX = 20
+DIGITS_MAX = 9  # of a number of rows
 
 
 class WrongMarker(Exception):
@@ -60,15 +61,17 @@ def marker_of(plain: Mapping[str, object]) -> dict[str, int]:
     """Return a marker's numbers: rows as a count, amounts in fen; {} when there is none. Raises WrongMarker."""
     if not plain:
         return {}
-    unknown = sorted(set(plain) - set(MARKED))
-    if unknown or "rows" not in plain:
-        raise WrongMarker(
-            f"日终标志应有rows和各金额合计（{'、'.join(COMPONENTS[:2])}等），不认识：{'、'.join(unknown)}"
-        )
+    known = f"（rows是行数，其余是各金额合计：{'、'.join(COMPONENTS[:2])}等）"
+    if unknown := sorted(set(plain) - set(MARKED)):
+        raise WrongMarker(f"日终标志中不认识：{'、'.join(unknown)}{known}")
+    if "rows" not in plain:
+        raise WrongMarker(f"日终标志缺rows，请补上{known}")
     found = {}
     for name, value in plain.items():
         text = str(value)
-        number = (int(text) if text.isdecimal() else None) if name == "rows" else fen_of(text)
+        number = (
+            (int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else None) if name == "rows" else fen_of(text)
+        )
         if number is None:
             raise WrongMarker(f"日终标志的{name}不是合法的数：应为{'行数' if name == 'rows' else '元，至多两位小数'}")
         found[name] = number

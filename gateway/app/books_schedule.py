@@ -50,23 +50,27 @@ class Schedule:
         for number in range(1, self.config.books.escalate_days + 1):
             day = (today - timedelta(days=number)).isoformat()
             known = days.get(day)
-            if known is not None and known.state in CLOSED and not self._late(store, day):
+            late_ms = self._late(store, day)
+            if known is not None and (known.state == "FROZEN" or (known.state in CLOSED and not late_ms)):
                 continue
             due = times and (known is not None or number == 1)
-            if (due and not self._tried(orders, day, f"{today} {times[-1]}")) or self._late(store, day):
+            ordered_ms = self._ordered_ms(orders, day)
+            # A file is reason for one order: where that failed, the next is at its time of day.
+            if (due and not _tried(ordered_ms, f"{today} {times[-1]}")) or ordered_ms < late_ms:
                 self._place(orders, day, now)
         self._escalate(store, oldest)
 
-    def _tried(self, orders: OrdersStore, day: str, since: str) -> bool:
-        """Whether the schedule ordered the day at or after a time of today."""
-        own = [one.order.created_ms for one in orders.newest(NEWEST, KIND, WHO) if one.order.system == day]
-        return bool(own) and f"{shanghai(max(own) / 1000):%Y-%m-%d %H:%M}" >= since
+    def _ordered_ms(self, orders: OrdersStore, day: str) -> int:
+        """When the schedule ordered the day last, 0 = never."""
+        return max(
+            (one.order.created_ms for one in orders.newest(NEWEST, KIND, WHO) if one.order.system == day), default=0
+        )
 
-    def _late(self, store: BooksStore, day: str) -> bool:
-        """Whether a file of the day came after its last run."""
+    def _late(self, store: BooksStore, day: str) -> int:
+        """When the newest file of the day came (ms), 0 unless that was after its last run."""
         run = store.last_run("care", day)
         came = max((one.at_ms for one in store.inputs(day) if one.who not in ("node",)), default=0)
-        return run is not None and came > run.at_ms
+        return came if run is not None and came > run.at_ms else 0
 
     def _place(self, orders: OrdersStore, day: str, now: float) -> None:
         if all(one.system != day for one in orders.waiting(int(now * 1000) + 10**9)):
@@ -78,3 +82,8 @@ class Schedule:
             if one.scope == "*" and one.state not in CLOSED and one.biz_date not in self._told:
                 self._told.add(one.biz_date)
                 self.watch.alarm("books_day_open", "", one.biz_date)
+
+
+def _tried(ordered_ms: int, since: str) -> bool:
+    """Whether that was at or after a time of today."""
+    return bool(ordered_ms) and f"{shanghai(ordered_ms / 1000):%Y-%m-%d %H:%M}" >= since

@@ -192,6 +192,8 @@ class SplitJob:
 
     async def _roll_back(self, known: Split) -> Ended:
         """Take back every batch by its inf_refmsgid; the whole period ("0") where one is in doubt."""
+        if known.state not in (CONFIRMING, CONFIRMED):  # nothing was confirmed; what is not proven stays so
+            return Ended("done", {"rolled_back": [], "was": known.state})
         sent: list[Batch] = await self._db(lambda store: store.batches(self.scope, self.month))
         live = [one for one in sent if one.state not in ("refused", "not_sent")]
         doubt = [one for one in live if one.state != "done" or not one.refmsgid]

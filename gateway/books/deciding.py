@@ -87,7 +87,7 @@ class Decider:
 
     def decide(self, cluster: Iterable[Row], depended: frozenset[str]) -> list[Line]:
         """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8)."""
-        rows, extra = without_repeats(cluster)
+        rows, extra = without_repeats(self._own_keys(cluster))
         self.tally.repeats += [row for row in extra if row.day == 0]
         repeated = {(row.key, row.ledger) for row in extra}
         by_key: dict[str, list[Row]] = {}
@@ -107,6 +107,25 @@ class Decider:
             if key not in closed and _today(subject):
                 lines += self._key(subject, key in depended)
         return lines
+
+    def _own_keys(self, cluster: Iterable[Row]) -> Iterable[Row]:
+        """Give what an institution books under another's settlement a key of its own, in a run for a city.
+
+        There each hands in its own ledger: nobody may speak for a neighbour, block his day or cover what he lacks.
+        """
+        rows = list(cluster)
+        if self.scope.later_at is None or len({row.fixmedins_code for row in rows} - {""}) < 2:
+            return rows
+        owners: dict[str, str] = {}
+        for row in sorted(rows, key=lambda row: (TEXT_ORDER.index(row.ledger), row.fixmedins_code)):
+            if row.fixmedins_code:
+                owners.setdefault(row.key, row.fixmedins_code)
+        return [
+            row._replace(key=f"{row.key} {row.fixmedins_code}")
+            if row.ledger == INST and row.fixmedins_code not in ("", owners.get(row.key))
+            else row
+            for row in rows
+        ]
 
     def _subject(self, key: str, own: Sequence[Row], repeated: Collection[tuple[str, int]]) -> Subject:
         again = frozenset(ledger for ledger in range(len(NAMES)) if (key, ledger) in repeated)

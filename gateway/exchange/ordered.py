@@ -15,9 +15,10 @@ from gateway.core.facts import content
 from gateway.core.model import DOUBT, Accept, Accepted, Entry, Known, NotAccepted, OpResult, Recall
 from gateway.exchange.saf import StoreForward
 
-# done: it is taken back. manual: a person must. unknown: the journal has no such original. under_way: it is being
-# reversed, or its outcome is on its way; busy: the insured person's lane is taken. The last two may be asked again.
-Told = Literal["done", "manual", "unknown", "under_way", "busy"]
+# done: it is taken back. manual: a person must. unknown: the journal has no such original. delivered: the institution
+# was told of it meanwhile. under_way: it is being reversed, or its outcome is on its way; busy: the insured person's
+# lane is taken. The last two may be asked again.
+Told = Literal["done", "manual", "unknown", "delivered", "under_way", "busy"]
 _ENDED = frozenset({"CONFIRMED", "ACKED", "REVERSED", "ABSENT"})
 
 
@@ -27,10 +28,14 @@ class Ordered:
 
     office: StoreForward
 
-    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None]) -> None:
+    def reverse(
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False
+    ) -> None:
         """Have the record omsgid of an institution reversed; msgid: of this order, the same however often it is given.
 
-        `told` is called once; with under_way or busy the same call may be made again later.
+        unheard: no person decided it, so only what stands and the institution was never told of is reversed; between
+        the reading of the journal and the order it may have asked again, or cancelled it (§5.3, guard 1). `told` is
+        called once; with under_way or busy the same call may be made again later.
         """
 
         def own(found: OpResult | NotAccepted) -> None:
@@ -42,16 +47,15 @@ class Ordered:
                 told("busy")
 
         def original(found: OpResult | NotAccepted) -> None:
-            if not isinstance(found, Known):
-                told("unknown" if found is None else "busy")
-            elif not found.entry.infno:
-                told("unknown")  # a statement names no transaction
+            end = _hindrance(found, unheard)
+            if end is None and isinstance(found, Known):
+                self._begin(found.entry, msgid, told, unheard)
             else:
-                self._begin(found.entry, msgid, told)
+                told(end or "busy")
 
         self.office.queue.submit(Recall(institution, msgid), own)
 
-    def _begin(self, original: Entry, msgid: str, told: Callable[[Told], None]) -> None:
+    def _begin(self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool) -> None:
         office = self.office
         running = office.live.get(original.id)
         if running is not None or original.state in DOUBT:
@@ -63,6 +67,15 @@ class Ordered:
         if office.links.get(original.link) is None or not office.lanes.enter(record):
             told("busy")
             return
+
+        def looked(found: OpResult | NotAccepted) -> None:
+            """With the lane taken, nobody is told of it any more and nobody cancels it: the last look counts."""
+            end = _hindrance(found, unheard)
+            if end is None:
+                office.queue.submit(Accept(entry=record, reason="books"), durable)
+            else:
+                office.lanes.leave(record)
+                told(end)
 
         def durable(found: OpResult | NotAccepted) -> None:
             if not isinstance(found, Accepted):
@@ -76,7 +89,7 @@ class Ordered:
             else:
                 undo.told.append(lambda state: told("manual" if state == "MANUAL" else "done"))
 
-        office.queue.submit(Accept(entry=record, reason="books"), durable)
+        office.queue.submit(Recall(original.fixmedins_code, original.msgid), looked)
 
     def _record(self, original: Entry, msgid: str) -> Entry:
         office = self.office
@@ -99,6 +112,18 @@ class Ordered:
             insuplc_admdvs=original.insuplc_admdvs,
             mdtrtarea_admvs=original.mdtrtarea_admvs,
         )
+
+
+def _hindrance(found: OpResult | NotAccepted, unheard: bool) -> Told | None:
+    """Return why the original is not to be reversed now, None when it is."""
+    if not isinstance(found, Known):
+        return "unknown" if found is None else "busy"
+    original = found.entry
+    if not original.infno:
+        return "unknown"  # a statement names no transaction
+    if unheard and original.cancelled:
+        return "done"
+    return "delivered" if unheard and original.state in ("ACKED", "CONFIRMED") and original.delivered else None
 
 
 def _outcome(entry: Entry) -> Told:

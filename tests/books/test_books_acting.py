@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from adapters.store.books import BooksStore, Diff, Planned, Run
+from adapters.store.books import BooksStore, Day, Diff, Planned, Run
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_acting import Acting
 from gateway.app.books_run import action_id
@@ -29,10 +29,12 @@ class Exchange:
     """Stands where gateway.exchange.ordered stands: what it was told to reverse, by order, and what it answers."""
 
     orders: dict[str, str] = attrs.Factory(dict)
+    unheard: list[bool] = attrs.Factory(list)
     answer: Told | None = "done"
     waiting: list[Callable[[Told], None]] = attrs.Factory(list)
 
-    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None]) -> None:
+    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool) -> None:
+        self.unheard.append(unheard)
         known = self.orders.setdefault(msgid, omsgid)
         assert known == omsgid
         if self.answer is None:
@@ -183,6 +185,41 @@ def test_a_difference_that_vanished_takes_its_plan_and_its_case_along(store: Boo
     assert [one.diff_id for one in store.diffs(DAY)] == ["d1"]
     assert done(acting(store, exchange)) == {"DONE": 1}
     assert len(exchange.orders) == 1
+
+
+def test_nothing_leaves_for_a_day_that_was_frozen_while_the_run_went_on(store: BooksStore) -> None:
+    run_in_force(store, 1, DIFF)
+    store.set_days([Day(role="care", scope=CODE, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
+    exchange = Exchange()
+    assert (done(acting(store, exchange)), exchange.orders) == ({}, {})
+
+
+def test_a_reversal_whose_guards_hold_no_more_does_not_leave(store: BooksStore) -> None:
+    """The node died between plan and sending; meanwhile somebody built on the settlement, so people decide."""
+    run_in_force(store, 1, DIFF)
+    store.write_lines([(attrs.evolve(DIFF, mode="TWO", action="CASE", last_revision=1), [Planned(mode="TWO")])], 2)
+    exchange = Exchange()
+    assert (done(acting(store, exchange)), exchange.orders) == ({}, {})
+    assert [one.diff.action for one in BooksCases(store.connection).cases(("OPEN",))] == ["CASE"]
+    run_in_force(store, 2, DIFF)  # and once they hold again
+    assert done(acting(store, exchange)) == {"DONE": 1}
+
+
+@pytest.mark.parametrize(("name", "unheard"), [("L1-INST-MISSING", True), ("L1-CENTER-MORE", False)])
+def test_what_no_person_decided_is_reversed_only_while_nobody_was_told_of_it(
+    store: BooksStore, name: str, unheard: bool
+) -> None:
+    run_in_force(store, 1, attrs.evolve(DIFF, name=name))
+    exchange, alarms = Exchange(answer="delivered"), Alarms()
+    assert done(acting(store, exchange, alarms)) == {"FAILED": 1}
+    assert (exchange.unheard, alarms.names) == ([unheard], ["books_action_failed"])
+    (case,) = BooksCases(store.connection).cases(("OPEN",))
+    exchange.answer = "done"  # two people may have it reversed all the same
+    assert BooksCases(store.connection).decide(
+        case, "reverse", "核实", "zhang", 7, "OPEN", ("x", "REVERSE", "AGY", {}), 5
+    )
+    assert done(acting(store, exchange)) == {"DONE": 1}
+    assert exchange.unheard == [unheard, False]
 
 
 def test_what_people_accepted_stays_so_while_it_is_the_same(store: BooksStore) -> None:

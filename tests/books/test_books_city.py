@@ -46,6 +46,25 @@ def test_near_midnight_only_the_institutions_own_next_day_counts() -> None:
     assert (found["S1"].name, found["S2"].name) == ("L1-INST-MISSING", "WAIT_NEXT_DAY")
 
 
+@pytest.mark.parametrize("direction", [0, 1])
+def test_nobody_covers_or_disturbs_what_is_anothers(direction: int) -> None:
+    """An institution hands in a row under the number of its neighbour's settlement."""
+    theirs = [row(ledger, B, "S1") for ledger in (GW, AGY)]
+    foreign = row(INST, A, "S1")._replace(msgid="MX", direction=direction)
+    at = scope(later_at=frozenset({(INST, A), (INST, B)}))
+    found = {
+        (line.fixmedins_code, line.name): line for line in Decider(rules(), at).decide([*theirs, foreign], frozenset())
+    }
+    line = found[B, "L1-INST-MISSING"]
+    assert (line.mode, line.action, line.msgid) == ("AUTO", "REVERSE", "MS1")
+    own = [line for (code, _), line in found.items() if code == A]
+    assert [(one.name, one.mode) for one in own] == [
+        ("REVERSAL_UNMATCHED", "TWO") if direction else ("L1-INST-ONLY", "ONE")
+    ]  # fmt: skip
+    complete = Decider(rules(), at).decide([*theirs, row(INST, B, "S1"), foreign], frozenset())
+    assert {line.fixmedins_code for line in complete} == {A}
+
+
 def test_a_run_over_files_keeps_its_meaning() -> None:
     rows = [row(ledger, A, "S1") for ledger in (GW, AGY)]
     assert lines(scope(), *rows)["S1"].action == "REVERSE"

@@ -251,6 +251,21 @@ def test_a_file_that_changed_since_the_run_is_noticed(books: Room) -> None:
         books.freeze()
 
 
+@pytest.mark.parametrize("state", ["AGREED", "L1_DIFF"])
+def test_a_run_that_ends_while_a_day_is_being_frozen_is_not_passed_over(books: Room, state: str) -> None:
+    books.ran(books.hand_in({"INST": [settled(1)], "AGY": [settled(1)]}))
+    planned = plan(books.writer, books.folder, "care", HOSPITAL, DAY)
+    approved = content(planned, read_through(planned))
+
+    def newer(row: object) -> None:
+        books.ran(books.hand_in({"INST": [settled(1)], "AGY": [settled(1), settled(2)]}), state=state)
+
+    with pytest.raises(NotInForce):
+        carry_out(books.writer, planned, approved, PEOPLE, books.key, 1, True, newer)
+    assert books.writer.state("care", HOSPITAL, DAY) == state
+    assert verify(books.writer, books.key) == []
+
+
 def test_the_same_day_is_not_frozen_twice(books: Room) -> None:
     books.agreed([settled(1)])
     with pytest.raises(CannotFreeze, match="BF-FROZEN"):

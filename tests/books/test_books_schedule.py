@@ -102,6 +102,21 @@ def test_a_late_file_runs_its_own_day_again_at_once_and_no_other(night: Night) -
     assert night.at(2.5) == ["2026-11-16"]
 
 
+def test_a_file_whose_run_failed_is_no_reason_for_order_after_order(night: Night) -> None:
+    """The platform would be asked for the day twice a minute, three days long."""
+    night.day(YESTERDAY, "AGREED")
+    night.ran(YESTERDAY, MIDNIGHT_S + 5_400)
+    night.came(YESTERDAY, MIDNIGHT_S + 7_300, "http:x")
+    assert [night.at(hour) for hour in (2.1, 2.2, 2.3, 9.1, 9.2)] == [[YESTERDAY], [], [], [YESTERDAY], []]
+
+
+def test_a_file_for_a_frozen_day_runs_nothing(night: Night) -> None:
+    night.ran(YESTERDAY, MIDNIGHT_S + 5_400)
+    night.day(YESTERDAY, "FROZEN")
+    night.came(YESTERDAY, MIDNIGHT_S + 7_300, "http:x")
+    assert [night.at(hour) for hour in (2.1, 9.1)] == [[], []]
+
+
 def test_a_day_that_is_open_after_three_days_is_told_once(night: Night) -> None:
     night.day("2026-11-15", "L1_DIFF")
     night.day(YESTERDAY, "L1_DIFF")

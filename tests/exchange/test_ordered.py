@@ -3,14 +3,14 @@
 import pytest
 from exchange_messages import HOME, pay
 from exchange_rig import Rig
-from exchange_undo import at_once, fall_into_doubt, says, sent_of
+from exchange_undo import at_once, fall_into_doubt, says, sent_of, undo
 
 from gateway.exchange.ordered import Ordered, Told
 
 
-def ordered(rig: Rig, msgid: str = "b1", omsgid: str = "m1") -> list[Told]:
+def ordered(rig: Rig, msgid: str = "b1", omsgid: str = "m1", unheard: bool = False) -> list[Told]:
     told: list[Told] = []
-    Ordered(rig.room.office).reverse(HOME, omsgid, msgid, told.append)
+    Ordered(rig.room.office).reverse(HOME, omsgid, msgid, told.append, unheard)
     rig.run()
     return told
 
@@ -39,11 +39,50 @@ def test_what_was_refused_is_reversed_and_its_own_end_stays(rig: Rig) -> None:
     assert not rig.room.lanes.held()
 
 
+def unheard(rig: Rig) -> None:
+    """A settlement whose answer found nobody on the line."""
+    caller = rig.ask(pay("m1"))
+    caller.up = False
+    rig.far.last.settled()
+    rig.run()
+    assert (rig.state("m1"), rig.row("m1").delivered) == ("ACKED", False)
+
+
 def test_what_the_institution_never_heard_is_taken_back(rig: Rig) -> None:
-    rig.settle(pay("m1"))
+    unheard(rig)
     rig.far.plays = says(0)
-    assert ordered(rig) == ["done"]
+    assert ordered(rig, unheard=True) == ["done"]
     assert (rig.state("m1"), rig.row("m1").cancelled) == ("ACKED", True)
+
+
+def test_what_it_heard_of_meanwhile_stays_unless_people_decided_it(rig: Rig) -> None:
+    unheard(rig)
+    assert rig.ask(pay("m1")).answer["infcode"] == 0  # it asked again after the journal was read
+    assert ordered(rig, unheard=True) == ["delivered"]
+    assert (sent_of(rig, "2601"), rig.room.lanes.held()) == ([], [])
+    rig.far.plays = says(0)
+    assert ordered(rig, "b2") == ["done"]
+
+
+def test_who_asks_while_the_order_is_on_its_way_keeps_the_settlement(rig: Rig) -> None:
+    unheard(rig)
+    told: list[Told] = []
+    Ordered(rig.room.office).reverse(HOME, "m1", "b1", told.append, True)
+    late = rig.post(pay("m1"))
+    rig.run()
+    heard = late.answer["infcode"] == 0
+    assert (told, len(sent_of(rig, "2601"))) == ((["delivered"], 0) if heard else ([], 1))
+
+
+def test_what_was_cancelled_meanwhile_is_not_reversed_again(rig: Rig) -> None:
+    unheard(rig)
+    rig.far.plays = says(0)
+    rig.ask(undo("u1"))
+    assert rig.row("m1").cancelled
+    before = len(sent_of(rig, "2601"))
+    assert ordered(rig, unheard=True) == ["done"]
+    assert len(sent_of(rig, "2601")) == before
+    assert not rig.room.lanes.held()
 
 
 def test_the_same_order_again_sends_nothing(rig: Rig) -> None:

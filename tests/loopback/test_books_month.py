@@ -152,6 +152,10 @@ async def _split(town: MonthTown) -> None:
     unproven = await town.order("month_split", month=MONTH)
     assert (unproven.outcome, unproven.result["state"]) == ("findings", "UNPROVEN"), unproven
     assert (await town.order("month_confirm", month=MONTH)).outcome == "failed"
+    nothing = await town.order("month_rollback", month=MONTH)  # nor does taking nothing back prove anything
+    assert (nothing.outcome, nothing.result["rolled_back"]) == ("done", []), nothing
+    assert (await town.order("month_confirm", month=MONTH)).outcome == "failed"
+    assert town.count("3261") == town.count("3262") == 0
     found = await town.order("month_split", month=MONTH, **stated)
     assert (found.result["rows"], found.result["match"], found.result["state"]) == (151, 148, "FETCHED"), found
     differences = found.result["differences"]
