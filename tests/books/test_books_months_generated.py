@@ -71,6 +71,8 @@ def freeze(
     truth: dict[tuple[str, str], Counter[str]],
 ) -> None:  # fmt: skip
     head = Header(role="care", scope=CODE, date=day, revision=1, run_id=day, inputs=(InputMark("AGY", CODE, "", 0),))
+    writer.connection.execute("INSERT INTO recon_run VALUES (?,'care',?,1,0,1,0,'{}')", (day, day))
+    writer.connection.execute("INSERT INTO recon_day VALUES ('care',?,?,'AGREED',1,0,'')", (CODE, day))
     number = writer.begin("care", CODE, day, 1)
     sums, lines, fees = Sums(), [], []
     for n, (_, clr_type, insutype, parts, kind) in events:
