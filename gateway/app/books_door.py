@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 import attrs
@@ -83,7 +82,7 @@ class BooksDoor:
 
     # --- on the other thread ---
 
-    def _take(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
+    def _take(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> bytes:
         query = dict(parse_qsl(bytes(request.query or b"").decode("ascii", "replace"), keep_blank_values=True))
         marker = marker_of(query)
         self._within_limits(f"http:{institution}", now_ms)
@@ -93,7 +92,7 @@ class BooksDoor:
             found = hand_in(
                 self.config, INST, institution, day, Path(stream.name), marker, f"http:{institution}", now_ms
             )
-        return {"infcode": 0, "err_msg": "", **found.record()}
+        return _encode({"infcode": 0, "err_msg": "", **found.record()})
 
     def _within_limits(self, who: str, now_ms: int) -> None:
         """Raise TooMuch when who has handed in as much as it may."""
@@ -107,8 +106,9 @@ class BooksDoor:
         if len(paths) >= FILES_MAX or sum(sizes) >= BYTES_MAX:
             raise TooMuch
 
-    def _show(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> dict[str, Any]:
-        """Return an institution's differences; what was to be fed back is received by that."""
+    def _show(self, institution: str, day: str, request: HttpRequest, now_ms: int) -> bytes:
+        """Return an institution's differences, up to 100,000, encoded here and not on the reactor's thread; what was to
+        be fed back is received by that."""
         store = BooksStore.open(self.config.room("books"), SCRIPTS)
         try:
             days = [one for one in store.days(day, day, "care") if one.scope == institution]
@@ -128,16 +128,17 @@ class BooksDoor:
         finally:
             store.close()
         state = days[0].state if days else "OPEN"
-        return {
+        told = {
             "infcode": 0, "err_msg": "", "fixmedins_code": institution, "date": day, "state": state,
             "revision": days[0].revision if days else 0, "receipt": receipt, "differences": rows,
         }  # fmt: skip
+        return _encode(told)
 
     # --- back on the reactor's ---
 
-    def _done(self, institution: str, request: HttpRequest, body: dict[str, Any]) -> None:
+    def _done(self, institution: str, request: HttpRequest, body: bytes) -> None:
         self._waiting[institution] -= 1
-        request.respond(200, _encode(body))
+        request.respond(200, body)
 
     def _failed(self, institution: str, request: HttpRequest, cause: Exception) -> None:
         self._waiting[institution] -= 1

@@ -84,9 +84,14 @@ class Provincial:
         )  # fmt: skip
 
     async def carry_out(self, actions: Sequence[Action]) -> list[str]:
-        """Do what is planned or interrupted towards the province; return the states they came to."""
-        if not actions:
-            return []
+        """Do what is planned or interrupted towards the province; return the states they came to. Of one date; each
+        role has statements of its own."""
+        states = []
+        for role in sorted({one.diff.role for one in actions}):
+            states += await self._carry_out([one for one in actions if one.diff.role == role])
+        return states
+
+    async def _carry_out(self, actions: Sequence[Action]) -> list[str]:
         evidence, rows = await self.db(lambda store: self._found(store, actions))
         states = []
         told: list[tuple[Action, FeedbackItem]] = []
