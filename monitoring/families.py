@@ -110,6 +110,13 @@ _TABLE = (
         ("leg", "class"),
     ),
     Family(
+        "liangding_clearing_attention",
+        "gauge",
+        "Months' clearing that needs a person: payments and appeals past their working days, applications in doubt, "
+        "deadlines that no calendar tells.",
+        ("what",),
+    ),
+    Family(
         "liangding_mapping_coverage_ratio",
         "gauge",
         "Share of the local codes in use that have a valid national code.",

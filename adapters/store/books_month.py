@@ -163,6 +163,11 @@ class MonthReader:
         where = f"WHERE role = ? AND (scope = ? OR ? = '') AND month = ? ORDER BY scope, {_GROUP}, revision"
         return [_clearing(row) for row in self.connection.execute(f"{_CLEARING} {where}", (role, scope, scope, month))]
 
+    def unended(self, ended: Sequence[str]) -> list[ClearingRow]:
+        """Return the applications that are in none of these states, by number."""
+        where = f"WHERE state NOT IN ({','.join('?' * len(ended))}) ORDER BY id"
+        return [_clearing(row) for row in self.connection.execute(f"{_CLEARING} {where}", tuple(ended))]
+
     def freezes(self, number: int) -> list[int]:
         query = "SELECT freeze FROM clearing_freeze WHERE clearing = ? ORDER BY freeze"
         return [int(row[0]) for row in self.connection.execute(query, (number,))]

@@ -26,6 +26,7 @@ from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
+from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_province import Provincial
 from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
@@ -91,12 +92,19 @@ class BooksDesk:
     report: Callable[[Exception], object]
     province: ProvincialPort | None = None
     orders: CodesOrders = attrs.field(init=False)
+    months: MonthWatch = attrs.field(init=False)
     open_differences: dict[tuple[str, str], int] = attrs.field(factory=dict, init=False)
     _store: BooksStore = attrs.field(init=False)
     _children: set[Child] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         schedule = Schedule(self.config, self.clock, self.watch, lambda: self._store)
+        self.months = MonthWatch(self.config, self.clock, self.watch, lambda: self._store)
+
+        async def tick() -> None:
+            await schedule.tick()
+            await self.months.tick()
+
         self.orders = CodesOrders(
             reactor=self.reactor,
             clock=self.clock,
@@ -111,9 +119,9 @@ class BooksDesk:
             errands=self.errands,
             crowded=self.crowded,
             report=self.report,
-            tick=schedule.tick,
+            tick=tick,
         )
-        schedule.orders = self.orders
+        schedule.orders = self.months.orders = self.orders
 
     def start(self) -> None:
         self.orders.start()

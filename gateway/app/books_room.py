@@ -64,6 +64,7 @@ class BooksRoom:
             "liangding_reconciliation_differences",
             self._differences,
         )
+        self.metrics.watch("liangding_clearing_attention", self._clearing)
 
     async def stop(self) -> None:
         """End a run and let its order go; then let go of the province."""
@@ -75,6 +76,9 @@ class BooksRoom:
     def tls(self) -> ClientTlsContext | None:
         """The certificates towards the province, to be read again with the others."""
         return None if self._province is None else self._province.tls
+
+    def _clearing(self) -> Reading:
+        return {what: float(count) for what, count in self.desk.months.attention.items()}
 
     def _differences(self) -> Reading:
         found: dict[tuple[str, ...], float] = {}

@@ -1,6 +1,7 @@
 """A month cleared from the command line: built from frozen days, checked, approved, entered, audited, paid."""
 
 import shutil
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from days import Room
 from desk import BACK, Cells, settled
 from people import HOSPITAL, Office
 from python_calamine import CalamineWorkbook
+from twisted.internet.defer import Deferred, succeed
 
 from adapters.store.books_freeze import Consent
+from gateway.app.books_month_watch import MonthWatch
 from gateway.books.month import days_of
 
 MONTH = "2026-02"  # the shortest
+NOT_IN_THE_CALENDAR_MS = 2_000_000_000_000  # 2033
 ON = f"month {MONTH}"
 DIMS = {"insutype": "310", "clr_type": "11", "clr_optins": "510800", "clr_pay_loc": "2", "fixmedins_code": HOSPITAL}
 FEE = {"hifp_pay": "50.00", "hifes_pay": "10.00", "psn_cash_pay": "30.00", **DIMS}
@@ -202,6 +206,53 @@ def test_payment_deadlines_are_told_in_working_days(office: Office) -> None:
     office.town.now_s += 29 * 86400  # 17 December
     late = office.run(ON, "status", code=3)["applications"][1]
     assert [one[2] for one in late["due"]] == [True, False]
+
+
+class Ears:
+    """A node's watch, and the orders' thread."""
+
+    def __init__(self, office: Office) -> None:
+        self.office, self.alarms = office, []  # type: ignore[var-annotated]
+
+    def alarm(self, name: str, institution: str, msgid: str) -> None:
+        self.alarms.append((name, institution, msgid))
+
+    def seconds(self) -> float:
+        return self.office.town.now_s
+
+    def db(self, call: Callable[[object], object]) -> "Deferred[object]":
+        return succeed(call(None))
+
+
+def test_a_node_tells_once_what_of_a_month_waits_for_people(office: Office) -> None:
+    number = built(office)["21"]
+    act(office, "check", "--id", str(number))
+    office.approve(int(str(act(office, "approve", "--id", str(number))["approval"])), "sun")
+    act(office, "enter", "--id", str(number), "--event", "E")
+    cut = office.folder / "a.csv"
+    cut.write_text("deduction_id,setl_id,fund,amount,kind\nD1,S0,hifp_pay,1.00,DEDUCT\n")
+    act(office, "deductions", "--id", str(number), str(cut))
+    ears = Ears(office)
+    with office.books() as books:
+        watch = MonthWatch(office.town.config, ears, ears, lambda: books)  # type: ignore[arg-type]
+        watch.orders = ears  # type: ignore[assignment]
+
+        def after(days: float) -> dict[str, int]:
+            office.town.now_s += days * 86400
+            Deferred.fromCoroutine(watch.tick())
+            return {what: count for what, count in watch.attention.items() if count}
+
+        assert after(0) == {}
+        assert after(15) == {"appeal": 1}
+        assert after(14) == {"appeal": 1, "payment": 1}  # 17 December
+        books.connection.execute("UPDATE clearing SET state = 'IN_DOUBT', changed_ms = ?", (ears.seconds() * 1000,))
+        assert after(0.002) == {"appeal": 1, "payment": 1}  # too soon to look again
+        assert after(0.004) == {"appeal": 1, "payment": 1, "doubt": 2}
+        books.connection.execute("UPDATE clearing SET state = 'ACCEPTED', submitted_ms = ?", (NOT_IN_THE_CALENDAR_MS,))
+        assert after(1) == {"calendar": 2}
+    name = f"2026-02.{number}"
+    assert ears.alarms[:2] == [("clearing_appeal", HOSPITAL, name), ("clearing_payment", HOSPITAL, name)]
+    assert [one[0] for one in ears.alarms[2:]] == ["clearing_doubt"] * 2 + ["clearing_calendar"] * 2
 
 
 def test_whoever_reconciled_the_month_neither_builds_nor_checks_it(office: Office) -> None:
