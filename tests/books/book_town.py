@@ -93,7 +93,9 @@ class Wire:
     tick: Tick
     orders: dict[str, str] = attrs.Factory(dict)
 
-    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None]) -> None:
+    def reverse(
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False
+    ) -> None:
         """The exchange: an order it knows by its msgid is never begun again."""
         self.tick("2601 leaves")
         if not any(row["msgid"] == omsgid for row in self.parties.books["GW"]):
