@@ -218,11 +218,10 @@ class BooksStore:
 
     def groups(self, since: str) -> list[tuple[str, str, str, str]]:
         """Return every group with rows since a date."""
-        found = self.connection.execute(
-            "SELECT institution, clr_optins, clr_type, insutype FROM seen_group WHERE last_date >= ? "
-            "ORDER BY 1, 2, 3, 4",
-            (since,),
+        query = (
+            "SELECT institution, clr_optins, clr_type, insutype FROM seen_group WHERE last_date >= ? ORDER BY 1,2,3,4"
         )
+        found = self.connection.execute(query, (since,))
         return [(str(one), str(two), str(three), str(four)) for one, two, three, four in found]
 
     # --- runs ---
