@@ -307,15 +307,13 @@ class BooksStore:
     def _vanish(self, run: Run) -> int:
         """Close some differences this run did not find; return how many (a case without decision closes with its)."""
         with self.transaction() as connection:
-            gone = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT diff_id FROM diff WHERE role = ? AND biz_date = ? AND last_revision < ? "
-                    "AND state <> 'VANISHED' AND (role, scope, biz_date) NOT IN "
-                    "(SELECT role, scope, biz_date FROM recon_day WHERE state = 'FROZEN') LIMIT ?",
-                    (run.role, run.biz_date, run.revision, ROWS_MAX // 4),
-                )
-            ]
+            query = (
+                "SELECT diff_id FROM diff WHERE role = ? AND biz_date = ? AND last_revision < ? "
+                "AND state <> 'VANISHED' AND (role, scope, biz_date) NOT IN "
+                "(SELECT role, scope, biz_date FROM recon_day WHERE state = 'FROZEN') LIMIT ?"
+            )
+            values = (run.role, run.biz_date, run.revision, ROWS_MAX // 4)
+            gone = [row[0] for row in connection.execute(query, values)]
             vanish = "UPDATE diff SET state = 'VANISHED', changed_ms = ?, note = note || ? WHERE diff_id = ?"
             for diff_id in gone:
                 connection.execute(vanish, (run.at_ms, f"; VANISHED {run.revision}", diff_id))

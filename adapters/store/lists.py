@@ -196,6 +196,16 @@ class ListsReader:
         where, values = wanted.where()
         return [Lack(*row) for row in self.connection.execute(_MISSING.format(where=where), (*values, limit))]
 
+    def places(self, setl_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return setl_id -> (dept, doctor) of the lists that name one; codes."""
+        query = "SELECT dept, doctor FROM examined WHERE setl_id = ? AND (dept <> '' OR doctor <> '') LIMIT 1"
+        found = {}
+        for setl_id in {*setl_ids} - {""}:
+            row = self.connection.execute(query, (setl_id,)).fetchone()
+            if row is not None:
+                found[setl_id] = (str(row[0]), str(row[1]))
+        return found
+
     def visits(self, wanted: Filter, limit: int) -> list[tuple[str, str, str, str, str, int, int]]:
         """Return (mdtrt_id, setl_id, day of discharge, dept, doctor, errors, warnings), the worst first."""
         where, values = wanted.where()

@@ -13,10 +13,12 @@ import jinja2
 
 from adapters.files.workbook import Amount, Cell, Sheet
 from adapters.store.books_month import DeductionRow, MonthReader, Sum
+from adapters.store.lists import reading as lists_reading
 from gateway.app.books_month_desk import Standing, standing
 from gateway.app.books_report import COMPONENT_TITLES
 from gateway.app.config import Config
 from gateway.app.drawing import Share, columns, shares
+from gateway.app.lists_desk import SCRIPTS
 from gateway.books.deductions import REVOKED
 from gateway.books.freezing import FUND_PARTS
 from gateway.books.month import days_of, funds_of, missing_days, named
@@ -85,8 +87,24 @@ class Report:
         return sorted(((*place, *sums) for place, sums in found.items()), key=lambda one: (-one[3], one))  # type: ignore[misc]
 
 
+Counted = tuple[str, DeductionRow, int]
+
+
+def _placed(config: Config, rows: Sequence[Counted]) -> list[Counted]:
+    """Return the deductions with the departments and doctors of the settlement lists where the agency named none."""
+    unnamed = [row.setl_id for _, row, _ in rows if not (row.dept or row.doctor)]
+    with lists_reading(config.room("lists"), len(SCRIPTS)) as look:
+        places = look.places(unnamed) if look is not None else {}
+
+    def placed(row: DeductionRow) -> DeductionRow:
+        dept, doctor = places.get(row.setl_id, ("", ""))
+        return row if row.dept or row.doctor else attrs.evolve(row, dept=dept, doctor=doctor)
+
+    return [(name, placed(row), fen) for name, row, fen in rows]
+
+
 def collect(config: Config, look: MonthReader, role: str, scope: str, month: str, today: str) -> Report:
-    """Gather a month. Raises CalendarError."""
+    """Gather a month. Raises CalendarError, OtherLists."""
     where = (role, scope, month)
     days = tuple(look.by_day(*where))
     standings = tuple(standing(config, look, row, today) for row in look.of_month(*where))
@@ -94,6 +112,7 @@ def collect(config: Config, look: MonthReader, role: str, scope: str, month: str
     for one in standings:
         counted = {each.deduction_id: each.counts for each in one.deductions}
         deductions += [(one.row.name, row, counted[row.deduction_id]) for row in look.deductions(one.row.id)]
+    deductions = _placed(config, deductions)
     name = next((one.name for one in config.institution if one.fixmedins_code == scope), "全市")
     return Report(
         name=name, scope=scope, month=month, missing=tuple(missing_days(month, (day[0] for day in days))),

@@ -11,6 +11,7 @@ import attrs
 import click
 
 from adapters.store.books_month import ClearingRow, MonthReader, MonthWriter, Moved
+from adapters.store.lists import OtherLists
 from gateway.app import books_month_desk as desk_work
 from gateway.app.acting import Credentials, acting
 from gateway.app.books_month_work import CannotBuild, apply
@@ -102,6 +103,8 @@ def explained_month(as_json: bool) -> Iterator[None]:
         end(FAILED, *cause.lines, "文件有问题，整份不采用", as_json=as_json)
     except (CalendarError, ProfileError) as cause:
         end(USAGE, str(cause), as_json=as_json)
+    except OtherLists as cause:
+        end(FAILED, str(cause), as_json=as_json)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")

@@ -13,7 +13,10 @@ from python_calamine import CalamineWorkbook
 from twisted.internet.defer import Deferred, succeed
 
 from adapters.store.books_freeze import Consent
+from adapters.store.lists import Examination
+from adapters.store.lists import writing as lists_writing
 from gateway.app.books_month_watch import MonthWatch
+from gateway.app.lists_desk import SCRIPTS
 from gateway.books.month import days_of
 
 MONTH = "2026-02"  # the shortest
@@ -206,6 +209,23 @@ def test_payment_deadlines_are_told_in_working_days(office: Office) -> None:
     office.town.now_s += 29 * 86400  # 17 December
     late = office.run(ON, "status", code=3)["applications"][1]
     assert [one[2] for one in late["due"]] == [True, False]
+
+
+def test_departments_come_from_the_settlement_lists_where_the_agency_names_none(office: Office) -> None:
+    with lists_writing(office.town.config.room("lists"), SCRIPTS) as writer, writer.transaction():
+        for setl_id, dept, doctor in (("S0", "A03.01", "D7"), ("S10", "A04", "D8"), ("S20", "", "")):
+            visit = writer.take_visit(HOSPITAL, f"V{setl_id}")
+            found = Examination(0, "1", setl_id, "2026-02-01", dept, doctor, 0, 0)
+            writer.examined(visit, found, [])
+    number = str(built(office)["21"])
+    cut = office.folder / "a.csv"
+    cut.write_text(
+        "deduction_id,setl_id,fund,amount,kind,dept,doctor\nD1,S0,hifp_pay,1.00,DEDUCT,,\n"
+        "D2,S10,hifp_pay,2.00,DEDUCT,骨科,\nD3,S20,hifp_pay,3.00,DEDUCT,,\n"
+    )
+    act(office, "deductions", "--id", number, str(cut))
+    told = office.run(ON, "report", "--scope", HOSPITAL, "--out", str(office.folder / "m.xlsx"))
+    assert told["departments"] == [["", "", 1, 300], ["骨科", "", 1, 200], ["A03.01", "D7", 1, 100]]
 
 
 class Ears:
