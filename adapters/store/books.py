@@ -1,8 +1,8 @@
 """The store of the books: one SQLite file beside the journal; what was handed in, runs, differences, days.
 
 Written by commands and by the node's workers, in transactions of at most 2,000 rows (annex X35). A run comes into force
-by its one last row; what a run that died wrote before is written again by the next, under the same revision. One run at
-a time, by a lock on a file of its own that the system lets go of on death. Not for several threads.
+by its last row; what one that died wrote is written again by the next, under the same revision. One run at a time, by a
+lock on a file of its own that the system lets go of on death. Not for several threads.
 """
 
 import fcntl
@@ -31,16 +31,17 @@ DIFF = (
     'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
     "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
 )
-# A case opens again when its difference came back, or when what was decided was in vain: it came to its end, and
-# whoever looked at the other side afterwards found the difference still there.
+# A case opens again when its difference came back, when it is another than was decided of, or when what was decided was
+# in vain: it came to its end, and whoever looked at the other side afterwards found the difference still there.
 _CASE = (
     "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
     "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
     "changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED' OR (recon_case.state = 'DECIDED' AND "
-    "coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < ? FROM action WHERE action.diff_id = "
-    "recon_case.diff_id AND kind = 'REVERSE' ORDER BY attempt DESC LIMIT 1), 0))"
+    "(? OR coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < ? FROM action WHERE action.diff_id = "
+    "recon_case.diff_id AND kind = 'REVERSE' ORDER BY attempt DESC LIMIT 1), 0)))"
 )
 # What people or an outcome have settled stays so while what was found is still the same.
+_FOUND = 'SELECT "row", component, left_fen, right_fen FROM diff WHERE diff_id = ?'
 _UPSERT = (
     f"INSERT INTO diff ({DIFF}) VALUES ({','.join('?' * 22)}) ON CONFLICT (diff_id) DO UPDATE SET "  # noqa: S608
     "state = CASE WHEN diff.state IN ('CARRIED', 'RESOLVED') AND diff.\"row\" = excluded.\"row\" "
@@ -51,7 +52,6 @@ _UPSERT = (
     "component = excluded.component, left_fen = excluded.left_fen, right_fen = excluded.right_fen, "
     "note = excluded.note, agreed = excluded.agreed, last_revision = excluded.last_revision"
 )
-
 
 BooksError = sqlite3.Error  # what reading and writing a store raise
 
@@ -218,11 +218,10 @@ class BooksStore:
 
     def groups(self, since: str) -> list[tuple[str, str, str, str]]:
         """Return every group with rows since a date."""
+        names = "institution, clr_optins, clr_type, insutype"
         found = self.connection.execute(
-            "SELECT institution, clr_optins, clr_type, insutype FROM seen_group WHERE last_date >= ? "
-            "ORDER BY 1, 2, 3, 4",
-            (since,),
-        )
+            f"SELECT {names} FROM seen_group WHERE last_date >= ? ORDER BY {names}", (since,)
+        )  # noqa: E501, S608
         return [(str(one), str(two), str(three), str(four)) for one, two, three, four in found]
 
     # --- runs ---
@@ -237,8 +236,8 @@ class BooksStore:
             return None
         run_id, role, biz_date, revision, at_ms, agreed, keys, summary = row
         return Run(
-            run_id=run_id, role=role, biz_date=biz_date, revision=revision, at_ms=at_ms, agreed=bool(agreed), keys=keys,
-            summary=json.loads(summary),
+            run_id=run_id, role=role, biz_date=biz_date, revision=revision, at_ms=at_ms, agreed=bool(agreed),
+            keys=keys, summary=json.loads(summary),
         )  # fmt: skip
 
     def write_lines(self, lines: Iterable[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
@@ -254,15 +253,16 @@ class BooksStore:
     def _write(self, batch: list[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
         with self.transaction() as connection:
             for diff, planned in batch:
+                now = (diff.row, diff.component, diff.left_fen, diff.right_fen)
+                changed = connection.execute(_FOUND, (diff.diff_id,)).fetchone() not in (None, now)
                 connection.execute(_UPSERT, (*attrs.astuple(diff)[:17], int(diff.agreed), *attrs.astuple(diff)[18:]))
                 if all(one.kind != "REVERSE" for one in planned):  # its guards hold no more; people's stays
                     self._fail_planned(diff.diff_id, at_ms, " AND kind = 'REVERSE' AND approval = 0")
                 for one in planned:
-                    self._plan(diff, one, at_ms)
+                    self._plan(diff, one, at_ms, changed)
 
-    def _plan(self, diff: Diff, one: Planned, at_ms: int) -> None:
-        state = self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0]
-        if state != "OPEN":
+    def _plan(self, diff: Diff, one: Planned, at_ms: int, changed: bool) -> None:
+        if self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0] != "OPEN":
             return
         before = self.connection.execute(
             "SELECT attempt, state, changed_ms, receipt FROM action WHERE diff_id = ? AND kind = ? "
@@ -288,7 +288,7 @@ class BooksStore:
                 (one.action_ids[attempt - 1], diff.diff_id, one.kind, attempt, one.party, one.content, at_ms, at_ms),
             )
         elif not one.kind or in_vain:
-            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, one.seen_ms)
+            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms)
             self.connection.execute(_CASE, values)
 
     def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[Day]) -> None:

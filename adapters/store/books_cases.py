@@ -12,6 +12,7 @@ import attrs
 
 from adapters.store.books import DIFF, Diff, diff_of
 from adapters.store.codes_orders import transaction
+from gateway.core.booked import Correction
 
 _DIFF = ", ".join(f"diff.{name.strip()}" for name in DIFF.split(", "))
 _ACTION = "action_id, kind, attempt, party, action.state, content, receipt, approval, created_ms, action.changed_ms"
@@ -137,13 +138,21 @@ class BooksCases:
                 )  # fmt: skip
             return True
 
-    def voided(self) -> set[tuple[str, str]]:
-        """Return (institution, setl_id or msgid) of what two people voided in the gateway's own ledger."""
+    def corrections(self) -> list[Correction]:
+        """Return what people decided of the gateway's own ledger, oldest first; what an institution takes back because
+        the agency does not have it, the journal takes back, too (L1-AGY-MISSING, STATUS)."""
         found = self.connection.execute(
-            "SELECT fixmedins_code, CASE setl_id WHEN '' THEN msgid ELSE setl_id END FROM action "
-            "JOIN diff ON diff.diff_id = action.diff_id WHERE kind = 'VOID' AND party = 'GW'"
+            "SELECT kind, fixmedins_code, setl_id, msgid, content FROM action JOIN diff "
+            "ON diff.diff_id = action.diff_id WHERE party = 'GW' OR (kind = 'VOID' AND party = 'INST' "
+            "AND class IN ('L1-AGY-MISSING', 'STATUS')) ORDER BY action.created_ms, action_id"
         )
-        return {(str(code), str(key)) for code, key in found}
+        return [
+            Correction(
+                kind=kind, fixmedins_code=code, setl_id=setl_id, msgid=msgid,
+                record=json.loads(content).get("record", {}),
+            )
+            for kind, code, setl_id, msgid, content in found
+        ]  # fmt: skip
 
     def attempts(self, diff_id: str, kind: str) -> int:
         query = "SELECT coalesce(max(attempt), 0) FROM action WHERE diff_id = ? AND kind = ?"

@@ -3,22 +3,32 @@
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import attrs
 
 from adapters.crypto.digest import sm3
-from adapters.store.books import BooksStore
+from adapters.store.books import EVERYWHERE, BooksStore, Diff
 from adapters.store.books_cases import BooksCases, Case
+from adapters.store.journal_reader import NotAJournal, reading
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_snapshot import read_rows
 from gateway.app.config import Config
 from gateway.app.say import Outside
-from gateway.books.decisions import DECISIONS, Following, NotPossible, following
+from gateway.books.decisions import DECISIONS, Following, NotPossible, following, odd_one
+from gateway.books.journal import COLUMNS
 from gateway.core.approval import Approval, Approvals, Person
+from gateway.core.ledgers import COMPONENTS
 
 KIND = "books.case"
 OPEN = ("OPEN", "PROPOSED")
+RECORDED = tuple(name for name in COLUMNS if name not in ("direction", "status", "delivered"))
+_UNKNOWN = (
+    "本网关日志没有这个原报文，对账结果也不说明它是哪个交易（oinfno），网关无法冲正（2601）：请由原发起方冲正，"
+    "或与经办核实后决定更正（correct），由经办撤销；撤销后下次对账即平"
+)
 _FROZEN = "该日已固化，须先由两人重新打开"
 
 
@@ -43,24 +53,30 @@ def decide(
         raise NotPossible("决定须写明理由")
     with opened(config) as store:
         cases, case, follows = _case(store, number, decision)
+        record = _record(config, store, case, follows)
+        if decision == "reverse" and case.diff.leg == "L1" and not _known(config, case):
+            raise NotPossible(_UNKNOWN)
         if not follows.two:
-            _carry_out(cases, case, follows, decision, reason, person.name, 0, now_ms)
+            _carry_out(cases, case, follows, decision, reason, person.name, 0, now_ms, record)
             return Decided(case=number, decision=decision, carried_out=True)
-        content = content_of(case, decision, reason)
+        content = content_of(case, decision, reason, record)
         proposal = approvals().propose(person, KIND, f"case:{number}", content, reason)
         if not cases.propose(case, decision, reason, person.name, proposal.id, now_ms):
             raise NotPossible(f"个案{number}已经有了决定")
         return Decided(case=number, decision=decision, carried_out=False, approval=proposal.id)
 
 
-def content_of(case: Case, decision: str, reason: str) -> bytes:
-    """Return what both people see and agree on: the difference as it stands, and what is decided of it."""
+def content_of(case: Case, decision: str, reason: str, record: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """Return what both people see and agree on: the difference as it stands, and what is decided of it.
+
+    record: what the gateway's ledger is to hold from now on, where that is what is decided.
+    """
     diff = case.diff
     plain = {
         "case": case.id, "diff_id": diff.diff_id, "role": diff.role, "date": diff.biz_date, "scope": diff.scope,
         "leg": diff.leg, "class": diff.name, "row": diff.row, "setl_id": diff.setl_id, "msgid": diff.msgid,
         "component": diff.component, "left_fen": diff.left_fen, "right_fen": diff.right_fen, "decision": decision,
-        "decision_text": DECISIONS[decision], "reason": reason,
+        "decision_text": DECISIONS[decision], "reason": reason, **({"record": dict(record)} if record else {}),
     }  # fmt: skip
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=1).encode()
 
@@ -74,9 +90,12 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
         if known is not None and known.state in ("DECIDED", "CLOSED") and known.approval == approval.id:
             return f"个案{number}的决定已执行过"
         cases, case, follows = _case(store, number, decision)
-        if content_of(case, decision, reason) != content:
+        record = _record(config, store, case, follows)
+        if content_of(case, decision, reason, record) != content:
             raise NotPossible(f"个案{number}在复核期间有了变化，请重新提出决定")
-        _carry_out(cases, case, follows, decision, reason, approval.maker, approval.id, int(outside.now() * 1000))
+        _carry_out(
+            cases, case, follows, decision, reason, approval.maker, approval.id, int(outside.now() * 1000), record
+        )
     text = "，由节点在下一次对账时执行" if follows.kind else ""
     return f"个案{number}：{DECISIONS[decision]}{text}"
 
@@ -96,21 +115,59 @@ def _case(store: BooksStore, number: int, decision: str) -> tuple[BooksCases, Ca
 
 def _following(case: Case, decision: str) -> Following:
     diff = case.diff
-    return following(decision, diff.leg, case.mode, diff.action, diff.msgid, diff.name)
+    odd = odd_one(diff.name, diff.row, diff.mode, diff.prevails)
+    return following(decision, diff.leg, case.mode, diff.action, diff.msgid, diff.name, diff.row, odd)
+
+
+def _record(config: Config, store: BooksStore, case: Case, follows: Following) -> dict[str, str]:
+    """Return what the gateway's ledger is to hold: what the institution and the agency have; where they differ, the
+    agency. Raises NotPossible when the agency has nothing."""
+    diff = case.diff
+    if follows.party != "GW" or follows.kind == "VOID":
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for one in store.inputs(diff.biz_date):
+        if one.ledger in ("INST", "AGY") and one.scope in (diff.scope, EVERYWHERE):
+            for row in read_rows(config.path(config.node.data_dir) / one.path):
+                if _same(row, diff) and row.get("direction") != "1":
+                    found[one.ledger] = {name: row[name] for name in RECORDED if row.get(name)}
+    if "AGY" not in found:
+        raise NotPossible("经办当日账目中没有这一笔，网关账目无从补记或更正：请与经办核实")
+    whole = {**found.get("INST", {}), **found["AGY"]}
+    if follows.kind == "CORRECT":
+        return {name: cell for name, cell in whole.items() if name in (*COMPONENTS, "psn_no", "insutype", "clr_type")}
+    blank = dict.fromkeys(RECORDED, "")
+    return {**blank, "setl_time": diff.biz_date, **whole, "fixmedins_code": diff.fixmedins_code}
+
+
+def _same(row: Mapping[str, str], diff: Diff) -> bool:
+    name, number = ("setl_id", diff.setl_id) if diff.setl_id else ("msgid", diff.msgid)
+    return row.get(name) == number
+
+
+def _known(config: Config, case: Case) -> bool:
+    """Say whether the journal knows by which transaction a record was made: 2601 wants it (oinfno), and no row of 3202
+    has it. Where no journal can be read, the node says so when it carries the action out."""
+    try:
+        with reading(config.journal) as journal:
+            return any(one.infno for one in journal.rows(case.diff.fixmedins_code, case.diff.msgid, limit=1))
+    except NotAJournal:
+        return True
 
 
 def _carry_out(
     cases: BooksCases, case: Case, follows: Following, decision: str, reason: str, maker: str, approval: int,
-    now_ms: int,
+    now_ms: int, record: Mapping[str, str],
 ) -> None:  # fmt: skip
     diff, action = case.diff, None
     if follows.kind:
         attempt = cases.attempts(diff.diff_id, follows.kind) + 1
         number = sm3(f"{diff.diff_id}|{follows.kind}|{attempt}".encode()).hex()[:32]
-        words = {
+        words: dict[str, object] = {
             "leg": diff.leg, "class": diff.name, "row": diff.row, "setl_id": diff.setl_id, "msgid": diff.msgid,
             "fixmedins_code": diff.fixmedins_code, "component": diff.component, "left_fen": diff.left_fen,
             "right_fen": diff.right_fen, "prevails": diff.prevails, "reason": reason,
+            **({"record": dict(record)} if record else {}),
         }  # fmt: skip
         action = (number, follows.kind, follows.party, words)
     if not cases.decide(case, decision, reason, maker, approval, follows.diff_state, action, now_ms):

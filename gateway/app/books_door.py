@@ -19,8 +19,8 @@ import msgspec
 
 from adapters.crypto.digest import sm3
 from adapters.ledgers.source import LedgerRefused
-from adapters.store.books import BooksStore
-from adapters.store.books_cases import BooksCases
+from adapters.store.books import LIVE, BooksStore
+from adapters.store.books_cases import Action, BooksCases
 from adapters.transport.server import HttpRequest
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_shelf import SCRIPTS
@@ -123,14 +123,17 @@ class BooksDoor:
             ]  # fmt: skip
             cases = BooksCases(store.connection)
             receipt = f"fetched:{sm3(_encode(rows)).hex()[:32]}"
-            for action in cases.actions(("PLANNED", "SENT"), day, "INST", institution):
-                cases.move(action.action_id, action.state, "DONE", receipt, now_ms)
+            orders = cases.actions(("PLANNED", "SENT", "DONE"), day, "INST", institution)
+            for action in orders:
+                if action.state != "DONE":
+                    cases.move(action.action_id, action.state, "DONE", receipt, now_ms)
         finally:
             store.close()
         state = days[0].state if days else "OPEN"
         told = {
             "infcode": 0, "err_msg": "", "fixmedins_code": institution, "date": day, "state": state,
             "revision": days[0].revision if days else 0, "receipt": receipt, "differences": rows,
+            "actions": [_asked(one) for one in orders if one.diff.state in LIVE],
         }  # fmt: skip
         return _encode(told)
 
@@ -160,6 +163,16 @@ class BooksDoor:
         else:
             self.report(cause)
             request.respond(*refusal("GW-NOT-READY"))
+
+
+def _asked(action: Action) -> dict[str, Any]:
+    """Return what an institution is asked to do, under a number that stays the same however often it is fetched."""
+    diff = action.diff
+    return {
+        "action_id": action.action_id, "kind": action.kind, "diff_id": diff.diff_id, "class": diff.name,
+        "row": diff.row, "setl_id": diff.setl_id, "msgid": diff.msgid, "note": diff.note,
+        "reason": str(action.content.get("reason", "")),
+    }  # fmt: skip
 
 
 def _yuan(fen: int | None) -> str:

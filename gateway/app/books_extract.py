@@ -20,6 +20,7 @@ from adapters.store.journal_reader import JournalReader, reading
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_tasks import Extracted, Group, Task
 from gateway.books.agency import Ours, counted, text_of, uploaded
+from gateway.books.corrections import Corrections
 from gateway.books.journal import COLUMNS, day_of_row, is_refund, ledger_row
 from gateway.core.dates import day_start_ms
 from gateway.core.facts import undone_setl_id
@@ -36,9 +37,7 @@ GW = "GW"
 class Extraction:
     task: Task
     journal: JournalReader
-    voided: set[tuple[str, str]] = attrs.Factory(
-        set
-    )  # (institution, setl_id or msgid) two people voided (VOIDED_BY_RECON)
+    corrections: Corrections = attrs.Factory(Corrections)
     refunded: set[str] = attrs.Factory(set)
     lines: dict[str, dict[tuple[str, str], list[Ours]]] = attrs.Factory(dict)
     closely: set[str] = attrs.Factory(
@@ -54,14 +53,14 @@ class Extraction:
             for entry in page:
                 original = originals.get((entry.fixmedins_code, undone_setl_id(entry.business_key)))
                 row = ledger_row(entry, self.refunded, original)
-                if row is not None and (row["fixmedins_code"], row["setl_id"] or row["msgid"]) in self.voided:
-                    row["status"] = "REJECTED"
                 if row is not None:
+                    row = self.corrections.corrected(row)
                     self._set_aside(entry, row)
                     yield row
         for (code, setl_id), original in sorted(originals.items(), key=lambda pair: pair[0]):
             if (code, setl_id) not in here:
-                yield from filter(None, [ledger_row(original, self.refunded)])
+                yield from map(self.corrections.corrected, filter(None, [ledger_row(original, self.refunded)]))
+        yield from self.corrections.shadows(str(day - timedelta(days=1)), str(day + timedelta(days=1)))
 
     def _looked_ahead(self, since: int, until: int) -> tuple[set[tuple[str, str]], dict[tuple[str, str], Entry]]:
         """Return the settlements of these days, and what their refunds cancel, by (institution, setl_id)."""
@@ -116,7 +115,7 @@ def extract(task: Task) -> Extracted:
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         with reading(Path(task.journal)) as journal:
-            made = Extraction(task, journal, BooksCases(store.connection).voided())
+            made = Extraction(task, journal, Corrections(BooksCases(store.connection).corrections()))
             plain = task.workplace / f"{GW}.csv"
             rows = write_rows(plain, COLUMNS, made.rows())
             known = journal.groups(day_start_ms(task.day, LOOK_BACK_DAYS))

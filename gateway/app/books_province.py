@@ -43,7 +43,7 @@ _FACTS = (
     "fixmedins_code", "mdtrt_id", "psn_no", "msgid", "direction", "insutype", "clr_type", "setl_time", "clr_optins",
     "clr_pay_loc",
 )  # fmt: skip
-Rows = Mapping[tuple[str, str], Mapping[str, str]]
+Rows = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -123,7 +123,7 @@ class Provincial:
     async def _reversed(self, action: Action, rows: Rows) -> str:
         diff = action.diff
         party: Party = "INS" if action.party == "INS" else "PROV"
-        row = rows.get((party, diff.setl_id or diff.msgid), {})
+        row = _first(rows, party, diff.setl_id or diff.msgid)
         what = Reversal(
             party=party, reason=f"{diff.name} {diff.biz_date}", operator=OPERATOR, prov_sn=row.get("prov_sn", ""),
             omsgid="" if row.get("prov_sn") else diff.msgid, fixmedins_code=diff.fixmedins_code,
@@ -168,7 +168,7 @@ class Provincial:
         """Return the SM3 of each ledger, and the rows the actions speak of, by (ledger, setl_id or msgid)."""
         wanted = {text for one in actions for text in (one.diff.setl_id, one.diff.msgid) if text}
         evidence: dict[str, str] = {}
-        rows: dict[tuple[str, str], Mapping[str, str]] = {}
+        rows: dict[tuple[str, str], list[Mapping[str, str]]] = {}
         diff = actions[0].diff
         for one in store.inputs(diff.biz_date):
             insured = one.scope == scope_of("insured")
@@ -177,8 +177,8 @@ class Provincial:
             evidence[one.ledger] = one.sm3
             for row in read_rows(self.data / one.path):
                 for name in ("setl_id", "msgid"):
-                    if row.get(name) in wanted and row.get("direction") != "1":
-                        rows.setdefault((one.ledger, row[name]), row)
+                    if row.get(name) in wanted:
+                        rows.setdefault((one.ledger, row[name]), []).append(row)
         return evidence, rows
 
 
@@ -187,19 +187,52 @@ def _item(action: Action, rows: Rows, evidence: Mapping[str, str]) -> FeedbackIt
     diff = action.diff
     kind = _KINDS.get(diff.name)
     key = diff.setl_id or diff.msgid
-    own, agency = rows.get(("GW", key), {}), rows.get(("AGY", key), {})
+    own, agency = _first(rows, "GW", key), _first(rows, "AGY", key)
     source = {**own, **{name: text for name, text in agency.items() if text}}
     if diff.role == "insured":
-        source = dict(rows.get(("PROV", key), {}))
+        source = _first(rows, "PROV", key)
     if kind is None or not source:
         return None
     party: Party = "INS" if diff.leg == "L4" else "PROV"
     values = {name: fen for name in COMPONENTS if (fen := fen_of(source.get(name) or None)) is not None}
-    theirs = rows.get((party, key), {})
+    speaks = "PROV" if diff.role == "insured" else "AGY" if agency else "GW"
+    theirs = _first(rows, party, key) if kind != "DUPLICATE" else _surplus(rows.get((party, key), ()), source)
     return FeedbackItem(
         item_id=action.action_id, kind=kind, party=party, evidence_sm3=evidence.get("AGY") or evidence.get("PROV", ""),
         operator=OPERATOR, setl_id=diff.setl_id, prov_sn=theirs.get("prov_sn", ""),
         values_fen=values if kind in ("AMOUNT", "MISSING_AT_PROV", "MISSING_AT_INS") else {},
-        status="REFUNDED" if kind == "STATUS" else "",
+        status=_status(rows.get((speaks, key), ())) if kind == "STATUS" else "",
         facts={name: text for name in _FACTS if (text := source.get(name) or ("0" if name == "direction" else ""))},
     )  # fmt: skip
+
+
+def _first(rows: Rows, ledger: str, key: str) -> dict[str, str]:
+    """Return a ledger's settlement of a key; {} when it has none.
+
+    Where only the refund is at hand (its settlement is of another day), its words stand for it, its amounts do not.
+    """
+    every = rows.get((ledger, key), ())
+    settlement = next((row for row in every if row.get("direction") != "1"), None)
+    if settlement is not None:
+        return dict(settlement)
+    return {name: "" if name in COMPONENTS else cell for row in every[:1] for name, cell in row.items()} | (
+        {"direction": "0"} if every else {}
+    )
+
+
+def _status(every: Sequence[Mapping[str, str]]) -> Literal["SETTLED", "REFUNDED", "REVERSED"]:
+    """Return what a ledger says of a settlement, net (annex B1, B10): whoever is told is told that."""
+    settled = sum(row.get("direction") != "1" for row in every)
+    words = {row.get("status", "") for row in every if row.get("direction") != "1"}
+    if "REVERSED" in words:
+        return "REVERSED"
+    counted = sum(row.get("direction") == "1" and row.get("status", "") != "REVERSED" for row in every)
+    return "REFUNDED" if "REFUNDED" in words or counted >= max(1, settled) else "SETTLED"
+
+
+def _surplus(every: Sequence[Mapping[str, str]], source: Mapping[str, str]) -> Mapping[str, str]:
+    """Return which of two records of one settlement is one too many: that with other amounts, else the later one."""
+    amounts = {name: fen for name in COMPONENTS if (fen := fen_of(source.get(name) or None)) is not None}
+    found = sorted((row for row in every if row.get("direction") != "1"), key=lambda row: row.get("prov_sn", ""))
+    wrong = [row for row in found if any(fen_of(row.get(name) or None) != fen for name, fen in amounts.items())]
+    return (wrong or found or [{}])[-1]

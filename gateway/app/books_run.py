@@ -127,7 +127,10 @@ def _diff(task: RunTask, line: Line, revision: int) -> Diff:
 
 
 def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
-    """The plans of a kept difference: those of its line. A case that waits, or was closed by people, stays."""
+    """The plans of a kept difference: those of its line, where it was planned already. A case that waits, or was closed
+    by people, stays."""
+    if diff.action == "FEEDBACK":
+        return []
     line = Line(
         key="", setl_id=diff.setl_id, msgid=diff.msgid, fixmedins_code=diff.fixmedins_code, leg=diff.leg,
         name=diff.name, row=diff.row, mode=diff.mode, action=diff.action, prevails=diff.prevails,

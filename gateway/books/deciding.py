@@ -209,6 +209,8 @@ class Decider:
                 line, component="medfee_sumamt", left=subject.medfee(left), right=subject.medfee(right),
                 notes=(*line.notes, *self._secondary(leg, subject)),
             )  # fmt: skip
+        if named.row == "S1":
+            line = attrs.evolve(line, missed=next((NAMES[one] for one in members if subject.settled(one)), ""))
         return self._never(line, leg, subject)
 
     def _home_of(self, ledger: int) -> str:

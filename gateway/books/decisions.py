@@ -1,9 +1,10 @@
 """What people may decide of a case, how many it takes, and what follows (reconciliation specification §5). Pure.
 
 reverse  the other side's record is taken back (2601, or the province's reversal)
-book     the institution books it from the stored answer
+book     the institution books it from the stored answer; what went past the gateway gets a shadow in its ledger
 void     the institution, or the gateway's ledger, takes its record back
-correct  whoever is the odd one out corrects its record
+correct  whoever is the odd one out corrects its record: the institution, the gateway's ledger, or the agency, whom
+         people tell
 feedback the other side is told once more
 accept   it stays as it is, and counts as settled
 carry    it is carried to a later day and left out of the clearing
@@ -22,6 +23,9 @@ DECISIONS: Mapping[str, str] = {
     "carry": "结转后日",
 }  # fmt: skip
 _BY_TWO = frozenset({"reverse", "carry"})  # whatever the case says: money moves, or is left out
+INST, GW = "INST", "GW"
+_OWN = frozenset({("void", "L1-GW-ONLY"), ("book", "L1-GW-MISSING")})  # carried out in the gateway's own ledger
+_REVERSIBLE = frozenset({"L1-CENTER-MORE", "L1-INST-MISSING"})
 _KINDS = {"reverse": REVERSE, "book": "BOOK", "void": "VOID", "correct": "CORRECT", "feedback": FEEDBACK}
 
 
@@ -40,8 +44,11 @@ class Following:
     diff_state: Literal["OPEN", "RESOLVED", "CARRIED"] = "OPEN"
 
 
-def following(decision: str, leg: str, mode: str, action: str, msgid: str, name: str = "") -> Following:
-    """Return what follows. mode: of the case; action, msgid, name: of its difference. Raises NotPossible.
+def following(
+    decision: str, leg: str, mode: str, action: str, msgid: str, name: str = "", row: str = "", odd: str = INST
+) -> Following:
+    """Return what follows. mode: of the case; action, msgid, name, row: of its difference; odd: as `odd_one` says.
+    Raises NotPossible.
 
     What the journal alone holds (L1-GW-ONLY) is voided in the gateway's own ledger, from the next run on.
     """
@@ -52,10 +59,33 @@ def following(decision: str, leg: str, mode: str, action: str, msgid: str, name:
         return Following(two=two, diff_state="RESOLVED")
     if decision == "carry":
         return Following(two=True, diff_state="CARRIED")
-    if decision == "reverse" and action.startswith("WAIT_LEG"):
-        raise NotPossible("前一段还没有了结，不得冲正：请先处理前一段")
-    if decision == "reverse" and leg == "L1" and not msgid:
-        raise NotPossible("没有原发送方报文ID，无法冲正（2601）：请与经办核实后另行处理")
+    if decision == "reverse":
+        _check_reversal(leg, action, msgid, name, row)
     kind = _KINDS[decision]
-    party = "GW" if (decision, name) == ("void", "L1-GW-ONLY") else party_of(leg, kind)
-    return Following(two=two, kind=kind, party=party)
+    if leg != "L1" and kind not in (REVERSE, FEEDBACK):
+        raise NotPossible(f"第{leg[1]}段不能{DECISIONS[decision]}：对省平台和参保地只能冲正或反馈")
+    if (decision, name) in _OWN or (decision, odd) == ("correct", GW):
+        return Following(two=two, kind=kind, party=GW)
+    return Following(two=two, kind=kind, party=odd if decision == "correct" else party_of(leg, kind))
+
+
+def _check_reversal(leg: str, action: str, msgid: str, name: str, row: str) -> None:
+    """Raise NotPossible unless taking back by msgid can only mean this one record (§5.5 D3, §5.1, S3)."""
+    if action.startswith("WAIT_LEG"):
+        raise NotPossible("前一段还没有了结，不得冲正：请先处理前一段")
+    if leg != "L1":
+        return
+    if name and name not in _REVERSIBLE and row != "S3":
+        raise NotPossible("这类差异不能按原报文ID冲正（2601）：须撤销的，由机构按结算ID撤销（2103、2208、2305）")
+    if not msgid:
+        raise NotPossible("没有原发送方报文ID，无法冲正（2601）：请与经办核实后另行处理")
+
+
+def odd_one(name: str, row: str, mode: str, prevails: str) -> str:
+    """Return whose record on leg L1 is to be corrected (§5.1, §5.3). mode: of the first run, which tells a split that
+    only the institution has otherwise (A1) from one of the journal (A2)."""
+    if row == "A2" or (row == "A5" and (mode, prevails) == ("TWO", "AGY")):
+        return GW
+    if name in ("L1-CENTER-MORE", "L1-AGY-MISSING", "STATUS") or prevails == GW:
+        return "AGY"
+    return INST

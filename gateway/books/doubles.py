@@ -3,7 +3,7 @@
 A business key only proposes: what it finds goes to two people and moves no money (§6.1, K3).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
@@ -31,11 +31,15 @@ class Settled(Protocol):
 
 
 def double_posts(rows: Sequence[Row]) -> Iterator[Double]:
-    """Yield the keys that one (institution, message) produced, by direction-0 rows of any ledgers (D3)."""
+    """Yield the keys that one (institution, message) produced, by direction-0 rows of any ledgers (D3). What a ledger
+    has cancelled is no second settlement any more: so a double post ends."""
+    left: Counter[tuple[int, str]] = Counter()
+    for row in rows:
+        left[row.ledger, row.setl_id] += -1 if row.direction else 1
     made: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     named: dict[tuple[str, str], str] = {}
     for row in rows:
-        if row.direction == 0 and row.msgid and row.setl_id:
+        if row.direction == 0 and row.msgid and row.setl_id and left[row.ledger, row.setl_id] > 0:
             made[row.fixmedins_code, row.msgid][row.setl_id] = row.key
             if row.ledger == GW:
                 message = (row.fixmedins_code, row.msgid)

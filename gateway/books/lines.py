@@ -18,7 +18,8 @@ Digest = Callable[[bytes], bytes]
 @attrs.frozen(kw_only=True)
 class Line:
     """One finding. name: its class; key: what it is about, as `diff_id` has it; left, right: fen or None;
-    guard_fen: the medfee a reversal of it would move, for the volume guard."""
+    guard_fen: the medfee a reversal of it would move, for the volume guard; missed: the ledger that lacks a refund the
+    others have (S1), '' = another matter."""
 
     key: str
     setl_id: str
@@ -37,6 +38,7 @@ class Line:
     right: int | None = None
     notes: tuple[str, ...] = ()
     guard_fen: int = 0
+    missed: str = ""
 
     @property
     def order(self) -> tuple[str, ...]:

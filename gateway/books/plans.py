@@ -47,6 +47,8 @@ def plan_of(line: Line) -> Plan:
     mode = "" if line.mode == "AUTO" else line.mode
     if line.action == REVERSE and line.mode == "AUTO":
         return Plan(kind=REVERSE, party=_PARTY[line.leg, REVERSE], attempts=ATTEMPTS_MAX)
+    if line.action == FEEDBACK and line.missed == "AGY":
+        return Plan(mode="TWO")  # there is no interface to feed back to the agency: people do (S1)
     if line.action == FEEDBACK and line.mode != "TWO":
         return Plan(kind=FEEDBACK, party=_PARTY[line.leg, FEEDBACK], mode=mode)
     return Plan(mode=mode or "ONE")

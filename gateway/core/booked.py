@@ -138,3 +138,15 @@ class FreezeRow:
     at_ms: int
     reopened: bool
     consents: Mapping[str, tuple[str, int]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Correction:
+    """What people decided of a record of the gateway's own ledger. kind: VOID, BOOK, CORRECT; record: the cells that
+    hold from now on, of the last two."""
+
+    kind: str
+    fixmedins_code: str
+    setl_id: str
+    msgid: str
+    record: Mapping[str, str] = attrs.Factory(dict)

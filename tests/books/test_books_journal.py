@@ -1,13 +1,15 @@
 """The gateway's own ledger: what each state of the journal is in the books, refunds, where a patient is insured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from gateway.app.books_extract import Extraction
 from gateway.app.books_tasks import Asked, Task
+from gateway.books.corrections import Corrections
 from gateway.books.journal import ledger_row
+from gateway.core.booked import Correction
 from gateway.core.model import Entry
 
 SETTLED = {"setl_time": "2026-03-15 10:00:00", "insutype": "310", "clr_type": "11", "clr_optins": "510800",
@@ -100,19 +102,39 @@ class Journal:
         return [entry(setl_id=setl_id, msgid="M0", created_ms=1_773_000_000_000)]
 
 
-def extraction(*entries: Entry, voided: set[tuple[str, str]] | None = None) -> tuple[Extraction, list[dict[str, str]]]:
+def extraction(*entries: Entry, decided: Sequence[Correction] = ()) -> tuple[Extraction, list[dict[str, str]]]:
     asked = Asked(count="gross", refund_rows="both", base64=True, empty_groups=True)
     task = Task(
         journal="", store="", data="", date="2026-03-15", now_ms=0, number=1, institutions={"H51080200001": asked}
     )
-    made = Extraction(task, Journal(*entries), voided or set())  # type: ignore[arg-type]
+    made = Extraction(task, Journal(*entries), Corrections(decided))  # type: ignore[arg-type]
     return made, list(made.rows())
 
 
 def test_what_two_people_voided_counts_as_nothing_and_is_not_uploaded() -> None:
-    made, rows = extraction(entry(), voided={("H51080200001", "S1")})
+    made, rows = extraction(entry(), decided=[decided("VOID")])
     assert [row["status"] for row in rows] == ["REJECTED"]
     assert made.lines == {}
+
+
+def decided(kind: str, about: str = "S1", **record: str) -> Correction:
+    return Correction(kind=kind, fixmedins_code="H51080200001", setl_id=about, msgid="", record=record)
+
+
+def test_what_was_corrected_is_told_and_uploaded_as_corrected() -> None:
+    made, rows = extraction(entry(), decided=[decided("VOID"), decided("CORRECT", medfee_sumamt="99.99")])
+    assert [(row["status"], row["medfee_sumamt"]) for row in rows] == [("", "99.99")]
+    assert [one.medfee for one in made.lines["H51080200001"]["510800", "11"]] == [9_999]
+
+
+def test_what_was_settled_past_the_gateway_has_a_shadow_on_its_own_days_only() -> None:
+    cells = {"fixmedins_code": "H51080200001", "setl_id": "S7", "msgid": "M7", "medfee_sumamt": "7.00"}
+    near = decided("BOOK", "S7", **cells, setl_time="2026-03-14 08:00:00")
+    far = decided("BOOK", "S8", **{**cells, "setl_id": "S8"}, setl_time="2026-03-13 08:00:00")
+    _, rows = extraction(entry(), decided=[near, far])
+    assert [(row["setl_id"], row["direction"], row["status"]) for row in rows] == [("S1", "0", ""), ("S7", "0", "")]
+    _, rows = extraction(entry("REVERSED"), decided=[decided("BOOK", medfee_sumamt="7.00", setl_time="2026-03-15")])
+    assert [(row["setl_id"], row["status"], row["medfee_sumamt"]) for row in rows] == [("S1", "", "7.00")]
 
 
 def test_what_a_refund_cancels_comes_along_from_before() -> None:
