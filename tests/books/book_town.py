@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ link = "national"
 allow_from = ["127.0.0.1/32"]
 """
 EVERY = ("PLANNED", "SENT", "IN_DOUBT", "DONE", "FAILED")
+_NUMBERS = count(1)  # of messages: whoever comes after a crash has others
 Tick = Callable[[str], None]
 Chosen = Callable[[Case], str]
 
@@ -178,7 +180,6 @@ class BookTown:
         self.tick = tick
         self.incomplete: set[str] = set()
         self.proposals = Proposals()
-        self._sent = 0
 
     @property
     def now_ms(self) -> int:
@@ -268,8 +269,7 @@ class BookTown:
         return dict(found[0])
 
     def _msgid(self, code: str) -> str:
-        self._sent += 1
-        return f"O{self.now_ms}{self._sent}"
+        return f"O{next(_NUMBERS)}"
 
     def fetch(self) -> None:
         """The institution fetches its differences and does what it is asked to; what people tell the agency, too."""
@@ -287,7 +287,7 @@ class BookTown:
     def decide(self, choose: Chosen) -> int:
         """Decide every open case by its people; return how many decisions there were. choose: '' = not yet."""
         with self.store() as store:
-            cases = BooksCases(store.connection).cases(("OPEN",), DAY)
+            cases = BooksCases(store.connection).cases(("OPEN", "PROPOSED"), DAY)
         decided = [(one, decision) for one in cases if (decision := choose(one))]
         outside = Outside(
             run_node=lambda config: 1, simulate=lambda words: 1, now=self.clock.seconds, entropy=lambda size: b""
