@@ -31,8 +31,7 @@ DIFF = (
     'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
     "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
 )
-# A case opens again when its difference came back, when it is another than was decided of, or when what was decided was
-# in vain: it came to its end, and whoever looked at the other side afterwards found the difference still there.
+# A case opens again when its difference came back or changed, or when who looked since found a reversal was in vain.
 _CASE = (
     "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
     "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
@@ -218,10 +217,10 @@ class BooksStore:
 
     def groups(self, since: str) -> list[tuple[str, str, str, str]]:
         """Return every group with rows since a date."""
-        names = "institution, clr_optins, clr_type, insutype"
-        found = self.connection.execute(
-            f"SELECT {names} FROM seen_group WHERE last_date >= ? ORDER BY {names}", (since,)
-        )  # noqa: E501, S608
+        named = (
+            "SELECT institution, clr_optins, clr_type, insutype FROM seen_group WHERE last_date >= ? ORDER BY 1,2,3,4"
+        )
+        found = self.connection.execute(named, (since,))
         return [(str(one), str(two), str(three), str(four)) for one, two, three, four in found]
 
     # --- runs ---

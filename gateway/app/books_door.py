@@ -165,7 +165,7 @@ class BooksDoor:
             request.respond(*refusal("GW-NOT-READY"))
 
 
-def _asked(action: Action) -> dict[str, Any]:
+def _asked(action: Action) -> dict[str, object]:
     """Return what an institution is asked to do, under a number that stays the same however often it is fetched."""
     diff = action.diff
     return {
