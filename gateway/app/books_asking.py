@@ -50,12 +50,12 @@ class Asking:
         return Derive(institution=self.institution, columns=self.table.columns, groups=found)
 
     async def _group(self, group: Group) -> Answered:
-        balanced = bool(group.totals)
+        balanced = True
         for insutype, sums in group.totals.items():
             balanced = await self._total(group, insutype, sums) and balanced
-        if balanced and not group.closely:
+        if balanced and group.totals and not group.closely:
             return Answered(group=group)
-        return Answered(group=group, result=await self._details(group))
+        return Answered(group=group, result=await self._details(group), unbalanced=not balanced)
 
     async def _total(self, group: Group, insutype: str, sums: Sums) -> bool:
         """3201: whether it is balanced; no direction is taken from its answer."""

@@ -22,19 +22,20 @@ TEXT_MAX = 512 << 20
 def derive(task: Task, answers: list[Derive]) -> Derived:
     """Write every institution's ledger and note it as an input. Raises OSError, sqlite3.Error."""
     inputs, bad = [], []
+    odd: set[str] = set()
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         for one in answers:
-            rows = None if one.why else _rows(task, one)
+            rows = None if one.why else _rows(task, one, odd)
             if rows is None and not one.why:
                 bad.append(one.institution)
             inputs.append(_note(task, store, one, rows))
     finally:
         store.close()
-    return Derived(inputs=inputs, bad=bad)
+    return Derived(inputs=inputs, bad=bad, odd=sorted(odd))
 
 
-def _rows(task: Task, one: Derive) -> list[Cells] | None:
+def _rows(task: Task, one: Derive, odd: set[str]) -> list[Cells] | None:
     found: list[Cells] = []
     listed: set[Differing] = set()
     for answer in one.groups:
@@ -46,6 +47,8 @@ def _rows(task: Task, one: Derive) -> list[Cells] | None:
             read = None if text is None else read_result(text, one.columns, RESULT_ROWS_MAX)
             if read is None:
                 return None
+            if answer.unbalanced and not read:  # an empty result means balanced (§3.2), and 3201 said that it is not
+                odd.add(one.institution)
             # Some platforms list the same whatever group is asked for; twice in one file is booked twice.
             result = [row for row in read if not row.msgid or row not in listed]
             listed.update(result)

@@ -308,6 +308,9 @@ class BooksDesk:
         for code in done.derived.bad if done.derived is not None else ():
             self.watch.alarm("books_result_bad", code, "")
             trouble.append(f"{code}：对账结果文件有不合格的行，整份不采用，须重新获取")
+        for code in done.derived.odd if done.derived is not None else ():
+            self.watch.alarm("books_result_odd", code, "")
+            trouble.append(f"{code}：经办说总账不平（3201），明细却没有差异（3202），请与经办核对笔数和统计口径")
         return done.ran
 
     async def _child(self, work: Work, step: str, task: Task | Reconcile, day: str, kind: type[T]) -> T:

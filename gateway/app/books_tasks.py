@@ -63,10 +63,12 @@ class Extracted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one group. result: the file 9102 gave, below the workplace, '' where 3201 called it balanced."""
+    """What came of one group. result: the file 9102 gave, below the workplace, '' where 3201 called it balanced;
+    unbalanced: 3201 said it was not."""
 
     group: Group
     result: str = ""
+    unbalanced: bool = False
 
 
 class Derive(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +81,12 @@ class Derive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Derived(msgspec.Struct, frozen=True, kw_only=True):
-    """bad: institutions whose result was refused whole (RESULT_BAD)."""
+    """bad: institutions whose result was refused whole (RESULT_BAD); odd: those with a group that 3201 called not
+    balanced and 3202 found no difference in."""
 
     inputs: list[int]
     bad: list[str]
+    odd: list[str]
 
 
 class DeriveTask(msgspec.Struct, frozen=True, kw_only=True):
