@@ -117,9 +117,22 @@ class ClearingJob:
                 row = await self._step(row, Input.SILENT, Facts(), "节点中断")
             if row.state == State.IN_DOUBT.value:
                 return self._ended(await self._resolve(row))
+            if row.state == State.APPROVED.value and await self._was_absent(row):
+                return self._ended(row)
             return self._ended(await (self._submit(row) if self.work.order.kind == SUBMIT else self._withdraw(row)))
         except Refused as cause:
             raise GaveUp(str(cause)) from cause
+
+    async def _was_absent(self, row: ClearingRow) -> bool:
+        """Say whether this very order has asked already and found nothing there: only its end was lost in a crash, and
+        to send again is a person's new order."""
+        events = await self._db(lambda writer: writer.events(row.id))
+        return any(given == Input.ABSENT.value and note == self._absent for given, _, _, _, note, _ in events)
+
+    @property
+    def _absent(self) -> str:
+        """What is noted when nothing is there: the order that asked stands in it."""
+        return f"平台查无此申请（任务{self.work.order.id}）"
 
     # --- sending --------------------------------------------------------------------------------------
 
@@ -183,7 +196,7 @@ class ClearingJob:
                 changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
                 return await self._step(row, Input.FOUND, Facts(event_id=event_id), "平台查询", changes)
             if number == len(steps):
-                return await self._step(row, Input.ABSENT, Facts(), "平台查无此申请")
+                return await self._step(row, Input.ABSENT, Facts(), self._absent)
         return await self._alarmed(row, "平台没有答复查询，结果仍未知；请稍后再次执行")
 
     async def _alarmed(self, row: ClearingRow, text: str) -> ClearingRow:
@@ -199,7 +212,10 @@ class ClearingJob:
             words["clr_appy_evt_id"] = row.event_id
         asked = {"data": {name: text for name, text in words.items() if text}}
         outcome = await self.work.ask(self.link, self.profile.status, asked, self.config.books.patience_s)
-        return rows_in(outcome.output, "clr_appy_evt_id") if outcome.kind == "done" else None
+        if outcome.kind != "done":
+            return None
+        rows = rows_in(outcome.output, "clr_appy_evt_id")
+        return rows if rows or _is_list(outcome.output) else None  # an answer without any list says nothing
 
     async def _theirs(self, row: ClearingRow, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return those that are this application: by its number, or by month and all its sums, not known as another."""
@@ -257,3 +273,10 @@ class ClearingJob:
 
 def _event_id(output: Any) -> str:
     return next((str(one["clr_appy_evt_id"]) for one in rows_in(output, "clr_appy_evt_id")), "").strip()
+
+
+def _is_list(output: Any) -> bool:
+    """Say whether an answer has a list at all, perhaps an empty one."""
+    if isinstance(output, dict):
+        return any(_is_list(one) for one in output.values())
+    return isinstance(output, list)

@@ -20,7 +20,8 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rounds: int = 3  # how often a run goes round after an action had its effect
     institutions_at_once: int = 4  # asked for at once: money wants the links
     calendar_file: str = ""  # working days of further years, or other ones; the form of schemas/calendar/cn.toml
-    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0])  # 3205A after a lost answer
+    # 3205A after a lost answer; the last is sent when nothing can be on its way any more.
+    doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0, 180.0])
     split_reads_max: int = 5  # of a monthly split whose pages shift while it is read
 
 
