@@ -136,7 +136,16 @@ class Platform:
             self._clock, self._diary = clock, diary
 
     def _process(self, envelope: Json, infno: str) -> Reply:
-        self._diary(self._clock.seconds(), envelope)
+        """Do one request, all of it at one moment: numbers are made of the time, and the diary knows but one."""
+        clock, at_s = self._clock, self._clock.seconds()
+        self._diary(at_s, envelope)
+        self._clock = _Then(at_s)
+        try:
+            return self._processed(envelope, infno)
+        finally:
+            self._clock = clock
+
+    def _processed(self, envelope: Json, infno: str) -> Reply:
         try:
             if infno == "9102":
                 content = archives.fetch(self.books, self._call(envelope, infno))

@@ -57,8 +57,8 @@ def national(systems: tuple[str, ...], code: object) -> object:
 class Counter:
     """One platform, one clock, and who stands before it."""
 
-    def __init__(self, **options: object) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None, **options: object) -> None:
+        self.clock = clock or Clock()
         self.clock.advance(MORNING)
         self.platform = Platform(self.clock, Random(1), persons=50, **options)  # type: ignore[arg-type]
         self.seen: list[dict[str, object]] = []
