@@ -15,8 +15,8 @@ from pathlib import Path
 
 import attrs
 
-from adapters.store.codes_orders import transaction
 from adapters.store.sqlite_journal import NewerStore, migrate
+from adapters.store.transaction import transaction
 from gateway.core.booked import VANISHED
 
 ROWS_MAX = 2_000

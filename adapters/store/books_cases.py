@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from adapters.store.books import DIFF, Diff, diff_of
-from adapters.store.codes_orders import transaction
+from adapters.store.transaction import transaction
 from gateway.core.booked import Correction
 
 _DIFF = ", ".join(f"diff.{name.strip()}" for name in DIFF.split(", "))

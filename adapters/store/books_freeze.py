@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from adapters.store.transaction import transaction
 from gateway.core.ledgers import COMPONENTS
 
 BATCH = 2_000
@@ -280,13 +281,8 @@ class FreezeWriter(FreezeReader):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or take it back when that raises."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self.connection):
             yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
 
     def begin(self, role: str, scope: str, date: str, at_ms: int) -> int:
         """Take a number for a freeze to come; what was begun and never came into force is cleared away."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from adapters.store.transaction import transaction
 from gateway.core.ledgers import COMPONENTS
 
 _SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in COMPONENTS)
@@ -254,13 +255,8 @@ class MonthWriter(MonthReader):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or take it back when that raises."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self.connection):
             yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
 
     def build(
         self, where: tuple[str, str, str], new: Iterable[NewClearing], freezes: Sequence[int], who: str, at_ms: int

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from adapters.store.codes_orders import transaction
+from adapters.store.transaction import transaction
 
 FETCHED, UNPROVEN, CONFIRMING, CONFIRMED = "FETCHED", "UNPROVEN", "CONFIRMING", "CONFIRMED"
 

@@ -18,6 +18,7 @@ import attrs
 
 from adapters.store.codes_reader import CodesReader, CodesStore, OtherVersion
 from adapters.store.sqlite_journal import NewerStore, migrate
+from adapters.store.transaction import transaction
 
 ROWS_MAX = 2000  # of one transaction, annex X35
 
@@ -107,13 +108,8 @@ class CodesWriter:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done inside, or take it back when that raises."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        with transaction(self.connection) as connection:
+            yield connection
 
     def _begin(self, statement: str, values: Sequence[object]) -> int:
         with self.transaction() as connection:

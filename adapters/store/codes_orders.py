@@ -11,14 +11,14 @@ transactions are short. Not for several threads: every user opens a connection o
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 import msgspec
 
 from adapters.store.codes import CodesWriter
+from adapters.store.transaction import transaction
 
 LEASE_MS = 30_000
 _NEXT = """
@@ -163,18 +163,6 @@ def _version(path: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
     finally:
         connection.close()
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One durable transaction, taken back when anything is raised."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def check_owner(connection: sqlite3.Connection, number: int, owner: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from adapters.store.codes_orders import check_owner, transaction
+from adapters.store.codes_orders import check_owner
+from adapters.store.transaction import transaction
 
 # local, list type, national, from, to
 KeyCells = tuple[str, str, str, str, str]

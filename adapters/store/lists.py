@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from adapters.store.sqlite_journal import NewerStore, migrate
+from adapters.store.transaction import transaction
 
 _PIECES = (
     "SELECT kind, digest, sealed FROM piece "
@@ -255,13 +256,8 @@ class ListsWriter(ListsReader):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or take it back when that raises."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self.connection):
             yield
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
 
     def take_visit(self, institution: str, mdtrt_id: str) -> int:
         """Return a visit's number; it is made when it is new."""

@@ -15,7 +15,7 @@ from book_town import BookTown
 import adapters.store.books
 import adapters.store.books_cases
 from adapters.store.books_cases import Case
-from adapters.store.codes_orders import transaction
+from adapters.store.transaction import transaction
 from simulators.book_parties import BookParties
 
 Ended = tuple[Any, ...]
