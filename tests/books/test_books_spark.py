@@ -34,7 +34,6 @@ pytestmark = [
     pytest.mark.spark,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("spark"),
-    pytest.mark.skipif(bool(spark_home.missing()), reason=spark_home.missing()),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Spark's own sockets
 ]
 MODULES = (test_books_readings, test_books_guards, test_books_status_first, test_books_files, test_books_engine)
@@ -42,7 +41,8 @@ MODULES = (test_books_readings, test_books_guards, test_books_status_first, test
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A session every run of this module borrows."""
+    """A session every run of this module borrows. `make test` installs what it needs; without it nothing is proved."""
+    assert not spark_home.missing(), spark_home.missing()
     quick = {
         "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
