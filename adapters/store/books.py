@@ -17,7 +17,7 @@ import attrs
 
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.transaction import transaction
-from gateway.core.booked import VANISHED
+from gateway.core.booked import VANISHED, DayRow, DiffRow
 
 ROWS_MAX = 2_000
 EVERYWHERE = "*"
@@ -77,45 +77,6 @@ class Input:
     path: str
     who: str
     at_ms: int
-
-
-@attrs.frozen(kw_only=True)
-class Diff:
-    """One line of a run as it is kept. Columns of the table."""
-
-    diff_id: str
-    role: str
-    scope: str
-    biz_date: str
-    leg: str
-    name: str
-    row: str
-    mode: str
-    action: str
-    prevails: str
-    setl_id: str
-    msgid: str
-    fixmedins_code: str
-    component: str
-    left_fen: int | None
-    right_fen: int | None
-    note: str
-    agreed: bool
-    first_revision: int
-    last_revision: int
-    state: str
-    changed_ms: int
-
-
-@attrs.frozen(kw_only=True)
-class Day:
-    role: str
-    scope: str
-    biz_date: str
-    state: str
-    revision: int
-    changed_ms: int
-    note: str
 
 
 @attrs.frozen(kw_only=True)
@@ -240,9 +201,9 @@ class BooksStore:
             keys=keys, summary=json.loads(summary),
         )  # fmt: skip
 
-    def write_lines(self, lines: Iterable[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
+    def write_lines(self, lines: Iterable[tuple[DiffRow, Sequence[Planned]]], at_ms: int) -> None:
         """Write the lines of a run that is not in force yet, each with what is planned because of it, together."""
-        batch: list[tuple[Diff, Sequence[Planned]]] = []
+        batch: list[tuple[DiffRow, Sequence[Planned]]] = []
         for line in lines:
             batch.append(line)
             if len(batch) >= ROWS_MAX // 4:
@@ -250,7 +211,7 @@ class BooksStore:
                 batch = []
         self._write(batch, at_ms)
 
-    def _write(self, batch: list[tuple[Diff, Sequence[Planned]]], at_ms: int) -> None:
+    def _write(self, batch: list[tuple[DiffRow, Sequence[Planned]]], at_ms: int) -> None:
         with self.transaction() as connection:
             for diff, planned in batch:
                 now = (diff.row, diff.component, diff.left_fen, diff.right_fen)
@@ -261,7 +222,7 @@ class BooksStore:
                 for one in planned:
                     self._plan(diff, one, at_ms, changed)
 
-    def _plan(self, diff: Diff, one: Planned, at_ms: int, changed: bool) -> None:
+    def _plan(self, diff: DiffRow, one: Planned, at_ms: int, changed: bool) -> None:
         if self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0] != "OPEN":
             return
         before = self.connection.execute(
@@ -291,7 +252,7 @@ class BooksStore:
             values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms)
             self.connection.execute(_CASE, values)
 
-    def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[Day]) -> None:
+    def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[DayRow]) -> None:
         """End a run: what it no longer found has vanished; then the last row. Raises sqlite3.Error."""
         while self._vanish(run):
             pass
@@ -328,11 +289,11 @@ class BooksStore:
         update = f"UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? WHERE diff_id = ? AND state = 'PLANNED'{which}"  # noqa: E501, S608
         self.connection.execute(update, (VANISHED, at_ms, diff_id))
 
-    def set_days(self, days: Sequence[Day]) -> None:
+    def set_days(self, days: Sequence[DayRow]) -> None:
         with self.transaction():
             self._days(days)
 
-    def _days(self, days: Sequence[Day]) -> None:
+    def _days(self, days: Sequence[DayRow]) -> None:
         """A frozen day is nobody's to move but the freezing's."""
         self.connection.executemany(
             "INSERT INTO recon_day (role, scope, biz_date, state, revision, changed_ms, note) VALUES (?,?,?,?,?,?,?) "
@@ -343,19 +304,19 @@ class BooksStore:
 
     # --- looking ---
 
-    def days(self, since: str, until: str, role: str = "") -> list[Day]:
+    def days(self, since: str, until: str, role: str = "") -> list[DayRow]:
         """Return the days of dates from since to until, both inclusive."""
         found = self.connection.execute(
             "SELECT role, scope, biz_date, state, revision, changed_ms, note FROM recon_day "
             "WHERE biz_date BETWEEN ? AND ? AND (role = ? OR ? = '') ORDER BY biz_date, role, scope",
             (since, until, role, role),
         )
-        names = [one.name for one in attrs.fields(Day)]
-        return [Day(**dict(zip(names, row, strict=True))) for row in found]
+        names = [one.name for one in attrs.fields(DayRow)]
+        return [DayRow(**dict(zip(names, row, strict=True))) for row in found]
 
     def diffs(
         self, biz_date: str, role: str = "care", scope: str = "", states: Sequence[str] = LIVE, most: int = 100_000
-    ) -> list[Diff]:
+    ) -> list[DiffRow]:
         """Return differences of a date. scope '': of all."""
         marks = ",".join("?" * len(states))
         found = self.connection.execute(
@@ -371,11 +332,11 @@ class BooksStore:
         return {(leg, name): count for leg, name, count in self.connection.execute(query)}
 
 
-def diff_of(row: Sequence[object]) -> Diff:
-    """Return the Diff of a row selected by DIFF."""
-    values = dict(zip([one.name for one in attrs.fields(Diff)], row, strict=True))
+def diff_of(row: Sequence[object]) -> DiffRow:
+    """Return the DiffRow of a row selected by DIFF."""
+    values = dict(zip([one.name for one in attrs.fields(DiffRow)], row, strict=True))
     values["agreed"] = bool(values["agreed"])
-    return Diff(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+    return DiffRow(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
 def _input(row: Sequence[object]) -> Input:

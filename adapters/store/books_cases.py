@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from adapters.store.books import DIFF, Diff, diff_of
+from adapters.store.books import DIFF, diff_of
 from adapters.store.transaction import transaction
-from gateway.core.booked import Correction
+from gateway.core.booked import Correction, DiffRow
 
 _DIFF = ", ".join(f"diff.{name.strip()}" for name in DIFF.split(", "))
 _ACTION = "action_id, kind, attempt, party, action.state, content, receipt, approval, created_ms, action.changed_ms"
@@ -31,7 +31,7 @@ class Action:
     approval: int
     created_ms: int
     changed_ms: int
-    diff: Diff
+    diff: DiffRow
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Case:
     approval: int
     opened_ms: int
     until_ms: int
-    diff: Diff
+    diff: DiffRow
 
 
 @attrs.frozen

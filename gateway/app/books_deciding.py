@@ -10,7 +10,7 @@ from types import MappingProxyType
 import attrs
 
 from adapters.crypto.digest import sm3
-from adapters.store.books import EVERYWHERE, BooksStore, Diff
+from adapters.store.books import EVERYWHERE, BooksStore
 from adapters.store.books_cases import BooksCases, Case
 from adapters.store.journal_reader import NotAJournal, reading
 from gateway.app.books_shelf import SCRIPTS
@@ -20,6 +20,7 @@ from gateway.app.say import Outside
 from gateway.books.decisions import DECISIONS, Following, NotPossible, following, odd_one
 from gateway.books.journal import COLUMNS
 from gateway.core.approval import Approval, Approvals, Person
+from gateway.core.booked import DiffRow
 from gateway.core.ledgers import COMPONENTS
 
 KIND = "books.case"
@@ -140,7 +141,7 @@ def _record(config: Config, store: BooksStore, case: Case, follows: Following) -
     return {**blank, "setl_time": diff.biz_date, **whole, "fixmedins_code": diff.fixmedins_code}
 
 
-def _same(row: Mapping[str, str], diff: Diff) -> bool:
+def _same(row: Mapping[str, str], diff: DiffRow) -> bool:
     name, number = ("setl_id", diff.setl_id) if diff.setl_id else ("msgid", diff.msgid)
     return row.get(name) == number
 

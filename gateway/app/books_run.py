@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.crypto.digest import sm3
-from adapters.store.books import EVERYWHERE, BooksStore, Day, Diff, Planned, Run, locked
+from adapters.store.books import EVERYWHERE, BooksStore, Planned, Run, locked
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import Snapshot, put_together, snapshot
 from gateway.app.books_tasks import Ran, RunTask
@@ -27,6 +27,7 @@ from gateway.books.plans import (
     state_of,
 )
 from gateway.books.scope import Scope
+from gateway.core.booked import DayRow, DiffRow
 from gateway.core.ledgers import NAMES
 
 _SETTLED = ("OPEN", "WAIT", "CARRIED", "RESOLVED")
@@ -76,7 +77,7 @@ def frozen_scopes(store: BooksStore, task: RunTask) -> set[str]:
 
 def _open_lines(
     task: RunTask, store: BooksStore, lines: Iterable[Line], revision: int, frozen: set[str], beyond: dict[str, int]
-) -> Iterator[tuple[Diff, list[Planned]]]:
+) -> Iterator[tuple[DiffRow, list[Planned]]]:
     """Yield what is written. A frozen day's differences and actions stay as they are (§6.5); beyond: scope -> how many
     there are now that it did not have: people correct them by an adjustment."""
     known: dict[str, set[str]] = {}
@@ -103,7 +104,7 @@ def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran
     return _told(last, days, frozen, same=True)
 
 
-def _told(ran: Run, days: list[Day], frozen: set[str], same: bool) -> Ran:
+def _told(ran: Run, days: list[DayRow], frozen: set[str], same: bool) -> Ran:
     return Ran(
         run_id=ran.run_id, revision=ran.revision, same=same, agreed=ran.agreed, keys=ran.keys,
         summary=dict(ran.summary), days={one.scope: "FROZEN" if one.scope in frozen else one.state for one in days},
@@ -115,8 +116,8 @@ def _no_bar(path: Path, text: str) -> Iterator[Callable[[int], None]]:
     yield lambda done: None
 
 
-def _diff(task: RunTask, line: Line, revision: int) -> Diff:
-    return Diff(
+def _diff(task: RunTask, line: Line, revision: int) -> DiffRow:
+    return DiffRow(
         diff_id=identity(line, task.date, sm3), role=task.role,
         scope=line.fixmedins_code if line.leg == "L1" else EVERYWHERE, biz_date=task.date, leg=line.leg, name=line.name,
         row=line.row, mode=line.mode, action=line.action, prevails=line.prevails, setl_id=line.setl_id,
@@ -126,7 +127,7 @@ def _diff(task: RunTask, line: Line, revision: int) -> Diff:
     )  # fmt: skip
 
 
-def _planned_again(task: RunTask, diff: Diff) -> list[Planned]:
+def _planned_again(task: RunTask, diff: DiffRow) -> list[Planned]:
     """The plans of a kept difference: those of its line, where it was planned already. A case that waits, or was closed
     by people, stays."""
     if diff.action == "FEEDBACK":
@@ -171,7 +172,7 @@ def action_id(diff_id: str, kind: str, attempt: int) -> str:
     return sm3(f"{diff_id}|{kind}|{attempt}".encode()).hex()[:32]
 
 
-def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> list[Day]:
+def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> list[DayRow]:
     """Return where every institution's day and the city's stand."""
     told: dict[str, list[tuple[str, str, bool]]] = {}
     frozen = frozen_scopes(store, task)
@@ -193,8 +194,8 @@ def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> 
     return days
 
 
-def _day(task: RunTask, scope: str, state: str, revision: int, lacking: list[str]) -> Day:
-    return Day(
+def _day(task: RunTask, scope: str, state: str, revision: int, lacking: list[str]) -> DayRow:
+    return DayRow(
         role=task.role, scope=scope, biz_date=task.date, state=state, revision=revision, changed_ms=task.now_ms,
         note="、".join(lacking),
     )  # fmt: skip

@@ -9,15 +9,16 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from adapters.store.books import BooksStore, Day, Diff, Planned, Run
+from adapters.store.books import BooksStore, Planned, Run
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_acting import Acting
 from gateway.app.books_run import action_id
 from gateway.app.books_shelf import SCRIPTS
+from gateway.core.booked import DayRow, DiffRow
 from gateway.exchange.ordered import Told
 
 DAY, CODE = "2026-03-15", "H51080200001"
-DIFF = Diff(
+DIFF = DiffRow(
     diff_id="d1", role="care", scope=CODE, biz_date=DAY, leg="L1", name="L1-CENTER-MORE", row="", mode="AUTO",
     action="REVERSE", prevails="INST", setl_id="", msgid="M1", fixmedins_code=CODE, component="medfee_sumamt",
     left_fen=None, right_fen=100, note="", agreed=False, first_revision=1, last_revision=1, state="OPEN", changed_ms=1,
@@ -58,7 +59,7 @@ def store(tmp_path: Path) -> Iterator[BooksStore]:
     made.close()
 
 
-def run_in_force(store: BooksStore, revision: int, *diffs: Diff, seen_ms: int = 0, now_ms: int = 1) -> None:
+def run_in_force(store: BooksStore, revision: int, *diffs: DiffRow, seen_ms: int = 0, now_ms: int = 1) -> None:
     ids = tuple(action_id("d1", "REVERSE", number) for number in (1, 2, 3))
     plan = Planned(kind="REVERSE", party="AGY", action_ids=ids, seen_ms=seen_ms, until_ms=99)
     lines = [(attrs.evolve(one, first_revision=revision, last_revision=revision), [plan]) for one in diffs]
@@ -189,7 +190,7 @@ def test_a_difference_that_vanished_takes_its_plan_and_its_case_along(store: Boo
 
 def test_nothing_leaves_for_a_day_that_was_frozen_while_the_run_went_on(store: BooksStore) -> None:
     run_in_force(store, 1, DIFF)
-    store.set_days([Day(role="care", scope=CODE, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
+    store.set_days([DayRow(role="care", scope=CODE, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
     exchange = Exchange()
     assert (done(acting(store, exchange)), exchange.orders) == ({}, {})
 

@@ -12,14 +12,15 @@ import pytest
 from click.testing import CliRunner
 from two_people import Town
 
-from adapters.store.books import BooksStore, Day, Diff, Planned, Run
+from adapters.store.books import BooksStore, Planned, Run
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.cli import cli
 from gateway.app.say import Outside
+from gateway.core.booked import DayRow, DiffRow
 
 DAY, CODE = "2026-11-17", "H99010300001"
-DIFF = Diff(
+DIFF = DiffRow(
     diff_id="d1", role="care", scope=CODE, biz_date=DAY, leg="L1", name="L1-CENTER-MORE", row="", mode="TWO",
     action="CASE", prevails="INST", setl_id="", msgid="M1", fixmedins_code=CODE, component="medfee_sumamt",
     left_fen=None, right_fen=12_345, note="", agreed=False, first_revision=1, last_revision=1, state="OPEN",
@@ -135,7 +136,7 @@ def test_carrying_over_takes_two_and_leaves_it_out(desk: Desk) -> None:
 def test_an_approver_may_not_decide_and_a_frozen_day_takes_no_decision(desk: Desk) -> None:
     desk.decide(2, "accept", who="li", code=1)
     with desk.store() as store:
-        frozen = Day(role="care", scope="*", biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")
+        frozen = DayRow(role="care", scope="*", biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")
         store.set_days([frozen])
     assert "已固化" in str(desk.decide(2, "accept", code=1))
     assert desk.states()["d2"] == ("OPEN", "OPEN")

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from desk import BACK, FEES
 
-from adapters.store.books import BooksStore, Day
+from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_run import run
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_tasks import Ran, RunTask
 from gateway.app.config import Config, read_config
+from gateway.core.booked import DayRow
 from gateway.core.ledgers import AGY, GW, INST
 
 DAY, NEXT, LONG_AGO = "2026-03-15", "2026-03-16", "2026-02-10"
@@ -155,7 +156,7 @@ def test_a_frozen_institution_stays_as_it_is_while_the_run_goes_on_for_the_other
     assert city.run(institutions=[A, B]).days == {"*": "L1_DIFF", A: "L1_DIFF", B: "L1_DIFF"}
     store = city.store()
     store.connection.execute("UPDATE diff SET state = 'CARRIED' WHERE scope = ?", (A,))
-    store.set_days([Day(role="care", scope=A, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
+    store.set_days([DayRow(role="care", scope=A, biz_date=DAY, state="FROZEN", revision=1, changed_ms=1, note="")])
     before = everything(store, A)
     with pytest.raises(DayFrozen, match="已固化"):
         city.put(INST, A, cells(1))

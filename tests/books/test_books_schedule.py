@@ -10,10 +10,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from two_people import Town
 
-from adapters.store.books import BooksStore, Day, Input, Run
+from adapters.store.books import BooksStore, Input, Run
 from adapters.store.codes_orders import OrdersStore
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
+from gateway.core.booked import DayRow
 
 CODE = "H99010300001"
 MIDNIGHT_S = 1_794_931_200.0  # 2026-11-18 00:00 in Shanghai
@@ -55,7 +56,7 @@ class Night:
         return found
 
     def day(self, date: str, state: str) -> None:
-        day = Day(role="care", scope="*", biz_date=date, state=state, revision=1, changed_ms=1, note="")
+        day = DayRow(role="care", scope="*", biz_date=date, state=state, revision=1, changed_ms=1, note="")
         self.store.set_days([day])
 
     def ran(self, date: str, at_s: float) -> None:
