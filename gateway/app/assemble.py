@@ -12,13 +12,12 @@ from adapters.files import parcel
 from adapters.platform.national import NationalCodec
 from adapters.platform.signing import Signer, SigningSettings, make_signer
 from gateway.app.config import Config, InstitutionConfig, Platform
-from gateway.app.facts import read_files
+from gateway.app.facts import link_region, read_files
 from gateway.core.backward import Backward, compile_backward
 from gateway.core.catalogue import Files, Region
 from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
 from gateway.core.plan import Plan, compile_plan
 from gateway.core.ports import Catalogue, Clock, Dice, Exchange, Helper, Runner, Store, Watch
-from gateway.core.regions import build_region
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
 from gateway.exchange.door import Breaker, Door, Institution, Link, networks
@@ -55,7 +54,7 @@ class Room:
 def regions_of(config: Config, files: Files | None = None) -> dict[str, Region]:
     """Return link name -> region; raises CatalogueError."""
     files = files or read_files()
-    return {name: build_region(files, link.region, tuple(link.extensions)) for name, link in config.platform.items()}
+    return {name: link_region(files, link) for name, link in config.platform.items()}
 
 
 def signer_of(config: Config, link: Platform, read_secret: Callable[[str], bytes], new_id: Callable[[], str]) -> Signer:
@@ -122,6 +121,7 @@ def make_link(
         infcode=settings.infcode or region.infcode,
         national_names=settings.national_names,
         resolve=settings.resolve or region.resolve,
+        status=settings.status or region.status,
         quiesce_s=max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s,
         schedule_s=tuple(settings.reversal_schedule_s),
         attempts_alarm=settings.reversal_attempts_alarm,

@@ -4,11 +4,10 @@ import sys
 
 import click
 
-from gateway.app.facts import all_problems, read_files
+from gateway.app.facts import all_problems, link_region, read_files
 from gateway.app.lazily import Lazy
 from gateway.app.say import USAGE, Outside, end, load, show
 from gateway.core.catalogue import CatalogueError
-from gateway.core.regions import build_region
 
 # Loaded when it is named: a command does not wait for what another needs (all of them together take a second).
 _ELSEWHERE = {
@@ -41,7 +40,7 @@ def check(config: str, as_json: bool) -> None:
     problems += all_problems(files)
     for name, link in found.platform.items():
         try:
-            counts[name] = len(build_region(files, link.region, tuple(link.extensions)).transactions)
+            counts[name] = len(link_region(files, link).transactions)
         except CatalogueError as cause:
             problems += [f"$.platform.{name}.region: {line}" for line in cause.problems]
     if problems:

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.app.config_books import BooksConfig
 from gateway.core.oswords import words_of
+from gateway.core.tables import StatusTable
 
 
 class ConfigError(Exception):
@@ -83,6 +84,7 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reversal_schedule_s: list[float] = msgspec.field(default_factory=lambda: [0, 5, 15, 45, 120, 300, 600])
     reversal_attempts_alarm: int = 6
     resolve: str = ""
+    status: StatusTable | None = None
     infcode: Literal["", "number", "text"] = ""
     breaker: BreakerConfig = BreakerConfig()
     tls: LinkTls | None = None

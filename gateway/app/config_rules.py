@@ -109,8 +109,10 @@ def _numbers(path: str, link: Platform) -> Iterator[str]:
             yield f"{path}.{label}: 应大于0"
     if link.breaker.failures < 1 or link.breaker.open_s <= 0:
         yield f"{path}.breaker: failures至少为1，open_s应大于0"
-    if link.resolve not in ("", "Q1", "Q2", "Q4"):
-        yield f"{path}.resolve: 应为Q1、Q2或Q4（Q3：尚无省级状态查询接口的资料；Q5在转人工之前自动使用）"
+    if link.resolve not in ("", "Q1", "Q2", "Q3", "Q4"):
+        yield f"{path}.resolve: 应为Q1、Q2、Q3或Q4（Q5在转人工之前自动使用）"
+    if link.status is not None:
+        yield from (f"{path}.status{fault}" for fault in link.status.faults())
     if not link.reversal_schedule_s or not all(0 <= step <= DAY_S for step in link.reversal_schedule_s):
         yield f"{path}.reversal_schedule_s: 不能为空，每步应在0到86400秒之间"
     if link.quiesce_s is not None and not 0 < link.quiesce_s <= DAY_S:

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.core import code_systems as definitions
 from gateway.core.code_systems import CodeSystemSpec as CodeSystemSpec
-from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable
+from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable, StatusTable
 
 T = TypeVar("T")
 # Queries about institutions, and record-keeping at another institution.
@@ -187,6 +187,7 @@ class RegionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers: AnswerTable | None = None
     reversal: ReversalTable | None = None
     statement: StatementTable | None = None
+    status: StatusTable | None = None
     identities: tuple[Identity, ...] | None = None
     envelope: dict[str, FieldChange] = msgspec.field(default_factory=dict)
     fields: dict[str, FieldChange] = msgspec.field(default_factory=dict)
@@ -294,6 +295,7 @@ class Region:
     answers: AnswerTable
     reversal: ReversalTable
     statement: StatementTable
+    status: StatusTable | None = None
 
 
 @attrs.frozen(kw_only=True)

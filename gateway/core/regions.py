@@ -140,6 +140,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
         answers=msgspec.convert(merged.first("answers"), AnswerTable),
         reversal=msgspec.convert(merged.first("reversal"), ReversalTable),
         statement=msgspec.convert(merged.first("statement"), StatementTable),
+        status=next((spec.status for spec in reversed(chain) if spec.status is not None), None),
     )
 
 
@@ -152,7 +153,7 @@ def _unknown_names(files: Files, chain: list[RegionSpec]) -> Iterator[str]:
         for name in (*spec.dictionaries.closed, *spec.dictionaries.open, *spec.dictionaries.add):
             if name not in files.dictionaries:
                 yield f"{where}.dictionaries: no dictionary {name}"
-        yield from faults(where, spec.answers, spec.reversal)
+        yield from faults(where, spec.answers, spec.reversal, spec.status)
 
 
 def _unknown_nodes(files: Files, where: str, infno: str, change: TransactionChange) -> Iterator[str]:

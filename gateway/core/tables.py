@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+# What a question about a transaction may name: of its request, as they left.
+STATUS_FACTS = ("msgid", "infno", "psn_no", "mdtrt_id", "fixmedins_code", "date")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
@@ -61,6 +63,45 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balanced: tuple[str, ...] = ("",)
 
 
+class StatusTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A province's own question about one transaction (reversal specification §4.1, Q3), and how its answer reads.
+
+    infno: its number; it may be one the catalogue does not have. ask: the fields of the input's `node`, each with the
+    fact that stands there (STATUS_FACTS). answer: the node of the output, '' the output itself. state: the field that
+    says it; booked, absent: its values, any other is "don't know". msgid, setl_id, mdtrt_id: the fields that carry
+    them, '' where the answer has none. consistent: its "absent" is proof, once nothing can be booked any more.
+    """
+
+    infno: str
+    ask: dict[str, str]
+    state: str
+    booked: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+    node: str = "data"
+    answer: str = ""
+    msgid: str = ""
+    setl_id: str = "setl_id"
+    mdtrt_id: str = "mdtrt_id"
+    consistent: bool = False
+
+    def faults(self) -> Iterator[str]:
+        """Yield `.key: what is wrong`, Chinese."""
+        unknown = {name: fact for name, fact in self.ask.items() if fact not in STATUS_FACTS}
+        for name, fact in unknown.items():
+            yield f".ask.{name}: 没有“{fact}”这一项，可用：{'、'.join(STATUS_FACTS)}"
+        if not unknown and "msgid" not in self.ask.values():
+            yield ".ask: 应有一项为msgid，否则不知问的是哪一笔"
+        if not re.fullmatch(r"[0-9A-Za-z]{1,8}", self.infno):
+            yield ".infno: 应为交易编号"
+        for label in ("node", "state"):
+            if not getattr(self, label):
+                yield f".{label}: 不能为空"
+        if not self.booked:
+            yield ".booked: 不能为空"
+        for value in set(self.booked) & set(self.absent):
+            yield f".absent: “{value}”也在booked中"
+
+
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """total = sum of parts (+ optional parts when present), checked where total and all parts are present (X38)."""
 
@@ -69,8 +110,12 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optional: tuple[str, ...] = ()
 
 
-def faults(where: str, answers: AnswerTable | None, reversal: ReversalTable | None) -> Iterator[str]:
+def faults(
+    where: str, answers: AnswerTable | None, reversal: ReversalTable | None, status: StatusTable | None
+) -> Iterator[str]:
     """Yield a line for every pattern that is none, and every time that is none. where: the file and `$`."""
+    if status is not None:
+        yield from (f"{where}.status{fault}" for fault in status.faults())
     for name, table, labels in (
         ("answers", answers, ("system", "access_messages")),
         ("reversal", reversal, ("done", "cancelled", "failed", "not_found", "impossible", "sign_in")),

@@ -1,4 +1,5 @@
-"""Asking the platform what became of a doubt: 5203, and 5201 to learn of visits; and signing in when that is missing.
+"""Asking the platform what became of a doubt: 5203, 5201 to learn of visits, or a province's own status query; and
+signing in when that is missing.
 
 Only a conclusive answer counts: yes is a settlement that carries our msgid, the same person, visit and total; anything
 that cannot be read, or does not fit, is "don't know". Source: reversal specification §4.1, §4.3.
@@ -32,7 +33,9 @@ _USUAL = {"2102": "41", "2207": "11", "2304": "21"}
 def ask_about(undo: Undo, heard: Heard) -> None:
     """Ask by the link's strategy; `heard` is called once."""
     original = undo.original
-    if original.klass == "A":
+    if undo.link.resolve == "Q3" and not undo.policy.cancels:
+        _by_status(undo, heard)
+    elif original.klass == "A":
         heard("unknown", None)  # 5203 knows settlements, not admissions
     elif undo.policy.cancels:
         _settlement(
@@ -95,6 +98,36 @@ def _by_visits(undo: Undo, heard: Heard) -> None:
         following("nothing", None)
 
     _send(undo, "5201", {"data": data}, visits)
+
+
+def _by_status(undo: Undo, heard: Heard) -> None:
+    """Q3: the province's own question; a "booked" is believed with the settlement it names, which 5203 must show."""
+    table, original = undo.link.status, undo.original
+    assert table is not None  # a link without one does not start
+    facts = {
+        "msgid": original.msgid,
+        "infno": original.infno,
+        "psn_no": original.psn_no,
+        "mdtrt_id": original.mdtrt_id,
+        "fixmedins_code": original.fixmedins_code,
+        "date": f"{shanghai(original.created_ms / 1000):%Y-%m-%d}",
+    }
+
+    def told(reply: Reply | None) -> None:
+        rows = rows_of(reply, table.answer) or []
+        ours = [row for row in rows if not table.msgid or row.get(table.msgid) == original.msgid]
+        state = str(ours[0].get(table.state)) if len(ours) == 1 else ""
+        if state in table.booked and original.klass == "M":
+            setl_id, visit = ours[0].get(table.setl_id), original.mdtrt_id or ours[0].get(table.mdtrt_id)
+            if type(setl_id) is str and setl_id and type(visit) is str and visit:
+                _settlement(undo, visit, setl_id, lambda reply: shown(*_of_settlement(reply, original)))
+                return
+        heard("nothing" if state in table.absent else "unknown", None)
+
+    def shown(finding: Finding, found: Mapping[str, Any] | None) -> None:
+        heard("found" if finding == "found" else "unknown", found)  # a contradiction proves nothing
+
+    _send(undo, table.infno, {table.node: {name: facts[fact] for name, fact in table.ask.items()}}, told)
 
 
 def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:

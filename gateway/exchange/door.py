@@ -14,6 +14,7 @@ from gateway.core.codes import EMPTY_SNAPSHOT, Snapshot
 from gateway.core.model import Source
 from gateway.core.plan import Plan
 from gateway.core.ports import Clock, Exchange, PlatformCodec
+from gateway.core.tables import StatusTable
 from gateway.exchange.verdict import Judge
 
 Network = IPv4Network | IPv6Network
@@ -64,8 +65,8 @@ class Link:
 
     beside: the plans of the local regime, where some institution here is in it.
 
-    resolve: how doubt is asked about (reversal specification §4.1); quiesce_s: how long after its sending a request may
-    still be booked; schedule_s: the delays between sendings of a reversal, the last repeats.
+    resolve: how doubt is asked about (reversal specification §4.1); status: what Q3 asks; quiesce_s: how long after its
+    sending a request may still be booked; schedule_s: the delays between sendings of a reversal, the last repeats.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Link:
     infcode: str = "number"
     national_names: bool = True
     resolve: str = "Q4"
+    status: StatusTable | None = None
     quiesce_s: float = 120.0
     schedule_s: tuple[float, ...] = (0.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0)
     attempts_alarm: int = 6

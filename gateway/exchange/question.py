@@ -53,7 +53,7 @@ def put(
     except Exception:  # boundary: a question that cannot be asked is a question nobody answered
         question.failed()
         return
-    if link.plans[infno].transaction.klass != "C":
+    if infno not in link.plans or link.plans[infno].transaction.klass != "C":
         question.leave(path, headers, body)
         return
     row = Entry(

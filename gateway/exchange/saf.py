@@ -214,14 +214,14 @@ def policy_of(link: Link, record: Entry, original: Entry) -> Policy:
     asks: tuple[float, ...] = ()
     if own and cancels:
         asks = CANCEL_ASKS_S
-    elif own and link.resolve in ("Q1", "Q2"):
+    elif own and link.resolve in ("Q1", "Q2", "Q3"):
         asks = SETTLE_ASKS_S
     return Policy(
         asks=asks,
         confirm=original.infno[:4] in table.confirm or cancels,
         cancels=cancels,
         reversible=not own or original.infno in link.region.reversible,
-        consistent=table.query_consistent,
+        consistent=link.status.consistent if link.resolve == "Q3" and link.status else table.query_consistent,
         quiesce_ms=int(link.quiesce_s * 1000),
         refusals_max=table.refusals_max,
         schedule_s=link.schedule_s,

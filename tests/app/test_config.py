@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.app.config import Config, ConfigError, read_config
+from gateway.app.facts import link_region, read_files
+from gateway.core.catalogue import CatalogueError
 
 GOOD = """
 [node]
@@ -27,6 +29,10 @@ name = "一院"
 link = "national"
 allow_from = ["127.0.0.1/32"]
 """
+
+
+LINK = 'url = "http://127.0.0.1:9000/fsi/api/call"'
+STATUS = '\nstatus = {infno = "9X01", ask = {a = "msgid"}, state = "s", booked = ["1"], absent = ["0"]}'
 
 
 def read(folder: Path, text: str) -> Config:
@@ -51,6 +57,25 @@ def test_a_small_configuration_is_whole(tmp_path: Path) -> None:
     assert (link.timeout_s, link.late_window_s, link.region, link.tls) == (20.0, 3.0, "national", None)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "要写出status"),
+        (STATUS.replace("9X01", "2207"), "2207不是查询类交易"),
+        (STATUS, ""),
+        (STATUS.replace("9X01", "5203"), ""),
+    ],
+)
+def test_asking_a_provinces_own_way_needs_its_words(tmp_path: Path, more: str, words: str) -> None:
+    """Q3 of the reversal specification §4.1; what is asked must be a query."""
+    link = read(tmp_path, changed((LINK, LINK + '\nresolve = "Q3"' + more))).platform["national"]
+    if words:
+        with pytest.raises(CatalogueError, match=words):
+            link_region(read_files(), link)
+    else:
+        assert link_region(read_files(), link).id == "national"
+
+
 def changed(*pairs: tuple[str, str]) -> str:
     text = GOOD
     for old, new in pairs:
@@ -59,7 +84,6 @@ def changed(*pairs: tuple[str, str]) -> str:
     return text
 
 
-LINK = 'url = "http://127.0.0.1:9000/fsi/api/call"'
 LISTEN = "tcp:8443:interface=127.0.0.1"
 WHO = 'allow_from = ["127.0.0.1/32"]'
 
@@ -97,7 +121,12 @@ WHO = 'allow_from = ["127.0.0.1/32"]'
         (LINK, LINK + "\ntimeout_s = 0", "$.platform.national.timeout_s", "大于0"),
         (LINK, LINK + "\nconnections_max = 0", "$.platform.national.connections_max", "大于0"),
         (LINK, LINK + "\nbreaker = {failures = 0}", "$.platform.national.breaker", "至少为1"),
-        (LINK, LINK + '\nresolve = "Q9"', "$.platform.national.resolve", "Q1、Q2或Q4"),
+        (LINK, LINK + '\nresolve = "Q9"', "$.platform.national.resolve", "Q1、Q2、Q3或Q4"),
+        (LINK, LINK + STATUS.replace('"msgid"', '"setl_id"'), "$.platform.national.status.ask.a", "没有“setl_id”"),
+        (LINK, LINK + STATUS.replace('"msgid"', '"psn_no"'), "$.platform.national.status.ask", "msgid"),
+        (LINK, LINK + STATUS.replace('["0"]', '["1"]'), "$.platform.national.status.absent", "也在booked中"),
+        (LINK, LINK + STATUS.replace('["1"]', "[]"), "$.platform.national.status.booked", "不能为空"),
+        (LINK, LINK + STATUS.replace('"9X01"', '"9/01"'), "$.platform.national.status.infno", "交易编号"),
         (LINK, LINK + "\nlate_window_s = -1", "$.platform.national.late_window_s", "不能为负"),
         (LINK, LINK + "\nreversal_schedule_s = []", "$.platform.national.reversal_schedule_s", "不能为空"),
         (LINK, LINK + '\nsigning = {profile = "tif"}', "$.platform.national.signing", "paasid"),
