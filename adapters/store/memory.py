@@ -2,6 +2,7 @@
 
 import attrs
 
+from gateway.core.facts import undone_setl_id
 from gateway.core.jsontext import decode
 from gateway.core.model import (
     FAILED,
@@ -110,15 +111,12 @@ class MemoryJournal:
 
     def _read(self, op: Recall | Later | Settled | Numbered | Admitted | Kinds) -> OpResult:
         if isinstance(op, Later):
-            whose = (op.entry.fixmedins_code, op.entry.psn_no)
             if op.since_ms is None:
                 later = [row for row in self.rows.values() if row.id > op.entry.id]
             else:
                 later = [row for row in self.rows.values() if row.created_ms >= op.since_ms and row.id != op.entry.id]
             return any(
-                (other.fixmedins_code, other.psn_no) == whose and other.klass in ("M", "A")
-                for other in later
-                if self._live(other)
+                other.psn_no == op.entry.psn_no and other.klass in ("M", "A") for other in later if self._live(other)
             )
         if isinstance(op, Recall):
             return self._recall(op.fixmedins_code, op.msgid)
@@ -186,10 +184,11 @@ class MemoryJournal:
         entry = op.entry
         if entry.soft_key:
             for other in self.rows.values():
-                near = other.created_ms > entry.created_ms - SOFT_WINDOW_MS and other.msgid != entry.msgid
-                if other.soft_key == entry.soft_key and near and self._live(other):
+                near = other.created_ms > entry.created_ms - SOFT_WINDOW_MS
+                held = near or other.state not in ("ACKED", "CONFIRMED")
+                if other.soft_key == entry.soft_key and held and self._live(other) and other.msgid != entry.msgid:
                     known = self._recall(entry.fixmedins_code, entry.msgid)
-                    return known or Duplicate(_copied(other), soft=True)
+                    return known or Duplicate(_copied(other), soft=near)
         known = self._recall(entry.fixmedins_code, entry.msgid)
         if known is not None:
             return known
@@ -225,7 +224,7 @@ class MemoryJournal:
         if op.saf is not None:
             self.saf[op.saf.id] = op.saf
         if op.undoes:
-            self.rows[op.undoes].cancelled = True
+            self._undo(self.rows[op.undoes])
         if op.answer is not None:
             self.answers[row.id] = op.answer
         if op.cancels:
@@ -238,6 +237,15 @@ class MemoryJournal:
                 ):
                     other.cancelled = True
         return True
+
+    def _undo(self, undone: Entry) -> None:
+        undone.cancelled = True
+        setl_id = undone_setl_id(undone.business_key)
+        for other in self.rows.values():
+            where = other.fixmedins_code, other.link, other.setl_id
+            free = self.by_business.get(other.business_key) == other.id or not other.business_key
+            if setl_id and free and other.id != undone.id and where == (undone.fixmedins_code, undone.link, setl_id):
+                other.cancelled = False
 
     def _taken(self, saf: Saf) -> bool:
         return any(

@@ -14,6 +14,7 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
+from adapters.store.sqlite_cancelled import take_back, withdraw_admission
 from adapters.store.sqlite_kinds import Row, SeenKinds, write_kinds
 from adapters.store.sqlite_reads import COLUMNS, SELECT, admission, entry_of, look_up
 from gateway.core.jsontext import encode
@@ -49,7 +50,11 @@ _STORED = (
 )
 _BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
 _BY_BUSINESS = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
-_BY_SOFT = f"{SELECT} WHERE soft_key = ? AND soft_key <> '' AND created_ms > ? AND live = 1 LIMIT 1"
+# What may still be settled, or is a person's to find out, is no matter of ten minutes.
+_BY_SOFT = (
+    f"{SELECT} WHERE soft_key = ? AND soft_key <> '' AND live = 1 AND "
+    "(created_ms > ? OR state NOT IN ('ACKED', 'CONFIRMED')) ORDER BY id DESC LIMIT 1"
+)
 # What is said later adds to what was said before; delivered is never taken back.
 _UPSERT = (
     " ON CONFLICT (journal_id) DO UPDATE SET "
@@ -60,16 +65,6 @@ _UPSERT = (
 )
 HEAD = "UPDATE chain_head SET number = ?, chain = ? WHERE owner = ?"
 # The plus keeps the planner from an institution's whole history.
-_CANCEL = (
-    "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
-    "setl_id <> '') AND +fixmedins_code = ? AND link = ? AND klass IN ('M', 'A') AND id <> ?"
-)
-# By the range of its business key, so that the index of live keys finds it.
-_CANCEL_ADMISSION = (
-    "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT id FROM journal_row WHERE business_key > ? AND "
-    "business_key < ? AND business_key <> '' AND live = 1 AND mdtrt_id = ?)"
-)
-_CANCEL_ONE = "UPDATE journal SET cancelled = 1, live = 0 WHERE id = ?"
 _SAF_COLUMNS = "id, original_id, state, opened_ms, sent_ms, attempt, refusals, next_ms"
 _SAF = (  # names are this module's own, values are parameters
     f"INSERT INTO saf ({_SAF_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
@@ -175,13 +170,9 @@ class Batch:
         self._flush()
         for index, op in pairs:
             if type(op) is Advance and (op.cancels or op.undoes) and results[index]:
-                if op.cancels:
-                    self.connection.execute(_CANCEL, (op.cancels, op.entry.fixmedins_code, op.entry.link, op.entry.id))
-                if op.undoes:
-                    self.connection.execute(_CANCEL_ONE, (op.undoes,))
+                take_back(self.connection, op)
             elif type(op) is Keep and op.cancels:
-                prefix = f"2401|{op.entry.fixmedins_code}|{op.psn_no}|"
-                self.connection.execute(_CANCEL_ADMISSION, (prefix, prefix + "\U0010ffff", op.cancels))
+                withdraw_admission(self.connection, op)
             elif type(op) is Remember:
                 self.connection.execute(_REMEMBER, (op.fixmedins_code, op.head))
                 results[index] = True
@@ -231,7 +222,9 @@ class Batch:
         if soft is None or soft[2] == entry.msgid:
             return None
         # A late repeat of a known msgid is that msgid first (X7), whatever was sold since.
-        return self.recall(entry.fixmedins_code, entry.msgid) or Duplicate(entry_of(soft), soft=True)
+        other = entry_of(soft)
+        near = other.created_ms > entry.created_ms - SOFT_WINDOW_MS
+        return self.recall(entry.fixmedins_code, entry.msgid) or Duplicate(other, soft=near)
 
     def _duplicate(self, entry: Entry) -> Duplicate:
         return Duplicate(entry_of(self.connection.execute(_BY_BUSINESS, (entry.business_key,)).fetchone()))

@@ -13,9 +13,9 @@ COLUMNS = (
     "setl_id, omsgid, insuplc_admdvs, mdtrtarea_admvs, med_type, medfee_fen, created_ms, delivered, cancelled, settled"
 )
 SELECT = f"SELECT {COLUMNS} FROM journal_row"  # noqa: S608
-# The plus keeps the planner from an institution's whole history: a range of ids is what is wanted.
+# At any institution of the node: what a settlement was computed from is the person's (as lanes are, §7).
 _LATER = (
-    "SELECT 1 FROM journal WHERE id >= ? AND id <> ? AND +fixmedins_code = ? AND psn_no = ? AND klass IN ('M', 'A') "
+    "SELECT 1 FROM journal WHERE id >= ? AND id <> ? AND psn_no = ? AND klass IN ('M', 'A') "
     "AND live = 1 AND cancelled = 0 LIMIT 1"
 )
 _SETTLED = (
@@ -47,7 +47,7 @@ def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Adm
     """Answer one of the reads that go through many rows."""
     if type(op) is Later:
         first = op.entry.id if op.since_ms is None else first_since(connection, op.since_ms)
-        values = (first, op.entry.id, op.entry.fixmedins_code, op.entry.psn_no)
+        values = (first, op.entry.id, op.entry.psn_no)
         return connection.execute(_LATER, values).fetchone() is not None
     if type(op) is Kinds:
         return find_kinds(connection, op)

@@ -205,7 +205,7 @@ class Remember:
 
 @attrs.frozen(kw_only=True)
 class Later:
-    """Ask whether the institution has a later record of the same person, that may build on this one; result a bool.
+    """Ask whether any institution has a later record of the same person, that may build on this one; result a bool.
 
     since_ms: of one that was recorded after the fact, every other record since then may be later; None = it was not.
     """

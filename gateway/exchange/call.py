@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from gateway.core.backward import translate_back
-from gateway.core.beside import attach
 from gateway.core.facts import head_node
 from gateway.core.model import (
     TERMINAL,
@@ -29,6 +27,7 @@ from gateway.core.model import (
     State,
 )
 from gateway.exchange.job import Job
+from gateway.exchange.judged import judged
 from gateway.exchange.known import answer_known, delivering, refuse_duplicate
 from gateway.exchange.lanes import call_each
 from gateway.exchange.machine import Effects, Open, Record, Send, Settlement
@@ -37,6 +36,9 @@ from gateway.exchange.verdict import Verdict
 
 if TYPE_CHECKING:
     from gateway.exchange.clerk import Clerk
+
+# Asked once the lane is taken; it calls with why nothing may be sent, '' when it may, None when nobody can tell.
+Look = Callable[[Callable[["str | None"], None]], None]
 
 
 @attrs.define(eq=False)
@@ -51,6 +53,7 @@ class Call:
     began: float = 0.0
     outcome: tuple[bytes, Verdict] | None = None
     original: Entry | None = None  # what an institution's own 2601 reverses
+    look: Look | None = None
     opened: bool = False  # the row is durable
     after: list[Callable[[], None]] = attrs.Factory(list)  # who waits for this call to be over (RV8)
     conflict: bool = False
@@ -74,7 +77,23 @@ class Call:
             self._ask_journal(self._no_way)
             return
         self.clerk.lanes.enter(self.entry)
-        self.do(self.machine.begin())
+        if self.look is None:
+            self.do(self.machine.begin())
+        else:
+            self.look(lambda why: self.safely(self._looked, why))
+
+    def _looked(self, why: str | None) -> None:
+        """The last look with the lane taken; nothing is durable yet."""
+        if why == "":
+            self.do(self.machine.begin())
+            return
+        self._end()
+        self.clerk.lanes.leave(self.entry)
+        for job in self.jobs:
+            if why is None:
+                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+            else:
+                job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=self.original)
 
     def wait(self, holder: Entry) -> None:
         """The lane's holder is on its way: stand in line, durably."""
@@ -95,7 +114,14 @@ class Call:
             self.do(self.machine.never_left())
             return
         self.clerk.lanes.enter(self.entry)
-        self.do(self.machine.begin())
+        if self.look is None:
+            self.do(self.machine.begin())
+        else:  # its row is durable: what may not leave any more is told as "not sent", and refused when it comes again
+            self.look(
+                lambda why: self.safely(
+                    lambda: self.do(self.machine.begin() if why == "" else self.machine.never_left())
+                )
+            )
 
     def ask_first(self, holder: Entry) -> None:
         """The lane is in doubt or full: answer a known msgid from the journal, refuse any other at once."""
@@ -123,7 +149,7 @@ class Call:
             step(*arguments)
         except Exception:  # boundary: a bug of ours; the log gets type and place
             self.rescued = True
-            self._alarm_internal()
+            self.alarm_internal()
             if self.entry.state != "JOURNALED":  # it may have left
                 self.entry.state = "IN_DOUBT"
             self._tell_state("IN_DOUBT")
@@ -178,7 +204,7 @@ class Call:
         try:
             path, headers = link.codec.request(job.infno, now)
         except Exception:  # boundary: our own fault before the first byte; the alarm tells of it
-            self._alarm_internal()
+            self.alarm_internal()
             self.do(self.machine.never_left())
             return
         link.exchange.send(path, headers, job.body, self, left, link.late_s)
@@ -254,9 +280,9 @@ class Call:
         link.breaker.worked()
         job.watch.platform(link.name, self.clerk.clock.seconds() - self.began)
         try:
-            self.outcome = self._judged(status, body, whole)
+            self.outcome = judged(self, status, body, whole)
         except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
-            self._alarm_internal()
+            self.alarm_internal()
             self.outcome = (b"", Verdict("doubt", "internal"))
         verdict, machine = self.outcome[1], self.machine
         if verdict.kind == "acked":
@@ -268,36 +294,8 @@ class Call:
         else:
             self.do(machine.unclear())
 
-    def _judged(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
-        link = self.first.link
-        reply = link.codec.read(status, body, whole, True)
-        verdict = link.judge.money(status, reply, body, self.first.plan.transaction, self.entry)
-        if verdict.kind == "acked" and reply.tree is not None:
-            try:
-                body = self._translated(reply.tree, body)
-            except Exception:  # boundary: what is proved stays proved; the platform's own bytes say it as well
-                self._alarm_internal()
-        return body, verdict
-
-    def _alarm_internal(self) -> None:
+    def alarm_internal(self) -> None:
         self.first.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
-
-    def _translated(self, tree: dict[str, object], body: bytes) -> bytes:
-        job = self.first
-        if job.local:
-            return attach(body, job.evidence)
-        backward = job.link.backward[job.infno]
-        if not backward.nodes or not backward.wanted(job.institution.snapshot):
-            return body
-        code, visit = self.entry.fixmedins_code, self.entry.mdtrt_id
-        new = translate_back(
-            backward,
-            tree,
-            job.institution.snapshot,
-            job.day,
-            lambda slot, national: self.clerk.visit_code(code, visit, slot, national) if visit else "",
-        )
-        return body if new is None else new
 
     def not_sent(self, reason: str) -> None:
         self.first.link.breaker.failed()

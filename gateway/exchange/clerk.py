@@ -7,7 +7,7 @@ import attrs
 from gateway.core.facts import Digest, facts_of
 from gateway.core.model import DOUBT, Entry
 from gateway.core.ports import Clock
-from gateway.exchange.call import Call
+from gateway.exchange.call import Call, Look
 from gateway.exchange.job import Job
 from gateway.exchange.lanes import Lanes
 from gateway.exchange.machine import new_settlement
@@ -43,15 +43,18 @@ class Clerk:
             return
         self._start(Call(self, job, self.entry_of(job), new_settlement()))
 
-    def take_reversal(self, jobs: list[Job], original: Entry) -> None:
-        """Send an institution's own 2601 for a known end, in the lane of its original. One live an original (RV5)."""
+    def take_reversal(self, jobs: list[Job], original: Entry, look: Look | None) -> None:
+        """Send an institution's own 2601 for a known end, in the lane of its original. One live an original (RV5).
+
+        look: the last one before it is sent, with the lane taken.
+        """
         if (jobs[0].institution.code, jobs[0].msgid) in self.live:
             for job in jobs:  # meanwhile another request took this msgid
                 self.take(job)
             return
         key = f"2601|{original.fixmedins_code}|{original.msgid}"
         entry = attrs.evolve(self.entry_of(jobs[0]), lane=original.lane, mdtrt_id="", business_key=key)
-        call = Call(self, jobs[0], entry, new_settlement(), original=original)
+        call = Call(self, jobs[0], entry, new_settlement(), original=original, look=look)
         call.jobs += jobs[1:]
         self._start(call)
 

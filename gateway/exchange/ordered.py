@@ -63,8 +63,12 @@ class Ordered:
                 running.hurry()
             told("under_way")
             return
+        link = office.links.get(original.link)
+        if link is not None and original.infno not in link.region.reversible:
+            told("manual")
+            return
         record = self._record(original, msgid)
-        if office.links.get(original.link) is None or not office.lanes.enter(record):
+        if link is None or not office.lanes.enter(record):
             told("busy")
             return
 

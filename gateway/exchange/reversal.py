@@ -5,6 +5,7 @@ here; a known success is reversed only where that is allowed, by the institution
 Source: reversal specification §6; contract-annex X3 (forward_settled_reversal, his_may_reverse_acked).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from gateway.core.facts import Facts, facts_of
 from gateway.core.jsontext import encode
 from gateway.core.model import DOUBT, FAILED, Entry, Keep, Known, Later, NotAccepted, OpResult, Recall, State
 from gateway.exchange.bypass import Bypass
+from gateway.exchange.call import Look
 from gateway.exchange.clerk import Clerk
 from gateway.exchange.job import Job
 from gateway.exchange.known import answer_known
@@ -145,7 +147,10 @@ class Request:
         """The gateway's own reversal is under way: hurry it, and say what came of it (RV5: no second one)."""
         self.undo = undo
         undo.told.append(self._ended)
-        undo.hurry()
+        if (
+            undo.row is None or not undo.row.refusals
+        ):  # a counter that asks again must not use up what is tried by schedule
+            undo.hurry()
 
     def _ended(self, state: State) -> None:
         original, self.undo = self.undo.original if self.undo is not None else None, None
@@ -170,56 +175,76 @@ class Request:
 
     def _known_success(self, original: Entry) -> None:
         """RV6: not in general; where it is allowed, the same day, and while nothing was built on it."""
-        job, now = self.first, self.room.clerk.clock.seconds()
-        instead = self._instead(original)
-        if original.cancelled:
-            self._refuse("原交易已撤销", original)
-        elif original.delivered and not job.institution.his_may_reverse_acked:
-            self._refuse(f"原交易结果已知{instead}", original)
-        elif original.infno not in job.link.region.reversible:
-            self._refuse(f"本地区交易{original.infno}不支持冲正{instead}", original)
-        elif shanghai(original.created_ms / 1000).date() != shanghai(now).date():
-            self._refuse(f"原交易不是当日交易，不能冲正{instead}", original)  # RV10 too: earlier days may be frozen
+        why = self._hindrance(original)
+        if why:
+            self._refuse(why, original)
         elif original.state != "EXTERNAL":
-            self._unless_later(original, None)
-        elif job.institution.reverse_unknown:
+            self._forward(original, self._last_look(original, None))
+        elif self.first.institution.reverse_unknown:
             Bypass(self, original).look()  # what came after it may have gone past the gateway too
         else:
             self.unknown()
 
+    def _hindrance(self, original: Entry) -> str:
+        """Return why a known success is not reversed, '' when it may be."""
+        job, now = self.first, self.room.clerk.clock.seconds()
+        instead = self._instead(original)
+        if original.cancelled:
+            return "原交易已撤销"
+        if original.delivered and not job.institution.his_may_reverse_acked:
+            return f"原交易结果已知{instead}"
+        if original.infno not in job.link.region.reversible:
+            return f"本地区交易{original.infno}不支持冲正{instead}"
+        if shanghai(original.created_ms / 1000).date() != shanghai(now).date():
+            return f"原交易不是当日交易，不能冲正{instead}"  # RV10 too: earlier days may be frozen
+        return ""
+
     def alone(self, original: Entry) -> None:
         """A statement shows nothing else of the person; but nobody saw when it was made, only that it was today."""
         today = shanghai(self.room.clerk.clock.seconds()).date()
-        self._unless_later(original, day_start_ms(today))
+        self._forward(original, self._last_look(original, day_start_ms(today)))
 
-    def _unless_later(self, original: Entry, since_ms: int | None) -> None:
-        def told(later: OpResult | NotAccepted) -> None:
-            if self.over:
-                return
-            if later is False:
-                self._forward(original)
-            else:
-                self.later_exists(original)
+    def _last_look(self, original: Entry, since_ms: int | None) -> Look:
+        """Return what is asked once the lane is taken: from then on nobody is told of the original any more (RV4), and
+        nothing is built on it (RV6).
+        """
+        queue = self.room.clerk.queue
 
-        self.room.clerk.queue.submit(Later(entry=original, since_ms=since_ms), told)
+        def look(told: Callable[[str | None], None]) -> None:
+            why: str | None = None
+
+            def recalled(found: OpResult | NotAccepted) -> None:
+                nonlocal why
+                why = self._hindrance(found.entry) if isinstance(found, Known) else None
+
+            def later(found: OpResult | NotAccepted) -> None:
+                told(self._later_text(original) if why == "" and found is not False else why)
+
+            queue.submit(Recall(original.fixmedins_code, original.msgid), recalled)
+            queue.submit(Later(entry=original, since_ms=since_ms), later)
+
+        return look
 
     def later_exists(self, original: Entry) -> None:
         """Something may have been built on it (RV6)."""
-        self._refuse(f"原交易之后已有该参保人的其他交易，不能冲正{self._instead(original)}", original)
+        self._refuse(self._later_text(original), original)
+
+    def _later_text(self, original: Entry) -> str:
+        return f"原交易之后已有该参保人的其他交易，不能冲正{self._instead(original)}"
 
     def _instead(self, original: Entry) -> str:
         plan = self.first.link.plans.get(original.infno)
         undo = plan.transaction.undone_by if plan is not None else ""
         return f"，请使用{undo}撤销" if undo else ""
 
-    def _forward(self, original: Entry) -> None:
-        """Send the institution's own message; as everything of a reversal its area is the journal's (RV1)."""
+    def _forward(self, original: Entry, look: Look | None = None) -> None:
+        """Send the institution's own message if the look allows it; as of every reversal, its area is the journal's."""
         job = self.first
         if job.tree.get("insuplc_admdvs") != original.insuplc_admdvs:
             job.tree["insuplc_admdvs"] = original.insuplc_admdvs
             job.body = encode(job.tree)
         self._end()
-        self.room.clerk.take_reversal(self.jobs, original)
+        self.room.clerk.take_reversal(self.jobs, original, look)
 
     # --- answering ---
 

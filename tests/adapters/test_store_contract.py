@@ -3,28 +3,15 @@
 Rules: reversal specification §3 (compare and set), §8 (duplicates), §9; contract-annex X7, X8, X34.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from journals import HOME, T0_MS, Book, open_sqlite
+from journals import HOME, T0_MS, Book
 
-from adapters.store.memory import MemoryJournal
 from gateway.core.model import Accept, Accepted, Advance, Duplicate, Keep, Known, Op, Recall
 
 EVIDENCE = (("input.feedetail[0].med_list_codg", "drug", "YP1", "XB05", "m1", "2026-03-02"),)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "memory":
-        yield Book(MemoryJournal())
-        return
-    journal = open_sqlite(tmp_path)
-    yield Book(journal)
-    journal.close()
 
 
 def test_a_new_request_is_accepted_with_all_its_facts(book: Book) -> None:
@@ -134,9 +121,23 @@ def test_a_withdrawn_admission_frees_its_key(book: Book) -> None:
 
 def test_a_look_alike_sale_within_ten_minutes_is_a_possible_duplicate(book: Book) -> None:
     first = book.accept("m1", infno="2102", soft_key="s", created_ms=T0_MS)
+    book.advance(first, "SENT", "ACKED")
+    first.state = "ACKED"
     near = book.entry("m2", infno="2102", soft_key="s", created_ms=T0_MS + 599_999)
     assert book.do(Accept(entry=near)) == Duplicate(first, soft=True)
     book.accept("m3", infno="2102", soft_key="s", created_ms=T0_MS + 600_000)
+
+
+@pytest.mark.parametrize("state", ["IN_DOUBT", "REVERSING", "MANUAL"])
+def test_a_look_alike_that_may_be_settled_stands_in_the_way_for_as_long_as_that(book: Book, state: Any) -> None:
+    first = book.accept("m1", infno="2102", soft_key="s", created_ms=T0_MS)
+    book.advance(first, "SENT", state)
+    later = book.entry("m2", infno="2102", soft_key="s", created_ms=T0_MS + 7_200_000)
+    found = book.do(Accept(entry=later))
+    assert isinstance(found, Duplicate)
+    assert (found.entry.msgid, found.soft) == ("m1", False)
+    book.advance(first, state, "REVERSED")
+    assert book.do(Accept(entry=later)) == Accepted()
 
 
 def test_a_look_alike_that_failed_is_no_duplicate(book: Book) -> None:
@@ -148,6 +149,8 @@ def test_a_look_alike_that_failed_is_no_duplicate(book: Book) -> None:
 def test_a_repeat_of_a_sale_is_known_whatever_was_sold_since(book: Book) -> None:
     """X7: the same msgid gets the same bytes, also when a look-alike was sold more than ten minutes later."""
     first = book.accept("m1", infno="2102", soft_key="s", created_ms=T0_MS)
+    book.advance(first, "SENT", "ACKED")
+    first.state = "ACKED"
     book.accept("m2", infno="2102", soft_key="s", created_ms=T0_MS + 700_000)
     repeat = book.entry("m1", infno="2102", soft_key="s", created_ms=T0_MS + 800_000)
     assert book.do(Accept(entry=repeat)) == Known(first, None)
@@ -183,7 +186,7 @@ def test_what_the_platform_named_stays_when_a_later_step_names_nothing(book: Boo
 def test_delivered_is_never_taken_back(book: Book) -> None:
     entry = book.accept("m1")
     book.advance(entry, "SENT", "ACKED", delivered=True)
-    book.advance(entry, "ACKED", "ACKED", delivered=False)
+    book.advance(entry, "ACKED", "ACKED", delivered=False, setl_id="S1")
     found = book.do(Recall(HOME, "m1"))
     assert isinstance(found, Known)
     assert found.entry.delivered

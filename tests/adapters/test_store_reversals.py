@@ -5,7 +5,6 @@ Rules: reversal specification §5.1 (row and state in one transaction), §6 RV5,
 """
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from gateway.core.model import (
     Accept,
     Accepted,
     Advance,
-    Duplicate,
     Entry,
     Known,
     Later,
@@ -30,16 +28,6 @@ from gateway.core.model import (
     StoreBroken,
     Unfinished,
 )
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "memory":
-        yield Book(MemoryJournal())
-        return
-    journal = open_sqlite(tmp_path)
-    yield Book(journal)
-    journal.close()
 
 
 def saf(entry: Entry, original: Entry | None = None, **changes: Any) -> Saf:
@@ -310,41 +298,6 @@ def test_a_later_record_is_seen_by_a_question_in_the_same_batch(book: Book) -> N
     first = book.accept("m1", psn_no="1")
     second = book.entry("m2", psn_no="1")
     assert book.journal.commit([Accept(entry=second), Later(entry=first)]) == [Accepted(), True]
-
-
-# --- undone -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_reversal_that_is_done_frees_what_it_undid_and_nothing_else(book: Book) -> None:
-    paid = book.accept("m1", business_key="k")
-    other = book.accept("m2", business_key="q")
-    for entry in (paid, other):
-        book.advance(entry, "SENT", "ACKED", setl_id=f"S{entry.msgid}")
-    asked = book.accept("r1", infno="2601", klass="R", lane="", business_key=f"2601|{HOME}|m1")
-    assert book.do(advance(asked, "SENT", "ACKED", undoes=paid.id)) is True
-    undone = row_of(book, "m1")
-    assert (undone.state, undone.cancelled) == ("ACKED", True)  # its end stays; it is what came later
-    assert not row_of(book, "m2").cancelled
-    book.accept("m3", business_key="k")
-    assert isinstance(book.do(Accept(entry=book.entry("m4", business_key="q"))), Duplicate)
-    assert isinstance(book.do(Accept(entry=book.entry("r2", business_key=f"2601|{HOME}|m1"))), Duplicate)
-
-
-def test_a_reversal_whose_own_row_does_not_move_undoes_nothing(book: Book) -> None:
-    paid = book.accept("m1", business_key="k")
-    asked = book.accept("r1", infno="2601", klass="R", lane="")
-    assert book.do(advance(asked, "IN_DOUBT", "CONFIRMED", undoes=paid.id)) is False
-    assert not row_of(book, "m1").cancelled
-
-
-def test_undoing_in_a_batch_with_others_undoes_the_right_one(book: Book) -> None:
-    rows = [book.accept(f"m{number}", business_key=f"k{number}") for number in range(4)]
-    asked = [book.accept(f"r{number}", infno="2601", klass="R", lane="") for number in range(4)]
-    ops: list[Op] = [
-        advance(one, "SENT", "ACKED", undoes=rows[number].id if number % 2 else 0) for number, one in enumerate(asked)
-    ]
-    assert book.journal.commit(ops) == [True] * 4
-    assert [row_of(book, f"m{number}").cancelled for number in range(4)] == [False, True, False, True]
 
 
 # --- who may write (§9) -----------------------------------------------------------------------------------------------

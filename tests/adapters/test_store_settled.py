@@ -1,7 +1,6 @@
 """The store port's contract about daily statements, against every implementation (reversal specification §4.1, RV9)."""
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from journals import HOME, SCRIPTS, T0_MS, Book, open_sqlite
 
 from adapters.store.journal_reader import reading
-from adapters.store.memory import MemoryJournal
 from adapters.store.sqlite_journal import migrate
 from gateway.core.model import (
     Admitted,
@@ -28,16 +26,6 @@ from gateway.core.model import (
     State,
     StoreBroken,
 )
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "memory":
-        yield Book(MemoryJournal())
-        return
-    journal = open_sqlite(tmp_path)
-    yield Book(journal)
-    journal.close()
 
 
 def advance(entry: Entry, was: State, to: State, **changes: Any) -> Advance:

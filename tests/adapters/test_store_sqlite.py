@@ -360,3 +360,11 @@ def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("journal.sqlite*")}
     assert len(modes) >= 3 and set(modes.values()) == {0o600}
     book.journal.close()  # type: ignore[union-attr]  # it is the SQLite one
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+    """I1 stands on it: with FULL every commit syncs the log; killing a process does not show its lack."""
+    journal = open_sqlite(tmp_path)
+    settings = [journal.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    journal.close()
+    assert settings == ["wal", 2]

@@ -1,5 +1,6 @@
 """MANUAL and what two people decide: an end in one move, a reversal begun again, and what forbids it (RV3)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from exchange_rig import T0_S, Caller, Rig
 from exchange_undo import at_once, reasons, reversing, row_on_queue, says, sent_of, undo
 
 from gateway.core.jsontext import decode
+from gateway.core.model import Advance, NotAccepted, Op, OpResult
 from gateway.exchange.deciding import Decision, Decisions, Outcome
+from gateway.exchange.queue import JournalQueue
 
 LANE = f"p|{PERSON}"
 HOUR_S = 3600.0
@@ -116,6 +119,27 @@ def test_while_it_is_under_way_the_lane_is_closed_and_a_crash_goes_on_with_it(ri
     rig.far.plays = says(0)
     rig.run()
     assert rig.state("m1") == "REVERSED"
+
+
+@pytest.mark.parametrize("moved", [False, NotAccepted()])
+def test_a_reversal_the_journal_does_not_take_is_not_begun(
+    rig: Rig, moved: OpResult | NotAccepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = rig.room.office.queue
+    submit = type(queue).submit
+
+    def refusing(self: JournalQueue, op: Op, done: Callable[[OpResult | NotAccepted], None]) -> None:
+        if isinstance(op, Advance) and op.was == "MANUAL":
+            rig.clock.callLater(0, done, moved)
+        else:
+            submit(self, op, done)
+
+    monkeypatch.setattr(type(queue), "submit", refusing)
+    sent = len(rig.far.sent)
+    assert decide(rig, "REVERSE") == ("not_accepted" if isinstance(moved, NotAccepted) else "not_manual")
+    rig.run(60)
+    assert (len(rig.far.sent), rig.state("m1"), rig.room.lanes.holder(LANE)) == (sent, "MANUAL", None)
+    assert rig.room.office.live == {}
 
 
 def test_days_later_it_still_gets_a_fair_try_and_then_comes_back(rig: Rig) -> None:

@@ -79,7 +79,7 @@ def test_a_fault_while_sending_is_doubt_and_the_lane_says_so(rig: Rig, monkeypat
 
 
 def test_a_success_that_cannot_be_translated_back_is_still_a_success(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.exchange.call.Call._translated", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("gateway.exchange.judged._translated", lambda *arguments: 1 / 0)
     caller = rig.ask(pay("m1"))
     body = rig.far.last.settled()
     rig.run()

@@ -1,7 +1,7 @@
 """A reversal by order of the books: through store and forward, once however often ordered, also over a restart."""
 
 import pytest
-from exchange_messages import HOME, pay
+from exchange_messages import HOME, PERSON, pay, refund
 from exchange_rig import Rig
 from exchange_undo import at_once, fall_into_doubt, says, sent_of, undo
 
@@ -123,3 +123,14 @@ def test_an_original_nobody_knows_and_a_platform_that_says_no(rig: Rig) -> None:
     rig.far.plays = says(-1, "该交易不允许冲正")
     assert ordered(rig) == ["manual"]
     assert (rig.state("b1"), rig.state("m1")) == ("MANUAL", "REJECTED")
+
+
+def test_what_the_province_does_not_list_is_a_persons_business(rig: Rig) -> None:
+    """2208 cannot be reversed by 2601 in most provinces; an order does not change that."""
+    rig.settle(pay("m1"), setl_id="S1")
+    rig.ask(refund("u1", "S1"))
+    rig.far.last.reply(0, output={"setlinfo": {"setl_id": "S9", "psn_no": PERSON}})
+    rig.run()
+    assert ordered(rig, omsgid="u1") == ["manual"]
+    assert not sent_of(rig, "2601") and not rig.room.lanes.held()
+    assert rig.row("m1").cancelled

@@ -6,9 +6,10 @@ one that was on its way: test_recovery.py.
 
 from typing import Any
 
+import attrs
 import pytest
-from exchange_messages import OTHER, PERSON, pay, refund
-from exchange_rig import Rig
+from exchange_messages import OTHER, PERSON, pay, refund, sale
+from exchange_rig import TICK_S, Rig
 from exchange_undo import at_once, by_turns, cut, fall_into_doubt, refused, reversing, says, sent_of, undo, undone
 
 DAY_S = 86400.0
@@ -206,6 +207,81 @@ def test_rv6_nothing_may_have_been_built_on_it(allowed: Rig) -> None:
     assert sent_of(allowed, "2601") == []
     allowed.ask(undo("r2", omsgid="m2"))  # the last one has nothing behind it
     assert len(sent_of(allowed, "2601")) == 1
+
+
+def test_rv6_a_settlement_that_comes_while_it_is_decided_waits_behind_it(allowed: Rig) -> None:
+    """The last look is taken with the lane: nothing is built on what is about to be taken back."""
+    allowed.settle(pay("m1"))
+    caller = allowed.post(undo("r1"))
+    while allowed.room.lanes.holder(f"p|{PERSON}") is None:  # it takes the lane for the last look
+        allowed.run(TICK_S / 4)
+    waiting = allowed.post(pay("m2", "B2"))
+    allowed.run()
+    assert [one.message["msgid"] for one in allowed.far.sent] == ["m1", "r1"]
+    allowed.far.last.reply(0)
+    allowed.run()
+    assert (caller.answer["infcode"], allowed.row("m1").cancelled) == (0, True)
+    allowed.far.last.settled()
+    allowed.run()
+    assert waiting.answer["infcode"] == 0
+
+
+def test_rv6_one_that_waits_behind_a_settlement_looks_again_when_it_is_its_turn(allowed: Rig) -> None:
+    allowed.settle(pay("m1"))
+    built = allowed.ask(pay("m2", "B2"))  # on its way
+    caller = allowed.ask(undo("r1"))
+    allowed.far.last.settled()
+    allowed.run()
+    assert built.answer["infcode"] == 0
+    assert caller.said[1:] == ("GW-NOT-SENT", "NOT_SENT", "new")
+    assert refused(allowed.ask(undo("r2")))
+    assert sent_of(allowed, "2601") == [] and not allowed.row("m1").cancelled
+    allowed.settle(pay("m3", "B3"))  # the lane is free
+
+
+def test_rv6_what_was_built_at_another_institution_counts_too(allowed: Rig) -> None:
+    """A settlement is computed from what the person was paid before, wherever that was (§7)."""
+    allowed.settle(pay("m1"))
+    allowed.settle(sale("s1"))
+    assert refused(allowed.ask(undo("r1")))
+    assert sent_of(allowed, "2601") == []
+
+
+@pytest.mark.parametrize("ticks", range(9))
+def test_rv4_a_success_that_is_being_told_is_not_taken_back_at_any_moment(rig: Rig, ticks: int) -> None:
+    """The institution never heard of it; its 2601 and its repeat cross. It hears of a success or of a reversal."""
+    rig.ask(pay("m1")).up = False
+    rig.far.last.settled()
+    rig.run()
+    asked = rig.post(undo("r1"))
+    rig.run(ticks * TICK_S / 2)
+    again = rig.post(pay("m1"))
+    rig.run()
+    for one in sent_of(rig, "2601"):
+        one.reply(0)
+    rig.run()
+    told, taken_back = again.answer["infcode"] == 0, asked.answer["infcode"] == 0
+    assert told is not taken_back
+    assert rig.row("m1").cancelled is taken_back
+    assert rig.room.lanes.held() == []
+
+
+def test_a_cancellation_that_is_taken_back_leaves_its_settlement_as_it_was(allowed: Rig) -> None:
+    """Reconciliation specification §5.6 R6, where a province lists 2208 as reversible."""
+    region = allowed.link.region
+    allowed.link.region = attrs.evolve(region, reversible=(*region.reversible, "2208"))
+    allowed.settle(pay("m1"), setl_id="S1")
+    allowed.ask(refund("u1", "S1"))
+    allowed.far.last.reply(0, output={"setlinfo": {"setl_id": "S9", "psn_no": PERSON}})
+    allowed.run()
+    assert allowed.row("m1").cancelled
+    allowed.ask(undo("r1", "u1", "2208"))
+    allowed.far.last.reply(0)
+    allowed.run()
+    assert (allowed.row("u1").cancelled, allowed.row("m1").cancelled) == (True, False)
+    assert allowed.ask(pay("m2")).said[1] == "GW-DUPLICATE-SETTLEMENT"  # the same bill
+    allowed.ask(refund("u2", "S1"))
+    assert allowed.far.last.message["msgid"] == "u2"  # and it may be cancelled again
 
 
 def test_rv6_what_was_cancelled_is_not_reversed(allowed: Rig) -> None:

@@ -202,6 +202,14 @@ def test_a_success_under_another_status_is_doubt(status: int) -> None:
     assert verdict(paid(), status) == Verdict("doubt", f"http_{status}")
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(200, "done"), (201, "silent"), (302, "silent"), (404, "silent"), (500, "silent")]
+)
+def test_a_reversal_is_done_only_under_the_status_of_a_success(status: int, said: str) -> None:
+    raw = json.dumps({"infcode": 0, "inf_refmsgid": "x", "err_msg": "", "output": {}}).encode()
+    assert JUDGE.reversal(status, CODEC.read(status, raw, True, True), raw, entry(), "own")[0] == said
+
+
 @pytest.mark.parametrize("status", [200, 400, 409])
 def test_a_refusal_in_the_platforms_words_counts_under_any_status_below_500(status: int) -> None:
     assert verdict({"infcode": -1, "err_msg": "余额不足"}, status).kind == "rejected"

@@ -19,7 +19,12 @@ DESK = "gateway/exchange/desk.py"
 DOOR = "gateway/exchange/door.py"
 ASKING = "gateway/exchange/asking.py"
 LANES = "gateway/exchange/lanes.py"
+ORDERED = "gateway/exchange/ordered.py"
+DECIDING = "gateway/exchange/deciding.py"
 MEMORY = "adapters/store/memory.py"
+SQLITE = "adapters/store/sqlite_journal.py"
+SQLITE_BATCH = "adapters/store/sqlite_batch.py"
+SQLITE_CANCELLED = "adapters/store/sqlite_cancelled.py"
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from mutation import (
     Mutation,
 )  # fmt: skip
 from mutations_doubt import DOUBTS
+from mutations_taken_back import TAKEN_BACK
 
 MUTATIONS = (
     # --- sending ---
@@ -218,4 +219,5 @@ MUTATIONS = (
         "somebody else's amounts are printed",
     ),
     *DOUBTS,
+    *TAKEN_BACK,
 )  # fmt: skip

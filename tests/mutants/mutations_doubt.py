@@ -59,7 +59,7 @@ DOUBTS = (
     ),
     Mutation(
         "only younger records of the journal are later than one it never saw", REVERSAL,
-        "        self._unless_later(original, day_start_ms(today))\n", "        self._unless_later(original, None)\n",
+        "self._last_look(original, day_start_ms(today))", "self._last_look(original, None)",
         "what a later settlement counted on is taken back",
         tests=("tests/exchange/test_bypass.py",),
     ),
@@ -193,8 +193,8 @@ DOUBTS = (
     ),
     Mutation(
         "a known success reversed where that is not allowed", REVERSAL,
-        "        elif original.delivered and not job.institution.his_may_reverse_acked:",
-        "        elif original.delivered and job.infno == \"\":",
+        "        if original.delivered and not job.institution.his_may_reverse_acked:",
+        "        if original.delivered and job.infno == \"\":",
         "what was paid is taken back without a cancellation", weathers=("careless",),
     ),
     Mutation(
