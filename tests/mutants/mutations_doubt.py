@@ -253,7 +253,7 @@ DOUBTS = (
     # --- the restart ---
     Mutation(
         "a lane in doubt not rebuilt after a restart", RECOVERY,
-        "    for entry in plan.holders:\n        lanes.enter(entry)\n", "",
+        "    for entry in plan.holders:\n        lanes.take_back(entry)\n", "",
         "the next bill of a person leaves while the last one is in doubt", weathers=("crashes",),
     ),
     Mutation(
