@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.core import code_systems as definitions
 from gateway.core.code_systems import CodeSystemSpec as CodeSystemSpec
-from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable, StatusTable
+from gateway.core.tables import AnswerTable, Identity, OrderTable, ReversalTable, StatementTable, StatusTable
 
 T = TypeVar("T")
 # Queries about institutions, and record-keeping at another institution.
@@ -188,6 +188,7 @@ class RegionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reversal: ReversalTable | None = None
     statement: StatementTable | None = None
     status: StatusTable | None = None
+    orders: OrderTable | None = None
     identities: tuple[Identity, ...] | None = None
     envelope: dict[str, FieldChange] = msgspec.field(default_factory=dict)
     fields: dict[str, FieldChange] = msgspec.field(default_factory=dict)
@@ -295,6 +296,7 @@ class Region:
     answers: AnswerTable
     reversal: ReversalTable
     statement: StatementTable
+    orders: OrderTable
     status: StatusTable | None = None
 
 

@@ -25,9 +25,38 @@ VOUCHERS = frozenset(
     }
 )  # fmt: skip
 CANCELS = frozenset({"2103", "2208", "2305"})
+ORDERS = frozenset({"6202", "6203"})  # pay, refund an order of mobile payment
 _HOLDERS = frozenset({dict, list})
 _SERIAL = frozenset({"feedetl_sn"})
 _OWN = ("psn_no", "mdtrt_id", "setl_id", "omsgid", "medfee_sumamt")
+
+
+@attrs.frozen(kw_only=True)
+class Names:
+    """What a transaction calls its visit, its order, and what makes two of it the same business, where none of the
+    usual names is used. It names no insured person (a citizen's own number is none: it must not rest in clear, X34).
+
+    key: fields of the business key; all: those that are left when `all_of` = (field, value) holds.
+    """
+
+    visit: str = ""
+    order: str = ""
+    key: tuple[str, ...]
+    all_of: tuple[str, str] = ("", "")
+    all: tuple[str, ...] = ()
+
+
+# Mobile payment: an order is paid once, and a refund has a serial number of the institution's; the whole order is
+# refunded once, whatever its number. Purchases elsewhere: after a refund or a reversal the visit gets a new number
+# (reversal specification §1), so what was taken back under one is over.
+_NAMES: Mapping[str, Names] = {
+    "6202": Names(visit="mdtrtId", order="payOrdId", key=("payOrdId",)),
+    "6203": Names(order="payOrdId", key=("payOrdId", "appRefdSn"), all_of=("refdType", "ALL"), all=("payOrdId",)),
+    "2163": Names(visit="mdtrt_regno", key=("mdtrt_regno",)),
+    "2181": Names(visit="mdtrt_regno", key=("mdtrt_regno", "status")),
+}
+
+UNNUMBERED = frozenset(_NAMES)  # their answers name no setl_id
 
 
 @attrs.frozen(kw_only=True)
@@ -137,6 +166,9 @@ def head_node(head: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
 def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: Digest, name: str) -> Facts:
     """Return the facts of a checked money message (or any other; most stay empty). name: of its head node."""
     head = head_node(name, message)
+    names = _NAMES.get(infno)
+    if names is not None:
+        return _otherwise_named(infno, institution, head, names)
     psn_no, mdtrt_id, setl_id = _text(head, "psn_no"), _text(head, "mdtrt_id"), _text(head, "setl_id")
     business, soft = _keys(infno[:4], institution, head, message, digest)
     # §7 names (insuplc_admdvs, psn_no); systems send an empty insuplc for local persons and fill it for others, so
@@ -152,6 +184,21 @@ def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: D
         business_key=business,
         soft_key=soft,
         lane=f"p|{psn_no}" if psn_no else (f"v|{institution}|{mdtrt_id}" if mdtrt_id else ""),
+    )
+
+
+def _otherwise_named(infno: str, institution: str, head: Mapping[str, Any], names: Names) -> Facts:
+    """An order's pay and refund share a lane, and a purchase's refund and reversal. What names a visit but no person is
+    in the way of all else about that visit (`Lanes`): so its 6202 never runs beside its 2207.
+    """
+    field, value = names.all_of
+    key = names.all if value and _text(head, field) == value else names.key
+    visit = _text(head, names.visit) if names.visit else ""
+    order = _text(head, names.order) if names.order else ""
+    return Facts(
+        mdtrt_id=visit,
+        business_key="|".join((infno, institution, *(_text(head, one) for one in key))),
+        lane=f"o|{institution}|{order}" if order else (f"v|{institution}|{visit}" if visit else ""),
     )
 
 
@@ -197,3 +244,13 @@ def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[st
 def undone_setl_id(business_key: str) -> str:
     """Return the setl_id of the settlement a cancellation undoes, from its business key; '' for any other key."""
     return business_key.split("|", 2)[2] if business_key.startswith("undo|") else ""
+
+
+def order_of(business_key: str) -> tuple[str, bool]:
+    """Return (payOrdId, whether all of it) from the business key of 6202 or 6203; ('', False) for any other key, and
+    for one whose parts cannot be told from each other.
+    """
+    kind, *rest = business_key.split("|")
+    if kind not in ORDERS or len(rest) not in ((2,) if kind == "6202" else (2, 3)):
+        return "", False
+    return rest[1], len(rest) == 2

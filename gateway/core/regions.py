@@ -26,7 +26,7 @@ from gateway.core.catalogue import (
     TransactionChange,
     TransactionSpec,
 )
-from gateway.core.tables import AnswerTable, Identity, ReversalTable, StatementTable, faults
+from gateway.core.tables import AnswerTable, Identity, OrderTable, ReversalTable, StatementTable, faults
 
 _KINDS: Mapping[str, Kind] = {
     "string": "text",
@@ -141,6 +141,7 @@ def build_region(files: Files, region_id: str, extensions: tuple[str, ...] = ())
         reversal=msgspec.convert(merged.first("reversal"), ReversalTable),
         statement=msgspec.convert(merged.first("statement"), StatementTable),
         status=next((spec.status for spec in reversed(chain) if spec.status is not None), None),
+        orders=next((spec.orders for spec in reversed(chain) if spec.orders is not None), OrderTable()),
     )
 
 
@@ -153,7 +154,7 @@ def _unknown_names(files: Files, chain: list[RegionSpec]) -> Iterator[str]:
         for name in (*spec.dictionaries.closed, *spec.dictionaries.open, *spec.dictionaries.add):
             if name not in files.dictionaries:
                 yield f"{where}.dictionaries: no dictionary {name}"
-        yield from faults(where, spec.answers, spec.reversal, spec.status)
+        yield from faults(where, spec.answers, spec.reversal, spec.status, spec.orders)
 
 
 def _unknown_nodes(files: Files, where: str, infno: str, change: TransactionChange) -> Iterator[str]:

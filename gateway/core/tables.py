@@ -102,6 +102,25 @@ class StatusTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield f".absent: “{value}”也在booked中"
 
 
+class OrderTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What 6301 says of an order of mobile payment by its ordStas; any other value is "don't know".
+
+    paid: the insurance's part is paid, and stands. unpaid: it certainly is not, once nothing can be booked any more.
+    refunded: all of the order was refunded, which happens once.
+    """
+
+    paid: tuple[str, ...] = ()
+    unpaid: tuple[str, ...] = ()
+    refunded: tuple[str, ...] = ()
+
+    def faults(self) -> Iterator[str]:
+        """Yield `.key: what is wrong`, Chinese."""
+        for label, others in (("unpaid", self.paid), ("refunded", (*self.paid, *self.unpaid))):
+            for value in getattr(self, label):
+                if value in others:
+                    yield f".{label}: “{value}”不能又是别的结果"
+
+
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """total = sum of parts (+ optional parts when present), checked where total and all parts are present (X38)."""
 
@@ -111,11 +130,17 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def faults(
-    where: str, answers: AnswerTable | None, reversal: ReversalTable | None, status: StatusTable | None
+    where: str,
+    answers: AnswerTable | None,
+    reversal: ReversalTable | None,
+    status: StatusTable | None,
+    orders: OrderTable | None = None,
 ) -> Iterator[str]:
     """Yield a line for every pattern that is none, and every time that is none. where: the file and `$`."""
     if status is not None:
         yield from (f"{where}.status{fault}" for fault in status.faults())
+    if orders is not None:
+        yield from (f"{where}.orders{fault}" for fault in orders.faults())
     for name, table, labels in (
         ("answers", answers, ("system", "access_messages")),
         ("reversal", reversal, ("done", "cancelled", "failed", "not_found", "impossible", "sign_in")),

@@ -1,5 +1,5 @@
-"""Asking the platform what became of a doubt: 5203, 5201 to learn of visits, or a province's own status query; and
-signing in when that is missing.
+"""Asking the platform what became of a doubt: 5203, 5201 to learn of visits, 6301 of an order of mobile payment, or a
+province's own status query; and signing in when that is missing.
 
 Only a conclusive answer counts: yes is a settlement that carries our msgid, the same person, visit and total; anything
 that cannot be read, or does not fit, is "don't know". Source: reversal specification §4.1, §4.3.
@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.dates import shanghai
-from gateway.core.facts import undone_setl_id
+from gateway.core.facts import order_of, undone_setl_id
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 from gateway.core.ports import Reply
+from gateway.core.tables import OrderTable
 from gateway.exchange.question import Told, put, rows_of
 from gateway.exchange.resolution import Finding
 from gateway.exchange.verdict import amounts_of, is_refund
@@ -28,12 +29,15 @@ VISITS_MAX = 10
 WINDOW_S = 86400.0
 # 5201 wants a kind of treatment. Where the request named none, the usual one; a list of one kind proves no absence.
 _USUAL = {"2102": "41", "2207": "11", "2304": "21"}
+_NOT_KEPT = {"payToken": "", "idNo": "", "userName": "", "idType": ""}  # 6301 has them
 
 
 def ask_about(undo: Undo, heard: Heard) -> None:
     """Ask by the link's strategy; `heard` is called once."""
     original = undo.original
-    if undo.link.resolve == "Q3" and not undo.policy.cancels:
+    if undo.policy.order:
+        _by_order(undo, heard)
+    elif undo.link.resolve == "Q3" and not undo.policy.cancels:
         _by_status(undo, heard)
     elif original.klass == "A":
         heard("unknown", None)  # 5203 knows settlements, not admissions
@@ -128,6 +132,31 @@ def _by_status(undo: Undo, heard: Heard) -> None:
         heard("found" if finding == "found" else "unknown", found)  # a contradiction proves nothing
 
     _send(undo, table.infno, {table.node: {name: facts[fact] for name, fact in table.ask.items()}}, told)
+
+
+def _by_order(undo: Undo, heard: Heard) -> None:
+    """6301 about an order. Its voucher and whose it is rest nowhere (X34): a platform that insists on these says no."""
+    original = undo.original
+    number, _ = order_of(original.business_key)
+    data = {"payOrdId": number, "orgCodg": original.fixmedins_code, **_NOT_KEPT}
+    _send(undo, "6301", {"data": data}, lambda reply: heard(*of_order(reply, original, undo.link.region.orders)))
+
+
+def of_order(reply: Reply | None, original: Entry, table: OrderTable) -> tuple[Finding, Mapping[str, Any] | None]:
+    """Read 6301 about an order whose payment or refund is in doubt. Of a part's refund its state proves nothing."""
+    rows, (number, whole) = rows_of(reply, "data") or [], order_of(original.business_key)
+    if len(rows) != 1 or rows[0].get("payOrdId") != number:
+        return "unknown", None
+    if rows[0].get("orgCodg") not in (None, "", original.fixmedins_code):
+        return "unknown", None
+    state = str(rows[0].get("ordStas"))
+    if original.infno == "6203":
+        if state in table.refunded and whole:
+            return "found", rows[0]
+        return ("normal" if state in table.paid else "unknown"), None
+    if state in table.paid:
+        return "found", rows[0]
+    return ("nothing" if state in table.unpaid else "unknown"), None
 
 
 def _of_settlement(reply: Reply | None, original: Entry) -> tuple[Finding, Mapping[str, Any] | None]:

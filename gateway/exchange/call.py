@@ -104,7 +104,7 @@ class Call:
 
     def next_in_line(self) -> None:
         """The lane is free, or its holder fell into doubt."""
-        holder = self.clerk.lanes.holder(self.entry.lane)
+        holder = self.clerk.lanes.in_the_way(self.entry)
         if not self.live or self.refused:
             return  # it was a repeat, or was refused meanwhile
         if holder is not None and holder is not self.entry:

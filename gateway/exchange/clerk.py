@@ -60,7 +60,7 @@ class Clerk:
 
     def _start(self, call: Call) -> None:
         self.live[call.entry.fixmedins_code, call.entry.msgid] = call
-        holder = self.lanes.holder(call.entry.lane)
+        holder = self.lanes.in_the_way(call.entry)
         if holder is None:
             call.safely(call.begin)
         elif holder.state in DOUBT:

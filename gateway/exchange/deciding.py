@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from gateway.core.answers import state_made
-from gateway.core.facts import undone_setl_id
+from gateway.core.facts import UNNUMBERED, undone_setl_id
 from gateway.core.model import Advance, Entry, Known, NotAccepted, OpResult, Recall, Saf, State, Unfinished
 from gateway.exchange.door import Link
 from gateway.exchange.saf import StoreForward
@@ -60,7 +60,7 @@ class Decisions:
                 told("not_accepted")
             elif not isinstance(found, Known):
                 told("unknown")
-            elif found.entry.klass == "R" and found.entry.business_key:
+            elif found.entry.klass == "R" and found.entry.omsgid:
                 self._with_original(decision, found.entry, told)
             else:
                 self._decide(decision, found.entry, found.entry, told)
@@ -146,7 +146,7 @@ class Decisions:
 
 def _lacking(decision: Decision, record: Entry) -> Hindrance:
     """Say what a settlement that stands lacks: the platform's number, and the total that was asked."""
-    if record.klass == "M" and not decision.node.get("setl_id"):
+    if record.klass == "M" and record.infno not in UNNUMBERED and not decision.node.get("setl_id"):
         return "no_setl_id"
     amounts = amounts_of(decision.node)
     if amounts is None:

@@ -43,10 +43,8 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
-        if entry.state == "DONE":
-            job.turn_away("GW-NOT-READY", "internal")
-            return
-        body, code = job.state_answer(entry.state)
+        # It was done, and nobody can say any more what came of it: never "certainly not executed".
+        body, code = job.state_answer("MANUAL" if entry.state == "DONE" else entry.state)
         job.reply(body, "in_doubt", code)
     elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:
         job.reply(answer, "duplicate")

@@ -1,7 +1,8 @@
 """Lanes: money of one insured person runs one request at a time, across the institutions of this node.
 
 A lane with a request on its way makes the next one wait (bounded); a lane in doubt refuses at once, since a person
-stands at the counter. Rebuilt from the journal before the listener opens. Source: reversal specification §7.
+stands at the counter. What names its visit and no person (an order of mobile payment) is in the way of everything else
+about that visit. Rebuilt from the journal before the listener opens. Source: reversal specification §7.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,6 +43,14 @@ class Lanes:
         found = self._lanes.get(lane) if lane else None
         return None if found is None else found.holder
 
+    def in_the_way(self, entry: Entry) -> Entry | None:
+        """Return who holds the lane of a request that wants in; or its visit, where one of both names no person."""
+        found = self._lanes.get(entry.lane)
+        if found is not None:
+            return found.holder
+        visit = self._visits.get((entry.fixmedins_code, entry.mdtrt_id))
+        return visit if visit is not None and not (visit.psn_no and entry.psn_no) else None
+
     def undoing(self, original: Entry) -> bool:
         """Say whether an institution's own reversal of this very record is on its way or in doubt."""
         holder = self.holder(original.lane)
@@ -63,19 +72,24 @@ class Lanes:
         return sum(lane.holder.state in DOUBT for lane in self._lanes.values())
 
     def enter(self, entry: Entry) -> bool:
-        """Take the lane; False when somebody holds it. Requests without a lane always pass."""
-        if entry.lane:
-            if entry.lane in self._lanes:
-                return False
-            self._lanes[entry.lane] = _Lane(entry)
-        if entry.mdtrt_id:
-            self._visits[entry.fixmedins_code, entry.mdtrt_id] = entry
+        """Take lane and visit; False when somebody is in the way. Requests without a lane always pass."""
+        if self.in_the_way(entry) is not None:
+            return False
+        self.take_back(entry)
         return True
 
+    def take_back(self, entry: Entry) -> None:
+        """Take a free lane whoever has its visit: an older version let both run side by side, and both are in doubt."""
+        if entry.lane:
+            self._lanes.setdefault(entry.lane, _Lane(entry))
+        if entry.mdtrt_id:
+            self._visits[entry.fixmedins_code, entry.mdtrt_id] = entry
+
     def wait(self, entry: Entry, call: Callable[[], None]) -> bool:
-        """Queue behind the holder; False when too many wait already."""
-        lane = self._lanes[entry.lane]
-        if len(lane.waiting) >= WAITING_MAX:
+        """Queue behind who is in the way; False when too many wait already."""
+        holder = self.in_the_way(entry)
+        lane = self._lanes.get(holder.lane) if holder is not None else None
+        if lane is None or len(lane.waiting) >= WAITING_MAX:
             return False
         lane.waiting.append(call)
         return True

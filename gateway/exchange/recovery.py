@@ -59,8 +59,12 @@ def plan_recovery(entries: list[Entry], queued: list[Unfinished], now_s: float, 
 
 
 def is_sending(entry: Entry) -> bool:
-    """Say whether a row is one sending of a reversal of the gateway's own: its queue row says what becomes of it."""
-    return entry.klass == "R" and not entry.business_key
+    """Say whether a row is one sending of a reversal of the gateway's own: its queue row says what becomes of it.
+
+    It names what it reverses and has no business key, which each institution's own request of class R has. Of 2181 an
+    older version gave none; but no message of that transaction names a msgid.
+    """
+    return entry.klass == "R" and bool(entry.omsgid) and not entry.business_key
 
 
 def _advance(entry: Entry, to: State, now_s: float, answer: bytes | None) -> Advance:
@@ -72,7 +76,7 @@ def apply_recovery(plan: Plan, commit: Callable[[list[Op]], object], lanes: Lane
     if plan.ops:
         commit(list(plan.ops))
     for entry in plan.holders:
-        lanes.enter(entry)
+        lanes.take_back(entry)
 
 
 def recover(store: Past, lanes: Lanes, office: StoreForward, now_s: float) -> Plan:
@@ -91,7 +95,7 @@ def recover(store: Past, lanes: Lanes, office: StoreForward, now_s: float) -> Pl
         if entry.id in known:
             continue
         original: Entry | None = entry
-        if entry.klass == "R":
+        if entry.klass == "R" and entry.omsgid:  # 2181 names no record of ours
             (answer,) = store.commit([Recall(entry.fixmedins_code, entry.omsgid)])
             original = answer.entry if isinstance(answer, Known) else None
         if original is None:

@@ -161,7 +161,8 @@ class Policy:
     asks: when queries are sent, counted from the doubt, () = reverse at once (Q4). confirm: a settlement found stays.
     cancels: the record is a cancellation. reversible: 2601 may take it back. consistent: a query that finds nothing
     proves it, once quiesce_ms have passed since it was sent. give_up_s: how long in all. compares: the daily statement
-    is asked for before a person takes over; proves: one without its row proves that there is nothing.
+    is asked for before a person takes over; proves: one without its row proves that there is nothing. order: it is
+    asked about as an order of mobile payment.
     """
 
     asks: tuple[float, ...]
@@ -176,6 +177,7 @@ class Policy:
     give_up_s: float
     compares: bool = False
     proves: bool = False
+    order: bool = False
 
 
 def first_step(policy: Policy) -> Step:

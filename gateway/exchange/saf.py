@@ -12,7 +12,7 @@ import attrs
 
 from gateway.core.codes import Snapshot
 from gateway.core.dates import SHANGHAI, shanghai
-from gateway.core.facts import Digest
+from gateway.core.facts import CANCELS, Digest, order_of
 from gateway.core.jsontext import encode
 from gateway.core.model import Entry, Remember, Unfinished
 from gateway.core.ports import Clock, Dice, Helper, Watch
@@ -206,29 +206,35 @@ def _at(moment_s: float, time_of_day: str, days: int = 0) -> float:
 
 
 def policy_of(link: Link, record: Entry, original: Entry) -> Policy:
-    """Return how a record's doubt is ended (reversal specification §4.1-4.3)."""
+    """Return how a record's doubt is ended (reversal specification §4.1-4.3).
+
+    Only what can be named is asked about: 5203 and a statement know persons, 5203 a cancellation's setl_id, 6301 an
+    order. What nothing can tell of (a refund or reversal of a purchase elsewhere) is a person's at once.
+    """
     table = link.region.reversal
     own = record.id == original.id
     plan = link.plans.get(original.infno)  # a region may have lost a transaction since
     cancels = own and plan is not None and plan.transaction.kind == "undo"
+    order = own and bool(order_of(original.business_key)[0])
+    reversible = not own or (original.infno in link.region.reversible and bool(original.psn_no))
     asks: tuple[float, ...] = ()
-    if own and cancels:
+    if order or (own and original.infno[:4] in CANCELS):
         asks = CANCEL_ASKS_S
-    elif own and link.resolve in ("Q1", "Q2", "Q3"):
+    elif own and not cancels and original.psn_no and link.resolve in ("Q1", "Q2", "Q3"):
         asks = SETTLE_ASKS_S
+    by_status = link.status if link.resolve == "Q3" else None
     return Policy(
         asks=asks,
         confirm=original.infno[:4] in table.confirm or cancels,
         cancels=cancels,
-        reversible=not own or original.infno in link.region.reversible,
-        consistent=link.status.consistent if link.resolve == "Q3" and link.status else table.query_consistent,
+        reversible=reversible,
+        consistent=order or (by_status.consistent if by_status else table.query_consistent),
         quiesce_ms=int(link.quiesce_s * 1000),
         refusals_max=table.refusals_max,
         schedule_s=link.schedule_s,
         attempts_alarm=link.attempts_alarm,
-        compares=own and original.klass == "M",
+        compares=own and original.klass == "M" and bool(original.psn_no),
         proves=table.statement_consistent,
-        give_up_s=table.cancel_give_up_s
-        if cancels and original.infno not in link.region.reversible
-        else table.give_up_s,
+        give_up_s=table.cancel_give_up_s if (cancels or order) and not reversible else table.give_up_s,
+        order=order,
     )

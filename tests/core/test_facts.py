@@ -6,7 +6,16 @@ import pytest
 from messages import region
 
 from gateway.core.errors import BadJson
-from gateway.core.facts import Facts, content, content_slices, facts_of, head_name, head_node, undone_setl_id
+from gateway.core.facts import (
+    Facts,
+    content,
+    content_slices,
+    facts_of,
+    head_name,
+    head_node,
+    order_of,
+    undone_setl_id,
+)
 from gateway.core.jsontext import decode, encode_sorted
 
 HERE = region("national")
@@ -189,6 +198,53 @@ def test_what_makes_the_same_business(infno: str, counts: set[str]) -> None:
         other = facts(infno, parts(infno, **{name: "other"}))
         assert (other.business_key != base.business_key) is (name in counts), name
     assert facts(infno, parts(infno), H2).business_key != base.business_key
+
+
+ORDER = {"payOrdId": "P1", "mdtrtId": "V1", "chrgBchno": "B1", "orgBizSer": "Z1", "payToken": "T"}
+REFUND = {"payOrdId": "P1", "appRefdSn": "1", "refdType": "HI", "totlRefdAmt": 1, "ecToken": "E"}
+PURCHASE = {"mdtrt_regno": "R1", "ssn": "430000199001010001", "status": "1107", "opter_name": "x"}
+
+
+@pytest.mark.parametrize(
+    ("infno", "message", "counts", "visit", "lane"),
+    [
+        ("6202", ORDER, {"payOrdId"}, "V1", f"o|{H1}|P1"),
+        ("6203", REFUND, {"payOrdId", "appRefdSn"}, "", f"o|{H1}|P1"),
+        ("6203", REFUND | {"refdType": "ALL"}, {"payOrdId", "refdType"}, "", f"o|{H1}|P1"),
+        ("2163", PURCHASE, {"mdtrt_regno"}, "R1", f"v|{H1}|R1"),
+        ("2181", PURCHASE, {"mdtrt_regno", "status"}, "R1", f"v|{H1}|R1"),
+    ],
+)
+def test_what_is_otherwise_named_has_its_keys_and_its_lane(
+    infno: str, message: dict[str, Any], counts: set[str], visit: str, lane: str
+) -> None:
+    root = infno in ("2163", "2181")
+    head = head_name(region("hunan").transactions[infno])
+
+    def of_one(**changes: Any) -> Facts:
+        found = message | changes
+        return facts(infno, found if root else {"data": found}, head=head)
+
+    base = of_one()
+    assert (base.mdtrt_id, base.lane, base.psn_no, base.omsgid) == (visit, lane, "", "")
+    for name in message:
+        assert (of_one(**{name: "other"}).business_key != base.business_key) is (name in counts), name
+    strange = of_one(
+        **{"": "Z"}, psn_no="9", omsgid="M", mdtrt_id="X", setl_id="Y"
+    )  # fields it does not have say nothing (T9)
+    assert strange == base
+    assert "430000" not in repr(base)
+    assert "T" not in base.business_key.split("|") and "E" not in base.business_key.split("|")
+
+
+def test_an_orders_number_is_read_from_the_keys_of_its_payment_and_refund() -> None:
+    assert order_of(facts("6202", {"data": ORDER}).business_key) == ("P1", True)
+    assert order_of(facts("6203", {"data": REFUND}).business_key) == ("P1", False)
+    assert order_of(facts("6203", {"data": REFUND | {"refdType": "ALL"}}).business_key) == ("P1", True)
+    assert order_of(facts("2207", parts("2207")).business_key) == ("", False)
+    assert order_of(facts("6203", {"data": REFUND | {"appRefdSn": "ALL"}}).business_key) == ("P1", False)
+    assert order_of(facts("6202", {"data": ORDER | {"payOrdId": "P|1"}}).business_key) == ("", False)
+    assert order_of("") == ("", False)
 
 
 def test_a_settlement_is_cancelled_once_whatever_cancels_it() -> None:

@@ -12,6 +12,7 @@ import pytest
 import schemas
 from gateway.core.catalogue import CatalogueError, Field, Files, Node, Region, RegionSpec, decode_files
 from gateway.core.regions import build_region
+from gateway.core.tables import OrderTable
 
 Raw = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -353,3 +354,25 @@ def test_lengths_follow_the_regions_own_models(regions: dict[str, Region]) -> No
 def test_files_hold_no_second_region_of_the_same_name() -> None:
     assert isinstance(FILES, Files) and FILES.regions.keys() == RAW.keys()
     assert len({spec.name_zh for spec in FILES.regions.values()}) == len(FILES.regions)
+
+
+# --- what an order's state proves -------------------------------------------------------------------------------------
+
+
+def test_every_value_of_an_orders_state_that_proves_something_is_in_the_dictionary(regions: dict[str, Region]) -> None:
+    states = FILES.dictionaries["ordStas"].values
+    for region in regions.values():
+        assert region.orders.paid and region.orders.unpaid and region.orders.refunded
+        assert {*region.orders.paid, *region.orders.unpaid, *region.orders.refunded} <= states.keys()
+
+
+@pytest.mark.parametrize("table", ["paid", "unpaid"])
+def test_no_value_of_an_orders_state_proves_two_things(table: str) -> None:
+    changed = msgspec.convert({"paid": ["4"], "unpaid": ["15"], "refunded": ["7"]}, OrderTable)
+    changed = msgspec.structs.replace(changed, refunded=(*getattr(changed, table), "7"))
+    files = attrs.evolve(
+        FILES,
+        regions={**FILES.regions, "jilin": msgspec.structs.replace(FILES.regions["jilin"], orders=changed)},
+    )
+    with pytest.raises(CatalogueError, match=r"regions/jilin.toml: \$.orders.refunded: “(4|15)”"):
+        build_region(files, "jilin")

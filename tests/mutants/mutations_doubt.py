@@ -3,6 +3,7 @@
 from mutation import (
     ASKING,
     DOOR,
+    LANES,
     MEMORY,
     QUEUE,
     RECOVERY,
@@ -253,7 +254,7 @@ DOUBTS = (
     # --- the restart ---
     Mutation(
         "a lane in doubt not rebuilt after a restart", RECOVERY,
-        "    for entry in plan.holders:\n        lanes.enter(entry)\n", "",
+        "    for entry in plan.holders:\n        lanes.take_back(entry)\n", "",
         "the next bill of a person leaves while the last one is in doubt", weathers=("crashes",),
     ),
     Mutation(
@@ -292,5 +293,39 @@ DOUBTS = (
         "a sending's row left open after a restart", RECOVERY,
         "            ops.append(_advance(entry, \"DONE\", now_s, None))\n", "            continue\n",
         "a row that never ends", weathers=("crashes",),
+    ),
+    # --- orders of mobile payment, purchases elsewhere ---
+    Mutation(
+        "an order without a business key", "gateway/core/facts.py",
+        "        business_key=\"|\".join((infno, institution, *(_text(head, one) for one in key))),\n", "",
+        "an order is paid twice", tests=("tests/exchange/test_orders.py",),
+    ),
+    Mutation(
+        "an order beside a settlement of its visit", LANES,
+        "        return visit if visit is not None and not (visit.psn_no and entry.psn_no) else None",
+        "        return None",
+        "a visit is paid at the counter while its mobile payment is in doubt", tests=("tests/exchange/test_orders.py",),
+    ),
+    Mutation(
+        "an order that is not known to have failed called paid", ASKING,
+        "    if state in table.paid:\n        return \"found\", rows[0]\n    return",
+        "    if state not in table.unpaid:\n        return \"found\", rows[0]\n    return",
+        "goods are handed over for what was revoked", tests=("tests/exchange/test_orders.py",),
+    ),
+    Mutation(
+        "a part's refund confirmed by the state of its order", ASKING,
+        "        if state in table.refunded and whole:", "        if state in table.refunded:",
+        "a refund nobody made is given out", tests=("tests/exchange/test_orders.py",),
+    ),
+    Mutation(
+        "a question that names nothing", SAF,
+        "    if order or (own and original.infno[:4] in CANCELS):", "    if order or cancels:",
+        "a platform is asked about nobody, for ten minutes", tests=("tests/exchange/test_elsewhere.py",),
+    ),
+    Mutation(
+        "an institution's own reversal taken for a sending", RECOVERY,
+        "    return entry.klass == \"R\" and bool(entry.omsgid) and not entry.business_key",
+        "    return entry.klass == \"R\"",
+        "a crash forgets a 2181 that may have been executed", tests=("tests/exchange/test_elsewhere.py",),
     ),
 )  # fmt: skip
