@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 
 from adapters.ledgers import sql
-from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, clean, faults_of
+from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, faults_of
 from gateway.core.faults import Fault
-from gateway.core.ledgers import COMPONENTS, header_faults
+from gateway.core.ledgers import COMPONENTS, clean, header_faults
 
 _FETCH = 5_000
 DAMAGED = Fault(0, "", "LB15", "Parquet文件已损坏或无法读取，请重新导出")

@@ -123,7 +123,7 @@ class SparkEngine(Steps):
     def _taken(self, ledger: int, path: Path, split: str, header: Sequence[str], records: int) -> bool:
         """Load a file of lines and say whether every record arrived and none is bad; otherwise nothing stays."""
         names = ", ".join(f"'{name}'" for name in header)
-        cells = ", ".join(f"nullif(nullif(trim(cells[{at}]), ''), 'null') AS {name}" for at, name in enumerate(header))
+        cells = ", ".join(f"{sql.cleaned(f'cells[{at}]', self.dialect)} AS {name}" for at, name in enumerate(header))
         # What cannot be split has no cells, and a row without any is bad. The titles may have a byte order mark.
         fine = f"size(cells) = {len(header)} AND is_valid_utf8(line) AND octet_length(line) < {LINE_BYTES_MAX}"
         marked = f"'\\ufeff{names[1:]}"

@@ -12,6 +12,7 @@ import attrs
 from gateway.core.ledgers import (
     AGY,
     AMOUNT,
+    BLANKS,
     CELL_CHARACTERS_MAX,
     COMPONENTS,
     GW,
@@ -24,12 +25,13 @@ from gateway.core.ledgers import (
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """What only one engine understands. text: its kind; fits: the whole {cell} is of {pattern}; days: from {start} to
-    {end}; bit: of a ledger, for sets; digest: a number for a text, where grouping by it costs less than by the text;
-    total: a sum that never overflows.
+    """What only one engine understands. text: its kind; trim: {cell} without BLANKS around it; fits: the whole {cell}
+    is of {pattern}; days: from {start} to {end}; bit: of a ledger, for sets; digest: a number for a text, where
+    grouping by it costs less than by the text; total: a sum that never overflows.
     """
 
     text: str
+    trim: str
     fits: str
     days: str
     bit: str
@@ -39,6 +41,11 @@ class Dialect:
 
 DUCKDB = Dialect(
     text="VARCHAR",
+    # Its own `trim` takes all of BLANKS but TAB, letter by letter; one with a list takes eight times as long.
+    # Most cells are ASCII without a blank at either end, which is seen at a glance.
+    trim="CASE WHEN {cell} >= '!' AND NOT suffix({cell}, ' ') AND strlen({cell}) = length({cell}) "
+    "AND NOT contains({cell}, '\t') THEN {cell} "
+    f"WHEN contains({{cell}}, '\t') THEN trim({{cell}}, '{BLANKS}') ELSE trim({{cell}}) END",
     fits="regexp_full_match({cell}, '{pattern}')",
     days="date_diff('day', {start}, {end})",
     bit="1::UTINYINT << ledger::UTINYINT",
@@ -47,6 +54,7 @@ DUCKDB = Dialect(
 )
 SPARK = Dialect(
     text="STRING",
+    trim=f"trim(BOTH '{BLANKS}' FROM {{cell}})",
     fits=r"regexp_like({cell}, r'^(?:{pattern})\z')",
     days="date_diff({end}, {start})",
     bit="shiftleft(1, CAST(ledger AS INT))",
@@ -105,9 +113,14 @@ def parquet_source(path: str) -> str:
     return f"read_parquet({_quoted(path)}, {ROW_NUMBER} = true)"
 
 
+def cleaned(cell: str, dialect: Dialect) -> str:
+    """Return what `gateway.core.ledgers.clean` makes of a cell, NULL where it says nothing. cell: an expression."""
+    return f"nullif(nullif({dialect.trim.format(cell=cell)}, ''), 'null')"
+
+
 def said(source: str, header: Sequence[str], dialect: Dialect) -> str:
     """Return a source of trimmed texts that are NULL where they say nothing."""
-    cells = (f"nullif(nullif(trim(CAST({name} AS {dialect.text})), ''), 'null') AS {name}" for name in header)
+    cells = (f"{cleaned(f'CAST({name} AS {dialect.text})', dialect)} AS {name}" for name in header)
     return f"(SELECT {', '.join(cells)} FROM {source})"
 
 
@@ -123,7 +136,7 @@ def loaded(source: str, header: Sequence[str], ledger: int, date: str, dialect: 
     padded number does not fit its form, so it is read again by hand. What is marked `bad` is looked for again by line.
     """
     carried = set(header)
-    cells = [f"nullif(nullif(trim({name}), ''), 'null') AS {name}" if name in TEXTS else name for name in header]
+    cells = [f"{cleaned(name, dialect)} AS {name}" if name in TEXTS else name for name in header]
     if "setl_time" in carried:
         cells.append("TRY_CAST(setl_time AS TIMESTAMP) AS moment")
     columns = _columns(carried, ledger, date, dialect)
