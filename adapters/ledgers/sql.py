@@ -185,7 +185,8 @@ def _bad(carried: set[str], ledger: int, dialect: Dialect) -> str:
         if name in carried:
             rules.append(f"{name} NOT IN ({values})")
     if "setl_time" in carried:
-        rules.append(f"NOT {fits(cell='setl_time', pattern=_WHEN)} OR moment IS NULL AND setl_time IS NOT NULL")
+        no_day = "moment IS NULL AND setl_time IS NOT NULL OR setl_time < '0001'"  # both engines know a year 0
+        rules.append(f"NOT {fits(cell='setl_time', pattern=_WHEN)} OR {no_day}")
     message = "msgid IS NULL OR fixmedins_code IS NULL" if {"msgid", "fixmedins_code"} <= carried else "true"
     missing = [f"{name} IS NULL" for name in ("setl_id", "prov_sn") if name in carried]
     rules.append(" AND ".join([*missing, f"({message})"]))

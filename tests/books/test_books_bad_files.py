@@ -1,10 +1,15 @@
 """What a ledger file may not be: refused whole, with its line, and nothing written (annex B15, specification §6.3)."""
 
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
-from desk import FEES, Desk, settled, text
+from desk import DAY, FEES, Desk, settled, text
+
+from adapters.ledgers.engine import Engine
+from adapters.ledgers.source import LedgerRefused
+from gateway.core.ledgers import AGY
 
 HEAD = "fixmedins_code,setl_id,medfee_sumamt,setl_time,direction,status\n"
 GOOD = "H1,S1,1.00,2026-03-15 10:00:00,0,SETTLED\n"
@@ -65,6 +70,32 @@ def test_every_fault_is_told_at_once_and_no_value_of_a_person(desk: Desk) -> Non
     told = desk.result.stderr
     assert "AGY.csv:2:medfee_sumamt LB06" in told and "AGY.csv:4:direction LB07" in told
     assert "P1x" not in told and "P3" not in told
+
+
+CELLS = [
+    ("setl_time", time)
+    for time in (
+        "0000-01-01", "0000-12-31 23:59:59", "0001-01-01", "9999-12-31 23:59:59", "2024-02-29", "1900-02-29",
+        "2026-03-15T10:00:00", "2026-03-15 10:00:60", "2026-3-15", "2026-03-15 10:00", "2026-03-15 10:00:00.0",
+    )
+] + [("medfee_sumamt", "-0"), ("medfee_sumamt", "1."), ("direction", "00"), ("status", "REVERSING")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "cell"), CELLS)
+def test_what_a_cell_means_does_not_hang_on_its_neighbours(desk: Desk, column: str, cell: str) -> None:
+    """A padded amount has the whole file read by hand."""
+    told: list[object] = []
+    for neighbour in ("100.00", " 100.00"):
+        rows = [{**settled(1, direction="0", status=""), column: cell}, settled(2, medfee_sumamt=neighbour)]
+        folder = desk.folder / str(len(told))
+        folder.mkdir()
+        with closing(Engine(folder, DAY, 0)) as engine:
+            try:
+                engine.load(AGY, desk.file("AGY.csv", text(rows)), lambda done: None)
+                told.append(engine.sums())
+            except LedgerRefused as cause:
+                told.append(cause.faults)
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ ODD = [
     HEAD + GOOD.replace("1.00", "1e3"),
     HEAD + GOOD.replace("1.00", "１２"),
     HEAD + GOOD.replace("2026-03-15 10:00:00", "2026-02-30 10:00:00"),
+    HEAD + GOOD.replace("2026-03-15 10:00:00", "0000-01-01"),
     HEAD + GOOD.replace("S1", "null").replace("H1", '"null"'),
     HEAD + GOOD.replace("S1", "S" * 1001),
     HEAD + GOOD.replace("S1", '"S1"x').replace("H1", '"H1"'),
