@@ -16,8 +16,10 @@ from gateway.core.ledgers import (
     CELL_CHARACTERS_MAX,
     COMPONENTS,
     GW,
+    INS,
     INST,
     OTHERS_STATUSES,
+    PROV,
     STATUSES,
     TEXTS,
 )
@@ -73,9 +75,9 @@ ROW_COLUMNS: Mapping[str, str] = {
 COLUMNS = {
     "ledger_rows": ", ".join(f"{name} {kind}" for name, kind in ROW_COLUMNS.items()),
     "judged": "k VARCHAR, plain BOOLEAN, skewed BOOLEAN", "odd": "k VARCHAR", "linked": "k VARCHAR, root VARCHAR",
-    "depended": "k VARCHAR",
+    "depended": "k VARCHAR", "ambiguous": "k VARCHAR",
 }  # fmt: skip
-# In the order of `Row`, behind the cluster and the mark of B8; amounts last, one by one.
+# In the order of `Row`, behind the cluster and the marks of B8 and B14; amounts last, one by one.
 _ROW = (
     "ledger, k, CASE WHEN named THEN k ELSE '' END, " + ", ".join(f"coalesce(t_{name}, '')" for name in _TEXTS)
     + ", direction, status, delivered, day, second, " + ", ".join(f"a_{name}" for name in COMPONENTS)
@@ -322,12 +324,23 @@ def depended(names: Sequence[str]) -> str:
     """
 
 
-CLUSTERS = f"""
-    SELECT coalesce(root, k) AS cluster, coalesce(marked, false) AS marked, {_ROW}
-    FROM ledger_rows JOIN odd USING (k) LEFT JOIN linked USING (k)
-    LEFT JOIN (SELECT DISTINCT k, true AS marked FROM depended) AS marks USING (k) ORDER BY 1, k
+# Keys that need the rules and whose serial, in a book that serials are taken back from, another key bears, too (B14).
+AMBIGUOUS = f"""
+    WITH asked AS (SELECT DISTINCT k, t_prov_sn FROM ledger_rows JOIN odd USING (k)
+        WHERE ledger IN ({PROV}, {INS}) AND t_prov_sn IS NOT NULL
+    ), shared AS (
+        SELECT t_prov_sn FROM ledger_rows JOIN (SELECT DISTINCT t_prov_sn FROM asked) AS serials USING (t_prov_sn)
+        GROUP BY t_prov_sn HAVING min(k) <> max(k)
+    )
+    SELECT DISTINCT k FROM asked JOIN shared USING (t_prov_sn)
 """
-AMOUNTS_AT = 2 + 2 + len(TEXTS) + 5  # cluster, mark; ledger, k; texts; direction .. second
+CLUSTERS = f"""
+    SELECT coalesce(root, k) AS cluster, coalesce(marked, false) AS marked, coalesce(twofold, false) AS twofold, {_ROW}
+    FROM ledger_rows JOIN odd USING (k) LEFT JOIN linked USING (k)
+    LEFT JOIN (SELECT DISTINCT k, true AS marked FROM depended) AS marks USING (k)
+    LEFT JOIN (SELECT k, true AS twofold FROM ambiguous) AS serials USING (k) ORDER BY 1, k
+"""
+AMOUNTS_AT = 3 + 2 + len(TEXTS) + 5  # cluster, marks; ledger, k; texts; direction .. second
 
 
 def sums(dialect: Dialect) -> str:
