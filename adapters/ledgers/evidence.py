@@ -186,7 +186,7 @@ def _select(ledger: str, header: Sequence[str], source: str) -> str:
 
 
 def _text(name: str) -> str:
-    return f"nullif(nullif(trim(\"{name}\"::VARCHAR), ''), 'null')"
+    return sql.cleaned(f'"{name}"::VARCHAR', sql.DUCKDB)
 
 
 def _nothing() -> str:

@@ -3,23 +3,26 @@
 Read with DuckDB whatever engine loads them, so that a bad file is told in the same words.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from adapters.ledgers import sql
-from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, clean, faults_of
+from adapters.ledgers.source import FAULTS_MAX, LedgerRefused, faults_of
 from gateway.core.faults import Fault
-from gateway.core.ledgers import COMPONENTS, header_faults
+from gateway.core.ledgers import COMPONENTS, clean, header_faults
 
 _FETCH = 5_000
+# Kinds of columns that both engines turn into the same text; "NULL" is that of a column nothing stands in.
+_KIND = re.compile(r'VARCHAR|"NULL"|DATE|TIMESTAMP|U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\)')
 DAMAGED = Fault(0, "", "LB15", "Parquet文件已损坏或无法读取，请重新导出")
 
 
 def described(base: duckdb.DuckDBPyConnection, source: str, path: Path) -> dict[str, str]:
-    """Return the kind of every column by name, in the file's order. Raises LedgerRefused, also on amounts in binary
-    floating point: their fen are gone."""
+    """Return the kind of every column by name, in the file's order. Raises LedgerRefused, also on kinds that are not
+    read alike everywhere, and on amounts in binary floating point: their fen are gone."""
     try:
         lines = base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     except duckdb.Error as cause:
@@ -29,11 +32,20 @@ def described(base: duckdb.DuckDBPyConnection, source: str, path: Path) -> dict[
     faults += [
         Fault(0, name, "LB14", "金额是浮点数，已不准确，请改为定点数或文本")
         for name, kind in kinds
-        if name in COMPONENTS and kind in ("FLOAT", "DOUBLE")
+        if _is_float(name, kind)
+    ]
+    faults += [
+        Fault(0, name, "LB17", "列的类型不能用：应为文本、整数、定点数、日期或时间（不带时区，至微秒），请改为文本")
+        for name, kind in kinds
+        if not _KIND.fullmatch(kind) and not _is_float(name, kind)
     ]
     if faults:
         raise LedgerRefused(path, faults)
     return dict(kinds)
+
+
+def _is_float(name: str, kind: str) -> bool:
+    return name in COMPONENTS and kind in ("FLOAT", "DOUBLE")
 
 
 def name_faults(

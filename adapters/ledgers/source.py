@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from gateway.core.faults import Fault
-from gateway.core.ledgers import header_faults, row_faults
+from gateway.core.ledgers import clean, header_faults, row_faults
 
 BYTES_MAX = 64 << 30
 ROWS_MAX = 50_000_000
@@ -22,7 +22,6 @@ LINE_BYTES_MAX = 1 << 16  # 34 cells of 1,000 characters and some air
 FAULTS_MAX = 100
 _CHUNK = 1 << 20
 _CELL = re.compile(r'"((?:[^"]|"")*)"|([^",]*)')
-_BLANKS = " "
 
 Tick = Callable[[int], None]
 
@@ -147,12 +146,6 @@ def rewrite(path: Path, ledger: int, header: Sequence[str], target: Path, tick: 
             writer.writerow(cells)
             written += 1
     return written
-
-
-def clean(cell: str) -> str:
-    """Return the cell without blanks around it; `null` says nothing (B15)."""
-    text = cell.strip(_BLANKS)
-    return "" if text == "null" else text
 
 
 def faults_of(line: int, ledger: int, cells: Mapping[str, str]) -> list[Fault]:

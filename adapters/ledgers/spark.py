@@ -19,9 +19,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from adapters.ledgers import parquet, sql
-from adapters.ledgers.source import LINE_BYTES_MAX, Counted, LedgerRefused, Tick, by_hand
+from adapters.ledgers.source import LINE_BYTES_MAX, Counted, Tick, by_hand
 from adapters.ledgers.steps import Answer, EngineFailed, Steps
-from gateway.core.faults import Fault
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,8 +36,6 @@ _QUOTED = (
     "THEN replace(substr(cell, 2, length(cell) - 2), '\"\"', '\"') ELSE cell END) END"
 )
 _JSON = "from_json(line, 'array<string>')"
-# Kinds of Parquet columns that both engines turn into the same text.
-_KINDS = ("VARCHAR", "DATE", "TIMESTAMP", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL")
 # Where rows lie: by the dates the rules tell apart, and by agency. What is no agency's code makes no folder.
 _PLACE = (
     "*, CASE WHEN day < -1 THEN -2 WHEN day > 1 THEN 2 ELSE day END AS at_day, "
@@ -123,7 +120,7 @@ class SparkEngine(Steps):
     def _taken(self, ledger: int, path: Path, split: str, header: Sequence[str], records: int) -> bool:
         """Load a file of lines and say whether every record arrived and none is bad; otherwise nothing stays."""
         names = ", ".join(f"'{name}'" for name in header)
-        cells = ", ".join(f"nullif(nullif(trim(cells[{at}]), ''), 'null') AS {name}" for at, name in enumerate(header))
+        cells = ", ".join(f"{sql.cleaned(f'cells[{at}]', self.dialect)} AS {name}" for at, name in enumerate(header))
         # What cannot be split has no cells, and a row without any is bad. The titles may have a byte order mark.
         fine = f"size(cells) = {len(header)} AND is_valid_utf8(line) AND octet_length(line) < {LINE_BYTES_MAX}"
         marked = f"'\\ufeff{names[1:]}"
@@ -156,11 +153,7 @@ class SparkEngine(Steps):
     def _parquet(self, ledger: int, path: Path) -> int:
         source = sql.parquet_source(str(self._alias(ledger, path)))
         with duckdb.connect() as base:
-            kinds = parquet.described(base, source, path)
-            if other := [name for name, kind in kinds.items() if kind.partition("(")[0] not in _KINDS]:
-                text = "Spark读这种列与DuckDB不同，请改为文本，或用--engine duckdb"
-                raise LedgerRefused(path, [Fault(0, name, "LB17", text) for name in other])
-            header = self.carried[ledger] = tuple(kinds)
+            header = self.carried[ledger] = tuple(parquet.described(base, source, path))
             with _told():
                 self._spark.read.parquet(f"file:{self.folder}/ledger{ledger}").createOrReplaceTempView("lines")
             cells = sql.said("lines", header, self.dialect)

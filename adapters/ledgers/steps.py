@@ -11,9 +11,9 @@ from typing import Any
 
 from adapters.ledgers import sql
 from adapters.ledgers.source import Counted, Tick, count, is_parquet
-from gateway.core.ledgers import COMPONENTS, INST, Row
+from gateway.core.ledgers import COMPONENTS, INS, INST, PROV, Row
 
-Cluster = tuple[list[Row], frozenset[str]]
+Cluster = tuple[list[Row], frozenset[str], frozenset[str]]
 Answer = tuple[Any, ...]
 
 
@@ -101,6 +101,8 @@ class Steps(ABC):
         if INST in self.carried:
             for names in (("psn_no",), ("fixmedins_code", "mdtrt_id")):
                 self._add("depended", sql.depended(names))
+        if {PROV, INS} & self.carried.keys():
+            self._add("ambiguous", sql.AMBIGUOUS)
         keys, skewed = self._first("SELECT count(*), count(*) FILTER (WHERE plain AND skewed) FROM judged")
         return int(keys), int(skewed)
 
@@ -117,14 +119,17 @@ class Steps(ABC):
         return int(self._first("SELECT count(*) FROM judged JOIN linked USING (k) WHERE plain AND skewed")[0])
 
     def clusters(self) -> Iterator[Cluster]:
-        """Yield the rows the rules must see, cluster by cluster, and the keys in it something depends on (B8)."""
+        """Yield the rows the rules must see, cluster by cluster, the keys in it something depends on (B8), and those
+        whose serial another key bears, too (B14)."""
         for _, group in groupby(self._fetched(sql.CLUSTERS), key=lambda line: line[0]):
-            rows, depended = [], set()
+            rows, depended, ambiguous = [], set(), set()
             for line in group:
-                rows.append(Row._make((*line[2 : sql.AMOUNTS_AT], tuple(line[sql.AMOUNTS_AT :]))))
+                rows.append(Row._make((*line[3 : sql.AMOUNTS_AT], tuple(line[sql.AMOUNTS_AT :]))))
                 if line[1]:
                     depended.add(rows[-1].key)
-            yield rows, frozenset(depended)
+                if line[2]:
+                    ambiguous.add(rows[-1].key)
+            yield rows, frozenset(depended), frozenset(ambiguous)
 
 
 def _roots(pairs: Iterable[Sequence[Any]]) -> Mapping[str, str]:

@@ -68,6 +68,11 @@ class Asking:
 
     async def _details(self, group: Group) -> str:
         """9101, 3202, 9102: return the name of the result, below the workplace."""
+        if not group.file:
+            raise GaveUp(
+                f"{group.optins}的清算类别{group.clr_type}当日{group.whole.count}笔，对账明细文件超过上限，不能上传：请经办导出"
+                "当日账，用books files核对"
+            )
         content = await self.work.db(lambda _: (self.workplace / group.file).read_bytes())
         upload = {"in": Raw(content), "filename": f"{group.stem}.zip", "fixmedins_code": self.institution}
         sent = await self.work.ask(self.link, "9101", {"fsUploadIn": upload}, self.patience_s)

@@ -4,6 +4,8 @@ A result that cannot be read whole is not used at all: the institution's agency 
 and it is asked for again.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from adapters.files import parcel
@@ -35,8 +37,9 @@ def derive(task: Task, answers: list[Derive]) -> Derived:
     return Derived(inputs=inputs, bad=bad, odd=sorted(odd))
 
 
-def _rows(task: Task, one: Derive, odd: set[str]) -> list[Cells] | None:
-    found: list[Cells] = []
+def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
+    """Return the agency's rows, None when a result cannot be used: all are read before the first row is told."""
+    found: list[Iterator[Cells]] = []
     listed: set[Differing] = set()
     for answer in one.groups:
         result: list[Differing] = []
@@ -53,13 +56,14 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> list[Cells] | None:
             result = [row for row in read if not row.msgid or row not in listed]
             listed.update(result)
         group = (answer.group.optins, answer.group.clr_type)
-        found += agency_rows(group, lines_of(task.workplace, answer.group), result, one.institution, task.date)
-    return found
+        lines = lines_of(task.workplace, answer.group)
+        found.append(agency_rows(group, lines, result, one.institution, task.date))
+    return chain.from_iterable(found)
 
 
-def _note(task: Task, store: BooksStore, one: Derive, rows: list[Cells] | None) -> int:
+def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:
     plain = task.workplace / f"{AGY}.csv"
-    count = write_rows(plain, COLUMNS, rows or [])
+    count = write_rows(plain, COLUMNS, rows or ())
     digest, place = keep(task.folder, plain, AGY, one.institution)
     return store.add_input(
         Input(

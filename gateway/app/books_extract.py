@@ -5,7 +5,6 @@ its setl_id. The journal is read in short looks (design §3).
 """
 
 import base64
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +23,16 @@ from gateway.books.corrections import Corrections
 from gateway.books.journal import COLUMNS, day_of_row, is_refund, ledger_row
 from gateway.core.dates import day_start_ms
 from gateway.core.facts import undone_setl_id
-from gateway.core.jsontext import encode
 from gateway.core.ledgers import COMPONENTS
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 
 LOOK_BACK_DAYS = 400
 GW = "GW"
+CONTENT_MAX = 64 << 20  # bytes of 9101's `in` as JSON: the node holds it whole; half a million rows and more
+_PIECE = 3 << 15
+# What 3201 and 3202 are told needs of a row; the rest waits on disk for what the agency answers.
+_SLIM = ("setl_id", "mdtrt_id", "psn_no", "direction")
 
 
 @attrs.define
@@ -43,6 +45,7 @@ class Extraction:
     closely: set[str] = attrs.Factory(
         set
     )  # institutions with a reversal, a doubt, a remote settlement or nameless rows
+    _unwritten: dict[str, bytearray] = attrs.Factory(dict)
 
     def rows(self) -> Iterator[dict[str, str]]:
         """Yield the ledger's rows; the lines of the day are set aside by institution and group."""
@@ -102,9 +105,20 @@ class Extraction:
         amounts = [fen_of(row.get(name)) or 0 for name in ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")]
         line = Ours(
             own_id=entry.setl_id, optins=optins, clr_type=clr_type, insutype=row.get("insutype", ""), medfee=amounts[0],
-            fund=amounts[1], acct=amounts[2], cash=fen_of(row.get("psn_cash_pay")) or 0, cells=row,
+            fund=amounts[1], acct=amounts[2], cash=fen_of(row.get("psn_cash_pay")) or 0,
+            cells={name: row.get(name, "") for name in _SLIM},
         )  # fmt: skip
         self.lines.setdefault(code, {}).setdefault(line.group, []).append(line)
+        stem = _stem(self.task, code, line.group)
+        unwritten = self._unwritten.setdefault(stem, bytearray())
+        unwritten += msgspec.json.encode({**row, "": line.own_id}) + b"\n"
+        if len(unwritten) >= _PIECE:
+            self.write_lines(stem)
+
+    def write_lines(self, stem: str) -> None:
+        """Write what was set aside of a group and is not on disk yet. Raises OSError."""
+        with (self.task.workplace / f"{stem}.lines").open("ab") as stream:
+            stream.write(self._unwritten.pop(stem, b""))
 
 
 def extract(task: Task) -> Extracted:
@@ -154,35 +168,46 @@ def _kinds(
 def _group(task: Task, made: Extraction, code: str, group: tuple[str, str], insutypes: set[str]) -> Group:
     asked = task.institutions[code]
     lines = made.lines.get(code, {}).get(group, [])
-    stem = f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{task.number}"
+    stem = _stem(task, code, group)
     ours = uploaded(lines, asked.refund_rows)
     packed = parcel.pack(f"{stem}.txt", text_of(ours))
-    content = json.dumps(base64.b64encode(packed).decode()) if asked.base64 else encode(list(packed)).decode()
-    (task.workplace / f"{stem}.in").write_text(content, "ascii")
-    kept = [{**one.cells, "": one.own_id} for one in lines]
-    (task.workplace / f"{stem}.lines").write_bytes(msgspec.json.encode(kept))
+    with (task.workplace / f"{stem}.in").open("w", encoding="ascii") as stream:
+        stream.writelines(_content(packed, asked.base64))
+        fits = stream.tell() <= CONTENT_MAX
+    made.write_lines(stem)
     totals = {
         insutype: counted([one for one in lines if one.insutype == insutype], asked.count)
         for insutype in sorted(insutypes | {one.insutype for one in lines})
         if lines or asked.empty_groups
     }
     return Group(
-        optins=group[0], clr_type=group[1], stem=stem, file=f"{stem}.in", closely=code in made.closely,
+        optins=group[0], clr_type=group[1], stem=stem, file=f"{stem}.in" if fits else "", closely=code in made.closely,
         totals={name: one for name, one in totals.items() if name}, whole=counted(ours, asked.count),
     )  # fmt: skip
 
 
-def lines_of(workplace: Path, group: Group) -> list[Ours]:
-    """Return the lines of a group as `extract` set them aside. Raises OSError."""
-    found = []
-    for cells in msgspec.json.decode((workplace / f"{group.stem}.lines").read_bytes(), type=list[dict[str, str]]):
-        own_id = cells.pop("")
-        amounts = {name: fen_of(cells.get(name)) or 0 for name in COMPONENTS}
-        found.append(
-            Ours(
+def _stem(task: Task, code: str, group: tuple[str, str]) -> str:
+    return f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{task.number}"
+
+
+def _content(packed: bytes, in_base64: bool) -> Iterator[str]:
+    """Yield the bytes of a file as JSON: a text in base64, or a list of numbers."""
+    pieces = (packed[at : at + _PIECE] for at in range(0, len(packed), _PIECE))
+    yield '"' if in_base64 else "["
+    for number, piece in enumerate(pieces):
+        yield base64.b64encode(piece).decode() if in_base64 else "," * (number > 0) + ",".join(map(str, piece))
+    yield '"' if in_base64 else "]"
+
+
+def lines_of(workplace: Path, group: Group) -> Iterator[Ours]:
+    """Yield the lines of a group as `extract` set them aside. Raises OSError."""
+    with (workplace / f"{group.stem}.lines").open("rb") as stream:
+        for text in stream:
+            cells = msgspec.json.decode(text, type=dict[str, str])
+            own_id = cells.pop("")
+            amounts = {name: fen_of(cells.get(name)) or 0 for name in COMPONENTS}
+            yield Ours(
                 own_id=own_id, optins=group.optins, clr_type=group.clr_type, insutype=cells.get("insutype", ""),
                 medfee=amounts["medfee_sumamt"], fund=amounts["fund_pay_sumamt"], acct=amounts["acct_pay"],
                 cash=amounts["psn_cash_pay"], cells=cells,
-            )
-        )  # fmt: skip
-    return found
+            )  # fmt: skip

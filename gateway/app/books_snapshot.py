@@ -15,7 +15,7 @@ from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_shelf import write_rows
 from gateway.books.scope import CARE
 from gateway.core.dates import day_start_ms
-from gateway.core.ledgers import AGY, COLUMNS, GW, INS, INST, NAMES, PROV
+from gateway.core.ledgers import AGY, COLUMNS, GW, INS, INST, NAMES, PROV, clean
 
 INSURED_SCOPE = "insured"  # of the province's statement for the other role
 GRACE_MS = 30 * 60_000  # after midnight a business day is still open (§4.3)
@@ -129,7 +129,7 @@ def read_rows(path: Path) -> Iterator[Cells]:
     """Yield the rows of a ledger that was checked when it came in, `null` as empty. Raises OSError."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         for row in csv.DictReader(stream):
-            yield {name: "" if (value := cell.strip()) == "null" else value for name, cell in row.items()}
+            yield {name: clean(cell) for name, cell in row.items()}
 
 
 def _refunds(inputs: Sequence[Input], data: Path) -> set[tuple[str, str]]:

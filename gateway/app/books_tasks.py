@@ -45,7 +45,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """One file of an institution: agency, kind of clearing. totals: insutype -> what 3201 is told; file: the content of
-    9101 as JSON, below the workplace; closely: 3202 is asked whatever 3201 says (§3.2)."""
+    9101 as JSON, below the workplace, '' where it is too large to be sent; closely: 3202 is asked whatever 3201 says
+    (§3.2)."""
 
     optins: str
     clr_type: str

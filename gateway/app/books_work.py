@@ -140,10 +140,10 @@ def _decided(engine: Steps, scope: Scope, counts: Mapping[int, int], folder: Pat
     decider = Decider(rules(), scope)
     spool, volume = Spool(folder), Volume()
     summary = Summary(date=scope.date, keys=keys, sums={})
-    for number, (rows, depended) in enumerate(engine.clusters()):
+    for number, (rows, depended, ambiguous) in enumerate(engine.clusters()):
         if number % 1000 == 0:
             say(f"判定第{number + 1}组")
-        for line in decider.decide(rows, depended):
+        for line in decider.decide(rows, depended, ambiguous):
             spool.add(line)
             volume.add(line)
             summary.add(line)

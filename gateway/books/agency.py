@@ -103,12 +103,13 @@ def _cells(one: Ours) -> tuple[str, ...]:
 
 
 def agency_rows(
-    group: tuple[str, str], lines: Sequence[Ours], result: Sequence[Differing], institution: str, day: str
+    group: tuple[str, str], lines: Iterable[Ours], result: Sequence[Differing], institution: str, day: str
 ) -> Iterator[Cells]:
     """Yield the agency's rows of one group. lines: all of ours in it; result: () where 3201 called it balanced."""
     named = {row.setl_id: row for row in result if row.setl_id}
-    own = {one.own_id for one in lines}
+    own: set[str] = set()
     for one in lines:
+        own.add(one.own_id)
         row = named.get(one.own_id)
         theirs = _amounts(row) if row is not None else None
         if theirs is None or (row is not None and not _equal(theirs, one)):

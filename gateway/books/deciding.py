@@ -45,11 +45,13 @@ class Tally:
 
 @attrs.frozen
 class Subject:
-    """One key as a line names it. rows: settlements before refunds, then as TEXT_ORDER says."""
+    """One key as a line names it. rows: settlements before refunds, then as TEXT_ORDER says; ambiguous: another key
+    bears its serial, too."""
 
     key: str
     rows: Sequence[Row]
     found: Mapping[int, Standing]
+    ambiguous: bool = False
 
     def text(self, name: str) -> str:
         """Return the first value of a column that is there."""
@@ -85,15 +87,21 @@ class Decider:
             self._judges[code] = Judge(self.rules, self.scope.of(code))
         return self._judges[code]
 
-    def decide(self, cluster: Iterable[Row], depended: frozenset[str]) -> list[Line]:
-        """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8)."""
+    def decide(
+        self, cluster: Iterable[Row], depended: frozenset[str], ambiguous: frozenset[str] = frozenset()
+    ) -> list[Line]:
+        """Return the lines about a cluster; the tally grows. depended: keys a later transaction depends on (B8);
+        ambiguous: keys whose serial another key bears, too (B14)."""
         rows, extra = without_repeats(self._own_keys(cluster))
         self.tally.repeats += [row for row in extra if row.day == 0]
         repeated = {(row.key, row.ledger) for row in extra}
         by_key: dict[str, list[Row]] = {}
         for row in rows:
             by_key.setdefault(row.key, []).append(row)
-        subjects = {key: self._subject(key, by_key[key], repeated) for key in sorted(by_key)}
+        subjects = {
+            key: attrs.evolve(self._subject(key, by_key[key], repeated), ambiguous=key in ambiguous)
+            for key in sorted(by_key)
+        }
         closed: set[str] = set()
         lines: list[Line] = []
         for post in double_posts(rows):
@@ -217,11 +225,13 @@ class Decider:
         return self.scope.home(frozenset({ledger}))
 
     def _never(self, line: Line, leg: str, subject: Subject) -> Line:
-        """Take the reversal from a line that may not have one (B4, T5), or whose key was refunded on a later day."""
+        """Take the reversal from a line that may not have one (B4, T5), whose key was refunded on a later day, or
+        whose serial is another key's, too: the order goes by the serial and could take out the other record."""
         short = self._judge(subject).scope.incomplete & set(self.scope.members(leg))
         far = any(one.far or one.refunded_later for one in subject.found.values())
         unseen = leg == "L2" and not self.scope.given & {INST, GW}
-        if line.action == "REVERSE" and (short or far or unseen):
+        twofold = leg != "L1" and subject.ambiguous
+        if line.action == "REVERSE" and (short or far or unseen or twofold):
             return attrs.evolve(line, mode="TWO", action="CASE")
         return line
 

@@ -31,8 +31,17 @@ STATUSES = ("SETTLED", "REFUNDED", "REVERSED", "IN_DOUBT", "REVERSING", "REJECTE
 OTHERS_STATUSES = STATUSES[:3]  # of every ledger but the gateway's (B1)
 
 CELL_CHARACTERS_MAX = 1_000
+# What is trimmed from a cell (B15): Unicode's space separators (Zs; U+3000 and U+00A0 come from Chinese exports), and
+# TAB, which they put behind long numbers to keep spreadsheets from rounding them.
+BLANKS = "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 AMOUNT = r"-?[0-9]{1,14}(\.[0-9]{1,2})?"
 _AMOUNT = re.compile(AMOUNT, re.ASCII)
+
+
+def clean(cell: str) -> str:
+    """Return the cell without blanks around it; `null` says nothing (B15)."""
+    text = cell.strip(BLANKS)
+    return "" if text == "null" else text
 
 
 class Row(NamedTuple):

@@ -13,6 +13,7 @@ import attrs
 from gateway.core.dates import shanghai
 from gateway.core.facts import undone_setl_id
 from gateway.core.jsontext import decode
+from gateway.core.ledgers import clean
 from gateway.core.model import Entry
 from gateway.core.money import fen_of, yuan
 
@@ -146,9 +147,7 @@ def _read_row(cells: list[str], columns: Mapping[int, Sequence[str]]) -> Differi
     names = columns.get(len(cells))
     if names is None:
         return None
-    values = {
-        name: "" if (value := cell.strip()) in ("", "null") else value for name, cell in zip(names, cells, strict=True)
-    }
+    values = {name: clean(cell) for name, cell in zip(names, cells, strict=True)}
     amounts = [fen_of(values[name]) if values.get(name) else None for name in _AMOUNTS]
     if any(values.get(name) and amount is None for name, amount in zip(_AMOUNTS, amounts, strict=True)):
         return None

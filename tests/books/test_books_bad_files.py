@@ -1,10 +1,17 @@
 """What a ledger file may not be: refused whole, with its line, and nothing written (annex B15, specification §6.3)."""
 
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
-from desk import FEES, Desk, settled, text
+from desk import DAY, FEES, Desk, settled, text
+
+from adapters.ledgers import sql
+from adapters.ledgers.engine import Engine
+from adapters.ledgers.parquet import described
+from adapters.ledgers.source import LedgerRefused
+from gateway.core.ledgers import AGY
 
 HEAD = "fixmedins_code,setl_id,medfee_sumamt,setl_time,direction,status\n"
 GOOD = "H1,S1,1.00,2026-03-15 10:00:00,0,SETTLED\n"
@@ -67,6 +74,32 @@ def test_every_fault_is_told_at_once_and_no_value_of_a_person(desk: Desk) -> Non
     assert "P1x" not in told and "P3" not in told
 
 
+CELLS = [
+    ("setl_time", time)
+    for time in (
+        "0000-01-01", "0000-12-31 23:59:59", "0001-01-01", "9999-12-31 23:59:59", "2024-02-29", "1900-02-29",
+        "2026-03-15T10:00:00", "2026-03-15 10:00:60", "2026-3-15", "2026-03-15 10:00", "2026-03-15 10:00:00.0",
+    )
+] + [("medfee_sumamt", "-0"), ("medfee_sumamt", "1."), ("direction", "00"), ("status", "REVERSING")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "cell"), CELLS)
+def test_what_a_cell_means_does_not_hang_on_its_neighbours(desk: Desk, column: str, cell: str) -> None:
+    """A padded amount has the whole file read by hand."""
+    told: list[object] = []
+    for neighbour in ("100.00", " 100.00"):
+        rows = [{**settled(1, direction="0", status=""), column: cell}, settled(2, medfee_sumamt=neighbour)]
+        folder = desk.folder / str(len(told))
+        folder.mkdir()
+        with closing(Engine(folder, DAY, 0)) as engine:
+            try:
+                engine.load(AGY, desk.file("AGY.csv", text(rows)), lambda done: None)
+                told.append(engine.sums())
+            except LedgerRefused as cause:
+                told.append(cause.faults)
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -124,6 +157,31 @@ def test_parquet_is_refused_as_csv_is(desk: Desk, amount: str, time: str, told: 
     parquet(desk.folder / "a.parquet", desk.file("a.csv", text([settled(1, setl_time=time or "")])), amount)
     desk.run({"INST": [settled(1)]}, "--ledger", f"AGY={desk.folder / 'a.parquet'}", code=1)
     assert desk.result is not None and told in desk.result.stderr
+
+
+@pytest.mark.parametrize(
+    "kind", ["1::DOUBLE", "['S1']", "[1.5]", "{'a': 1}", "'a'::BLOB", "now()", "'2026-03-15'::TIMESTAMP_NS", "true"]
+)
+@pytest.mark.parametrize("column", ["setl_id", "setl_time", "acct_pay"])
+def test_parquet_of_odd_kinds_is_refused(desk: Desk, column: str, kind: str) -> None:
+    """What two engines turn into different texts is nobody's number: `1.0`, `[S1]`."""
+    path = desk.folder / "a.parquet"
+    duckdb.execute(f"COPY (SELECT {kind} AS {column}, 'M1' AS msgid) TO '{path}'")
+    with duckdb.connect() as base, pytest.raises(LedgerRefused) as caught:
+        described(base, sql.parquet_source(str(path)), path)
+    rule = "LB14" if (column, kind) == ("acct_pay", "1::DOUBLE") else "LB17"
+    assert [(fault.line, fault.column, fault.rule) for fault in caught.value.faults] == [(0, column, rule)]
+
+
+def test_parquet_with_numbers_for_names_and_empty_columns_is_read(desk: Desk) -> None:
+    path = desk.folder / "a.parquet"
+    columns = "7::UINTEGER AS setl_id, 8::DECIMAL(18, 0) AS psn_no, NULL AS msgid, 1.5 AS medfee_sumamt"
+    duckdb.execute(f"COPY (SELECT {columns}) TO '{path}'")
+    ledger = text([{"setl_id": "7", "psn_no": "8", "medfee_sumamt": "1.50"}], ["setl_id"])
+    assert desk.run({"INST": ledger}, "--ledger", f"AGY={path}", code=0) == []
+    duckdb.execute(f"COPY (SELECT 7::DOUBLE AS setl_id) TO '{path}'")
+    desk.run({"INST": ledger}, "--ledger", f"AGY={path}", code=1)
+    assert desk.result is not None and "a.parquet:0:setl_id LB17" in desk.result.stderr
 
 
 def test_a_broken_parquet_file_is_refused(desk: Desk) -> None:

@@ -22,7 +22,7 @@ def answered(task: Task, text: str | None, unbalanced: bool) -> Derive:
     group = Group(
         optins="510800", clr_type="11", stem="g", file="g.json", closely=False, totals={"310": NOTHING}, whole=NOTHING
     )
-    (task.workplace / "g.lines").write_bytes(b"[]")
+    (task.workplace / "g.lines").write_bytes(b"")
     if text is not None:
         (task.workplace / "g.result").write_bytes(parcel.pack("result.txt", text))
     one = Answered(group=group, result="" if text is None else "g.result", unbalanced=unbalanced)

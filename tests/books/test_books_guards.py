@@ -192,6 +192,31 @@ def test_rows_find_each_other_by_message_and_by_serial(desk: Desk) -> None:
     assert lines[0]["note"] == "prov_sn=A1"
 
 
+SHARED = [  # the record that is one too many, who else bears its serial A1
+    ({"setl_id": "", "msgid": "", "mdtrt_id": "V9"}, "AGY"),
+    ({"setl_id": "", "msgid": "", "mdtrt_id": "V9"}, "AGY PROV"),
+    ({"setl_id": "S2", "msgid": "M2"}, "AGY"),
+    ({"setl_id": "", "msgid": "M2", "mdtrt_id": "V9"}, "INST"),
+]
+
+
+@pytest.mark.parametrize(("more", "holders"), SHARED)
+@pytest.mark.parametrize("leg", ["L2", "L4"])
+def test_a_serial_that_two_keys_bear_is_taken_back_by_nobody_alone(
+    desk: Desk, leg: str, more: dict[str, str], holders: str
+) -> None:
+    """The order to take a record back goes by its serial: it could take out the other one, agreed or not (B14)."""
+    names = ("INST", "GW", "AGY", "PROV", "INS")
+    ledgers = {name: [settled(1, prov_sn="A1" if name in holders.split() else "", clr_pay_loc="3")] for name in names}
+    party = {"L2": "PROV", "L4": "INS"}[leg]
+    ledgers[party].append(settled(9, **{**more, "prov_sn": "A1", "clr_pay_loc": "3"}))
+    told = [(line["class"], line["mode"], line["action"]) for line in desk.run(ledgers, code=3) if line["leg"] == leg]
+    assert told == [({"L2": "L2-PROV-MORE", "L4": "L4-INSURED-MORE"}[leg], "TWO", "CASE")]
+    ledgers[party][-1]["prov_sn"] = "A2"  # its own
+    told = [(line["mode"], line["action"]) for line in desk.run(ledgers, code=3) if line["leg"] == leg]
+    assert told == [("AUTO", "REVERSE")]
+
+
 def test_rows_without_any_setl_id_meet_by_their_message(desk: Desk) -> None:
     nameless = [settled(1, setl_id="")]
     assert desk.run(three(nameless, nameless, nameless), code=0) == []

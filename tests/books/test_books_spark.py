@@ -28,7 +28,7 @@ from adapters.ledgers import spark_home
 from adapters.ledgers.engine import Engine, Limits
 from adapters.ledgers.source import LedgerRefused
 from adapters.ledgers.steps import Steps
-from gateway.core.ledgers import COMPONENTS, NAMES, STATUSES
+from gateway.core.ledgers import BLANKS, COMPONENTS, NAMES, STATUSES
 
 pytestmark = [
     pytest.mark.spark,
@@ -90,12 +90,12 @@ def test_every_scenario_of_this_folder_gives_the_same_bytes(
     assert both(desk, ledgers, *options)["differences.csv"].count(b"\n") > tests
 
 
-AMOUNTS = ["", "0", "-0.00", "0.1", "10.00", "10.01", "-10.00", "99999999999999.99", "null"]
+AMOUNTS = ["", "0", "-0.00", "0.1", "10.00", "10.01", "-10.00", "99999999999999.99", "null", "10.00\u3000"]
 TIMES = [
     "", DAY, f"{DAY} 10:00:00", f"{DAY} 10:01:01", f"{DAY} 23:59:59", "2026-03-14 23:50:00", "2026-03-16 00:10:00",
     "2026-03-20 08:00:00", "1969-12-31 23:59:59",
 ]  # fmt: skip
-ODD_KEYS = ["", "", "结算１", "S 1", 'S"1', "S,1", "ſ", "𝄞"]
+ODD_KEYS = ["", "", "结算１", "S 1", 'S"1', "S,1", "ſ", "𝄞", "S1\u3000", "\xa0S2", "\tS3 ", "\u200bS4", "S5\x85"]
 
 
 def row(dice: Any, name: str) -> Cells:
@@ -107,7 +107,7 @@ def row(dice: Any, name: str) -> Cells:
     cells = {
         "setl_id": dice.choice([*(f"S{number}" for number in range(12)), *ODD_KEYS]),
         "fixmedins_code": HOSPITAL, "msgid": few("M"), "prov_sn": few("N"), "mdtrt_id": few("V"), "psn_no": few("P"),
-        "insutype": dice.choice(["310", "390", " 310 "]), "chrg_bchno": few("B"),
+        "insutype": dice.choice(["310", "390", " 310 ", "\u2003310\t"]), "chrg_bchno": few("B"),
         "clr_pay_loc": dice.choice(["2", "3", ""]), "clr_optins": dice.choice(["510800", "", "a/b", "510"]),
         "direction": dice.choice(["", "0", "0", "1"]), "status": dice.choice(STATUSES[: 7 if name == "GW" else 3]),
         "delivered": dice.choice(["", "1", "0"]), "setl_time": dice.choice(TIMES),
@@ -145,6 +145,7 @@ ODD = [
     HEAD + GOOD.replace("1.00", "1e3"),
     HEAD + GOOD.replace("1.00", "１２"),
     HEAD + GOOD.replace("2026-03-15 10:00:00", "2026-02-30 10:00:00"),
+    HEAD + GOOD.replace("2026-03-15 10:00:00", "0000-01-01"),
     HEAD + GOOD.replace("S1", "null").replace("H1", '"null"'),
     HEAD + GOOD.replace("S1", "S" * 1001),
     HEAD + GOOD.replace("S1", '"S1"x').replace("H1", '"H1"'),
@@ -152,6 +153,8 @@ ODD = [
     (HEAD + GOOD).encode() + "H1,西,1.00,,0,\n".encode("gb18030"),
     (HEAD + GOOD).replace("\n", "\r\n")[:-2],
     "\ufeff" + HEAD + GOOD + GOOD.replace("H1", "\ufeffH1"),
+    HEAD + "".join(GOOD.replace("S1", f"{one} S{ord(one)}{one}").replace("H1", f"H1{one}") for one in BLANKS),
+    HEAD + GOOD.replace("1.00", "1.00\u3000").replace("S1", "\xa0S1\t").replace("SETTLED", "\u2003null"),
     HEAD + GOOD.replace("1.00", " 1.00 ").replace("S1", ' " S1 " ').replace('" ', '"').replace(' "', '"'),
     '"setl_id",fixmedins_code,"setl_time","medfee_sumamt",status,direction\n"S1","H1",2026-03-15,"1",,\n',
     HEAD.replace("fixmedins_code", "invono") + GOOD.replace("H1", '"a ""quoted"",\n\\name\t"'),
