@@ -64,7 +64,7 @@ class Town:
 
     @contextmanager
     def desk(self, source: str = "test") -> Iterator[SecurityDesk]:
-        with security_desk(self.config, lambda: self.now_s, self.entropy, source) as desk:
+        with security_desk(self.config, lambda: self.now_s, self.entropy, source, make=True) as desk:
             yield desk
 
     def add(self, name: str, *roles: Role) -> None:

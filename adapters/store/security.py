@@ -16,7 +16,7 @@ import msgspec
 
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.sqlite_words import sqlite_words
-from gateway.core.approval import OPEN, Approval, Case, TrailFailed
+from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, Row
 
@@ -292,9 +292,14 @@ def _row_of(values: Iterable[object]) -> Row:
 
 
 @contextmanager
-def opened(path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str]) -> Iterator[SecurityStore]:
-    """Open or make the store and migrate it. Raises TrailFailed: without it nobody may do anything."""
+def opened(
+    path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str], *, make: bool = True
+) -> Iterator[SecurityStore]:
+    """Open the store and migrate it; make: also where there is none. Raises TrailFailed: without it nobody may do
+    anything; NoSecurityRoom when there is none and none is made."""
     try:
+        if not make and not path.exists():
+            raise NoSecurityRoom(path)
         connection = _connected(path)
         try:
             _prepared(path, connection, scripts, new_id)

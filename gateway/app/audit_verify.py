@@ -17,7 +17,7 @@ from gateway.app.security_approvals import mac_content
 from gateway.app.security_desk import SCRIPTS
 from gateway.app.security_people import account_content
 from gateway.app.security_trail import SecurityBox
-from gateway.core.approval import TrailFailed
+from gateway.core.approval import NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, linked
 
@@ -51,9 +51,11 @@ class _Found:
 
 
 def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> Verified:
-    """Compute everything again; nothing is written. Raises KeyFileError, SelfTestError, TrailFailed."""
+    """Compute everything again; nothing is written. Raises KeyFileError, SelfTestError, TrailFailed,
+    NoSecurityRoom."""
     self_test()
-    signer = Sm2Verifier(Sm2Signer.of(load_key(config.signing_key_file)).public)
+    there_is_a_room(config)
+    signer = verifier_of(config)
     naming = derive(load_key(config.key_file), SecurityBox.purpose)
     found = _Found()
     with reading(config.room("security"), len(SCRIPTS)) as store:
@@ -92,6 +94,18 @@ def _outside(config: Config, found: _Found) -> list[Checkpoint]:
     except OSError as cause:
         raise TrailFailed(f"库外检查点文件读不出：{config.checkpoint_file}（{words_of(cause)}）") from cause
     return kept
+
+
+def there_is_a_room(config: Config) -> None:
+    """Raise NoSecurityRoom where there is neither store nor key nor checkpoint: nothing to verify is not "whole"."""
+    path = config.room("security")
+    if not any(one.exists() for one in (path, config.signing_key_file, config.checkpoint_file)):
+        raise NoSecurityRoom(path)
+
+
+def verifier_of(config: Config) -> Sm2Verifier:
+    """Return what knows the operating party's signatures. Raises KeyFileError."""
+    return Sm2Verifier(Sm2Signer.of(load_key(config.signing_key_file)).public)
 
 
 def _walk(store: SecurityStore, wanted: set[int], found: _Found) -> None:

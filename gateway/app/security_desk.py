@@ -88,16 +88,20 @@ class SecurityDesk:
 
 @contextmanager
 def security_desk(
-    config: Config, now: Callable[[], float], entropy: Callable[[int], bytes], source: str = ""
-) -> Iterator[SecurityDesk]:
+    config: Config, now: Callable[[], float], entropy: Callable[[int], bytes], source: str = "", *,
+    make: bool = False,
+) -> Iterator[SecurityDesk]:  # fmt: skip
     """Open the desk. now: wall clock in seconds; entropy(n): n random bytes; source: from where people act, the
-    machine and system account when empty. Raises TrailFailed, KeyFileError, SelfTestError."""
+    machine and system account when empty; make: the room and its keys where there are none, for whoever begins (the
+    first user, a node). Raises TrailFailed, NoSecurityRoom, KeyFileError, SelfTestError."""
 
     def now_ms() -> int:
         return int(now() * 1000)
 
     settings = config.security
-    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex()) as store:
+    if not make:
+        _not_taken_away(config)
+    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex(), make=make) as store:
         box = SecurityBox.open(config, entropy, store)
         signer = open_signer(config.signing_key_file, entropy, fresh=_nothing_signed(config, store))
         check_outside(store, config.checkpoint_file, signer)
@@ -129,6 +133,14 @@ def security_desk(
                 trail.checkpoint()
             raise
         trail.checkpoint()
+
+
+def _not_taken_away(config: Config) -> None:
+    """Raise TrailFailed when the room is gone while signed checkpoints of it are still there."""
+    path = config.room("security")
+    if not path.exists() and config.checkpoint_file.exists():
+        text = f"安全库不见了：{path}，而库外检查点还在：{config.checkpoint_file}"
+        raise TrailFailed(f"{text}；由备份恢复安全库，或查清后把检查点文件改名保存")
 
 
 def _nothing_signed(config: Config, store: SecurityStore) -> bool:

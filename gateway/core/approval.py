@@ -25,6 +25,19 @@ class TrailFailed(Exception):
     """The trail cannot be written; the action must not happen."""
 
 
+class NoSecurityRoom(Exception):
+    """There is no security room yet where the configuration says it lies. The operator's: a wrong path, or nobody has
+    begun. code: `SEC-EMPTY`; the text is Chinese and says what to do; exit 2."""
+
+    code = "SEC-EMPTY"
+
+    def __init__(self, path: object) -> None:
+        begin = "liangding security user add CONFIG NAME --role security"
+        super().__init__(
+            f"[{self.code}] 安全库还没有建立：{path}；请核对配置中的数据位置，首次使用先建立第一个安全管理员：{begin}"
+        )
+
+
 @attrs.frozen
 class Person:
     """Who acts, proved by password and second factor. session: of this proof; certificate: SHA-256 in hex, or ''."""
