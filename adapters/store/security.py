@@ -237,6 +237,11 @@ class SecurityStore:
         row = self.connection.execute(query, (subject,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def carried_out(self, subject: str, approval: int) -> bool:
+        """Say whether the trail tells of a new state of a subject by this approval."""
+        query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"
+        return self.connection.execute(query, (subject, approval)).fetchone() is not None
+
     def afters(self, prefix: str) -> dict[str, str]:
         """Return subject -> the state the trail says it is in, for all with a prefix."""
         query = (

@@ -12,6 +12,7 @@ from adapters.crypto.possession import ProofError, keyed
 from gateway.app.acting import Credentials, acting, password_of, pem_of, told
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_roles import propose
 from gateway.core.approval import NotAllowed, Role
 from gateway.core.dates import shanghai
 from gateway.security import totp
@@ -70,33 +71,58 @@ def _administrator(desk: SecurityDesk, credentials: Credentials) -> str:
     return person.name
 
 
-@user.command(help="建立用户；还没有任何用户时，建立第一个安全管理员不需要--user")
+@user.command(
+    help="建立用户；角色待另一人批准。第一个安全管理员不需要--user，他所建的第二人（security或system）也不待批准"
+)
 @_CONFIG
 @_NAME
 @click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="角色，可重复")
+@click.option("--reason", default="新建用户", show_default=True, help="理由，记入审计")
 @_NEW
 @acting
 @_JSON
 @click.pass_obj
 def add(
-    outside: Outside, config: str, name: str, roles: tuple[Role, ...], new_file: Path | None, as_json: bool,
-    credentials: Credentials,
+    outside: Outside, config: str, name: str, roles: tuple[Role, ...], reason: str, new_file: Path | None,
+    as_json: bool, credentials: Credentials,
 ) -> None:  # fmt: skip
     beginning = not credentials.name
     if beginning and set(roles) != {"security"} and not load(config, as_json).room("security").exists():
         with told(as_json):
             raise _not_first()
     with _desk(outside, config, as_json, make=beginning) as desk:
-        if beginning and desk.people.nobody_yet():
-            if set(roles) != {"security"}:
-                raise _not_first()
-            by = "bootstrap"
-        else:
-            by = _administrator(desk, credentials)
-        account = desk.people.add(by, name, _new_password(new_file, name), frozenset(roles))
+        account, number = _added(desk, credentials, name, new_file, frozenset(roles), reason)
         row = _row(desk, account)
-    text = f"已建立用户{name}：{'、'.join(row['titles'])}；首次使用须由本人修改口令并登记第二因素"
-    show({"ok": True, "user": row}, [text], as_json)
+        titles = "、".join(map(desk.roles.title, roles))
+    text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
+    lines = [text, f"角色{titles}待另一人批准：{_waits(number)}"] if number else [text]
+    show({"ok": True, "user": row, "approval": number}, lines, as_json)
+
+
+def _added(
+    desk: SecurityDesk, credentials: Credentials, name: str, new_file: Path | None, roles: frozenset[Role], reason: str
+) -> tuple[Account, int]:
+    """Add a person; return the account and the number of the proposal of its roles. Only the first administrator, and
+    the one who is to be the second person of every later grant, come into their role without two."""
+    people = desk.people
+    if people.nobody_yet() and not credentials.name:
+        if roles != {"security"}:
+            raise _not_first()
+        return people.add("bootstrap", name, _new_password(new_file, name), roles, among=0), 0
+    person = credentials.person(desk)
+    desk.allow(person, RIGHT)
+    if len(people.everybody()) == 1:
+        if roles not in ({"security"}, {"system"}):
+            text = "须先建立第二个能够复核角色的人（--role security或--role system），再建立其他用户"
+            raise NotAllowed("SEC-BOOTSTRAP", text)
+        return people.add(person.name, name, _new_password(new_file, name), roles, among=1), 0
+    desk.roles.compatible(roles)
+    account = people.add(person.name, name, _new_password(new_file, name))
+    return account, propose(desk, person, name, roles, (), reason).id
+
+
+def _waits(number: int) -> str:
+    return f"第{number}号，liangding security approvals approve CONFIG {number}"
 
 
 @user.command("list", help="全部用户、角色和状态")
@@ -126,16 +152,19 @@ def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
     show(row, lines, as_json)
 
 
-@_verb("授予角色", _ROLE, _REASON)
+@_verb("授予角色：提出，另一人批准后生效", _ROLE, _REASON)
 def grant(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
-    desk.people.grant(_administrator(desk, credentials), name, role, reason)
-    return {"ok": True}, [f"已授予{name}：{desk.roles.title(role)}"]
+    number = propose(desk, credentials.person(desk), name, {role}, (), reason).id
+    return {"ok": True, "approval": number}, [
+        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+    ]
 
 
-@_verb("收回角色", _ROLE, _REASON)
+@_verb("收回角色：提出，另一人批准后生效；紧急时先锁定（lock）", _ROLE, _REASON)
 def revoke(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
-    desk.people.revoke(_administrator(desk, credentials), name, role, reason)
-    return {"ok": True}, [f"已收回{name}的角色：{desk.roles.title(role)}"]
+    number = propose(desk, credentials.person(desk), name, (), {role}, reason).id
+    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+    return {"ok": True, "approval": number}, [text]
 
 
 @_verb("锁定用户，直到解锁", _REASON)

@@ -34,6 +34,7 @@ from gateway.core.approval import Approvals, NotAllowed, Person, Signer, Trail, 
 from gateway.core.oswords import words_of
 from gateway.security.accounts import Factors, Policy, check_session
 from gateway.security.approving import Limits
+from gateway.security.changing import KIND as ROLE_CHANGE
 from gateway.security.roles import Roles, read_roles
 
 SCRIPTS = tuple(schemas.read("migrations/security", ".sql"))
@@ -122,6 +123,7 @@ def security_desk(
         approvals = ApprovalDesk(
             store=store, box=box, trail=trail, people=people, roles=roles, now_ms=now_ms,
             limits=Limits(decide_ms=int(settings.decide_h * _HOUR_MS), use_ms=int(settings.use_h * _HOUR_MS)),
+            judges={ROLE_CHANGE: people.judge_roles},
         )  # fmt: skip
         desk = SecurityDesk(
             config=config, store=store, roles=roles, people=people, approvals=approvals, trail=trail, signer=signer
