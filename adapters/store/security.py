@@ -18,7 +18,7 @@ from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.sqlite_words import sqlite_words
 from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.core.trail import GENESIS, Checkpoint, Row
+from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row
 
 BUSY_MS = 10_000
 ATTEMPTS_MAX = 10_000
@@ -29,6 +29,7 @@ _CASE = (
     "maker_certificate, checker_session, checker_certificate, caused_by, reconcilers"
 )
 _CHECKPOINT = "entries, chain, at_ms, public, signature"
+_HANDED = ("entries", "old", "new", "at_ms", "approval", "by_old", "by_new")
 
 
 @attrs.frozen
@@ -275,6 +276,20 @@ class SecurityStore:
         """Keep a signed checkpoint."""
         values = (one.entries, one.chain, one.at_ms, one.public, one.signature)
         self.connection.execute(f"INSERT INTO checkpoint ({_CHECKPOINT}) VALUES (?,?,?,?,?)", values)
+
+    def hand_overs(self) -> list[HandOver]:
+        """Return every change of the signing key, oldest first."""
+        store = self.id
+        return [
+            HandOver(store=store, **dict(zip(_HANDED, row, strict=True)))
+            for row in self.connection.execute(f"SELECT {', '.join(_HANDED)} FROM signing_key ORDER BY entries")
+        ]
+
+    def add_hand_over(self, one: HandOver) -> None:
+        """Keep a change of the signing key."""
+        marks = ",".join("?" * len(_HANDED))
+        values = [getattr(one, name) for name in _HANDED]
+        self.connection.execute(f"INSERT INTO signing_key ({', '.join(_HANDED)}) VALUES ({marks})", values)
 
 
 def _case_of(row: tuple[object, ...]) -> StoredCase:

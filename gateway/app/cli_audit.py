@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from adapters.crypto.sm2 import pem_of
 from adapters.store.security import AuditFilter, SecurityStore, reading
 from gateway.app.acting import told
-from gateway.app.audit_verify import Verified, there_is_a_room, verifier_of, verify_audit
+from gateway.app.audit_verify import Verified, keys_of, there_is_a_room, verify_audit
 from gateway.app.config import Config
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import SCRIPTS
@@ -78,13 +79,13 @@ def list_rows(
     show({"rows": rows, "count": len(rows)}, [*lines, f"共{len(rows)}条"], as_json)
 
 
-@audit.command(help="输出验证签名用的SM2公钥（PEM），可交给审计方保存")
+@audit.command(help="输出验证签名用的现用SM2公钥（PEM），可交给审计方保存；以前的见security key list")
 @_CONFIG
 def key(config: str) -> None:
     with told(False):
         settings = load(config)
         there_is_a_room(settings)
-        click.echo(verifier_of(settings).pem(), nl=False)
+        click.echo(pem_of(keys_of(settings).keys[-1].public), nl=False)
 
 
 def _rows(

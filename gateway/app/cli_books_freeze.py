@@ -14,7 +14,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
 from adapters.store.books_freeze import Consent, FreezeReader, FreezeWriter, NotInForce
 from gateway.app.acting import Credentials, acting, told
-from gateway.app.audit_verify import verifier_of
+from gateway.app.audit_verify import keys_of
 from gateway.app.books_freeze_desk import chain_findings, propose, propose_reopening
 from gateway.app.books_region import ROLES, reading, scopes_of, writing
 from gateway.app.config import Config
@@ -214,6 +214,6 @@ def verify(config: str, as_json: bool) -> None:
     with explained(as_json):
         with reading(settings) as connection:
             count = sum(1 for _ in FreezeReader(connection).all()) if connection is not None else 0
-        found = chain_findings(settings, verifier_of(settings)) if count else []
+        found = chain_findings(settings, keys_of(settings)) if count else []
     show({"ok": not found, "freezes": count, "findings": found}, found or [f"{count}次固化全部成立"], as_json)
     raise SystemExit(FINDINGS if found else DONE)

@@ -23,13 +23,14 @@ import attrs
 import schemas
 from adapters.crypto.keyfile import KeyFileError
 from adapters.crypto.possession import KeyedCertificate
-from adapters.crypto.sm2 import Sm2Signer, open_signer
+from adapters.crypto.sm2 import Sm2Signer
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore, opened
 from gateway.app.config import Config
 from gateway.app.security_approvals import ApprovalDesk
 from gateway.app.security_people import People
 from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside
+from gateway.app.signing_keys import KeyRing, signer_in_force
 from gateway.core.approval import Approvals, NotAllowed, Person, Signer, Trail, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.security.accounts import Factors, Policy, check_session
@@ -57,7 +58,11 @@ class SecurityDesk:
     people: People
     approvals: ApprovalDesk
     trail: ChainedTrail
-    signer: Sm2Signer
+
+    @property
+    def signer(self) -> Signer:
+        """What signs for the operating party now."""
+        return self.trail.signer
 
     def authenticate(
         self, name: str, password: str, *, totp: str = "", certificate: KeyedCertificate | None = None,
@@ -104,12 +109,13 @@ def security_desk(
         _not_taken_away(config)
     with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex(), make=make) as store:
         box = SecurityBox.open(config, entropy, store)
-        signer = open_signer(config.signing_key_file, entropy, fresh=_nothing_signed(config, store))
-        check_outside(store, config.checkpoint_file, signer)
+        signer = signer_in_force(config, store, entropy, fresh=_nothing_signed(config, store))
+        check_outside(store, config.checkpoint_file, KeyRing.of(signer.public, store.hand_overs()))
         trail = ChainedTrail(
             store=store, box=box, signer=signer, outside=config.checkpoint_file, now_ms=now_ms,
             source=source or _here(), request=entropy(8).hex(), entries_max=settings.checkpoint_entries,
             age_max_ms=int(settings.checkpoint_s * 1000),
+            renewed=lambda: signer_in_force(config, store, entropy, fresh=False),
         )  # fmt: skip
         policy = Policy(
             password_days=settings.password_days, history=settings.password_history,
@@ -126,7 +132,7 @@ def security_desk(
             judges={ROLE_CHANGE: people.judge_roles},
         )  # fmt: skip
         desk = SecurityDesk(
-            config=config, store=store, roles=roles, people=people, approvals=approvals, trail=trail, signer=signer
+            config=config, store=store, roles=roles, people=people, approvals=approvals, trail=trail
         )  # fmt: skip
         try:
             yield desk

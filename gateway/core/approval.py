@@ -126,6 +126,16 @@ class Verifier(Protocol):
         """Say whether signature is this key's, of exactly message."""
 
 
+class Keys(Protocol):
+    """Knows every key by which the operating party ever signed."""
+
+    def proves(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        """Say whether a signature is of this key, and the key one of them."""
+
+    def knows(self, public: bytes, at_ms: int) -> bool:
+        """Say whether a public key is one of them and was in force at a moment."""
+
+
 class Signer(Verifier, Protocol):
     """Signs for the operating party (SM2 with SM3; DER)."""
 
