@@ -173,6 +173,8 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     lock_s: float = 1800.0
     decide_h: float = 24.0  # a proposal that waited longer is looked at afresh
     use_h: float = 72.0  # an approval waits over a weekend for a platform that is away; later the facts are others
+    answers_days: int = 400  # stored answers; then two people may delete them
+    details_days: int = 3650  # files of frozen days; accounting records are kept for ten years
     unused_days: int = 90  # a role nobody used for a quarter is told in the report
 
 
