@@ -20,8 +20,10 @@ from gateway.app.acting import Credentials
 from gateway.app.cli import cli
 from gateway.app.config import Config, read_config
 from gateway.app.say import Outside
-from gateway.app.security_desk import security_desk
-from gateway.core.approval import Approval
+from gateway.app.security_desk import security_desk, the_roles
+from gateway.core.approval import Approval, Role
+from gateway.security.accounts import Account, Policy
+from gateway.security.review import remarks
 from gateway.security.totp import code_at
 
 FIRST, ROOT, CHEN = "First-Words-4711x", "Quiet-Lakes-83", "Stone-Bridges-29"
@@ -267,6 +269,42 @@ def test_the_report_tells_unused_and_excessive_rights(staffed: tuple[Room, Town]
     room.run("security", "report", room.config, "--out", str(book), code=3)
     assert book.read_bytes()[:2] == b"PK"
     room.run("security", "report", room.config, "--out", str(room.folder / "r.pdf"), code=2)
+    table = room.folder / "r.csv"
+    room.run("security", "report", room.config, "--out", str(table), code=3)
+    head, *lines = table.read_text("utf-8").splitlines()
+    assert head == "事项,用户,角色,情况,处理" and len(lines) == made["count"]
+    assert any(line.startswith("权限长期未使用,li,approver,") for line in lines)
+
+
+def test_the_periodic_look_is_noted_and_told_the_next_time(staffed: tuple[Room, Town]) -> None:
+    room, town = staffed
+    zhao = options(room, town, "zhao")
+    assert "上次检查：从未" in room.run("security", "report", room.config, code=3).stdout
+    made = json.loads(room.run("security", "report", room.config, "--json", *zhao, code=3).stdout)
+    assert made["reviewed"] == "" and [one["name"] for one in made["people"]] == ["li", "wang", "zhao"]
+    assert {"name": "wang", "role": "对账员"}.items() <= made["uses"][1].items()
+    again = json.loads(room.run("security", "report", room.config, "--json", code=3).stdout)
+    assert again["reviewed"].startswith("2026-11-18 ")
+    wang = options(room, town, "wang")
+    assert "SEC-RIGHT" in room.run("security", "report", room.config, *wang, code=1).stderr
+    rows = json.loads(room.run("audit", "list", room.config, "--action", "report", "--json").stdout)["rows"]
+    assert [(row["who"], row["after"]) for row in rows] == [("zhao", f"3 people, {made['count']} remarks")]
+
+
+@pytest.mark.parametrize(
+    ("roles", "found"),
+    [
+        (("security", "system"), {("excessive", "security")}),
+        (("system", "finance"), {("excessive", "system")}),
+        (("operator", "approver"), set()),
+        (("operator", "approver", "finance"), {("excessive", "")}),
+        (("reconciler", "approver"), {("within", "reconciler")}),
+    ],
+)
+def test_more_than_a_duty_needs_is_told(roles: tuple[Role, ...], found: set[tuple[str, str]]) -> None:
+    one = Account(name="sun", created_ms=0, roles=dict.fromkeys(roles, 0))
+    told = remarks([one], {}, the_roles(), Policy(), 0, 90)
+    assert {(remark.kind, remark.role) for remark in told if remark.kind in ("within", "excessive")} == found
 
 
 def test_what_is_wrong_with_files_is_said(staffed: tuple[Room, Town]) -> None:
