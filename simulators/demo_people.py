@@ -1,7 +1,7 @@
 """The people of the demonstration's agency: their accounts, passwords and certificates, and how they act.
 
-An administrator makes the accounts; everybody changes the first password and binds a certificate as second factor, as
-docs/security.md asks of a real site.
+An administrator makes the accounts, a second person approves their roles; everybody changes the first password and
+binds a certificate as second factor, as docs/security.md asks of a real site.
 """
 
 import json
@@ -14,9 +14,9 @@ from simulators.processes import Processes
 from simulators.wording import Json
 
 ADMIN = "admin"
-RECONCILER, APPROVER = "wang", "li"
+RECONCILER, APPROVER, WITNESS = "wang", "li", "chen"
 ROLES = {RECONCILER: "reconciler", APPROVER: "approver"}
-PERSONS = (ADMIN, *ROLES)
+PERSONS = (ADMIN, *ROLES, WITNESS)
 _FIRST = "First-Words-4711x"
 
 
@@ -34,9 +34,14 @@ class People:
         first = self._secret("first", _FIRST)
         self._user("add", ADMIN, "--role", "security", "--new-password-file", str(first))
         self._own(ADMIN, first)
+        self._user("add", WITNESS, "--role", "system", "--new-password-file", str(first), *self.proof(ADMIN))
+        self._own(WITNESS, first)
+        granted = []
         for name, role in ROLES.items():
-            self._user("add", name, "--role", role, "--new-password-file", str(first), *self.proof(ADMIN))
+            words = ("--role", role, "--new-password-file", str(first), *self.proof(ADMIN), "--json")
+            granted.append(str(json.loads(self._user("add", name, *words))["approval"]))
             self._own(name, first)
+        self.approve(granted, WITNESS)
 
     def proof(self, name: str) -> Sequence[str]:
         """Return the options by which somebody acts."""
@@ -45,12 +50,10 @@ class People:
             "--certificate", str(self.pki / f"{name}.pem"), "--key", str(self.pki / f"{name}.key"),
         )  # fmt: skip
 
-    def approve(self, numbers: Sequence[int]) -> None:
+    def approve(self, numbers: Sequence[int | str], who: str = APPROVER) -> None:
         """The second person looks at proposals and approves them. Raises Failed."""
         words = [str(number) for number in numbers]
-        self.processes.tool(
-            "gateway", "security", "approvals", "approve", str(self.config), *words, *self.proof(APPROVER)
-        )
+        self.processes.tool("gateway", "security", "approvals", "approve", str(self.config), *words, *self.proof(who))
 
     def audited(self) -> Json:
         """Return what `audit verify` says. Raises Failed when the trail is not whole."""
@@ -64,8 +67,8 @@ class People:
         pair = ("--bind", str(self.pki / f"{name}.pem"), "--bind-key", str(self.pki / f"{name}.key"))
         self._user("certificate", name, *pair, "--password-file", str(own))
 
-    def _user(self, verb: str, name: str, *words: str) -> None:
-        self.processes.tool("gateway", "security", "user", verb, str(self.config), name, *words)
+    def _user(self, verb: str, name: str, *words: str) -> str:
+        return self.processes.tool("gateway", "security", "user", verb, str(self.config), name, *words)
 
     def _secret(self, name: str, text: str) -> Path:
         path = self.folder / name

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.app.config import Config, read_config
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.core.approval import Person, Role
+from gateway.security.changing import change_of
 from gateway.security.totp import code_at
 
 CONFIG = """[node]
@@ -49,6 +50,7 @@ class Town:
         self.entropy = Dice()
         self.passwords: dict[str, str] = {}
         self.seeds: dict[str, bytes] = {}
+        self.approvals = 1_000_000  # no proposal has such numbers
 
     def move(self, folder: Path) -> None:
         """It lies in another folder now."""
@@ -64,7 +66,7 @@ class Town:
 
     @contextmanager
     def desk(self, source: str = "test") -> Iterator[SecurityDesk]:
-        with security_desk(self.config, lambda: self.now_s, self.entropy, source) as desk:
+        with security_desk(self.config, lambda: self.now_s, self.entropy, source, make=True) as desk:
             yield desk
 
     def add(self, name: str, *roles: Role) -> None:
@@ -76,6 +78,14 @@ class Town:
             self.seeds[name] = desk.people.begin_totp(name)
             desk.people.confirm_totp(name, code_at(self.seeds[name], self.now_s))
         self.now_s += 60
+
+    def reassign(self, desk: SecurityDesk, name: str, *roles: Role) -> None:
+        """Give somebody these roles and no others, as two people's approval does."""
+        account = desk.people.load(name)
+        held = set(account.roles) if account is not None else set()
+        self.approvals += 1
+        change = change_of(name, held, set(roles) - held, held - set(roles), desk.roles)
+        desk.people.change_roles("zhao", change, "test", self.approvals)
 
     def code(self, name: str) -> str:
         """The code of now; each is good once, so the clock moves on first."""

@@ -16,9 +16,9 @@ import msgspec
 
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.sqlite_words import sqlite_words
-from gateway.core.approval import OPEN, Approval, Case, TrailFailed
+from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.core.trail import GENESIS, Checkpoint, Row
+from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row
 
 BUSY_MS = 10_000
 ATTEMPTS_MAX = 10_000
@@ -29,6 +29,7 @@ _CASE = (
     "maker_certificate, checker_session, checker_certificate, caused_by, reconcilers"
 )
 _CHECKPOINT = "entries, chain, at_ms, public, signature"
+_HANDED = ("entries", "old", "new", "at_ms", "approval", "by_old", "by_new")
 
 
 @attrs.frozen
@@ -237,6 +238,11 @@ class SecurityStore:
         row = self.connection.execute(query, (subject,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def carried_out(self, subject: str, approval: int) -> bool:
+        """Say whether the trail tells of a new state of a subject by this approval."""
+        query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"
+        return self.connection.execute(query, (subject, approval)).fetchone() is not None
+
     def afters(self, prefix: str) -> dict[str, str]:
         """Return subject -> the state the trail says it is in, for all with a prefix."""
         query = (
@@ -271,6 +277,20 @@ class SecurityStore:
         values = (one.entries, one.chain, one.at_ms, one.public, one.signature)
         self.connection.execute(f"INSERT INTO checkpoint ({_CHECKPOINT}) VALUES (?,?,?,?,?)", values)
 
+    def hand_overs(self) -> list[HandOver]:
+        """Return every change of the signing key, oldest first."""
+        store = self.id
+        return [
+            HandOver(store=store, **dict(zip(_HANDED, row, strict=True)))
+            for row in self.connection.execute(f"SELECT {', '.join(_HANDED)} FROM signing_key ORDER BY entries")
+        ]
+
+    def add_hand_over(self, one: HandOver) -> None:
+        """Keep a change of the signing key."""
+        marks = ",".join("?" * len(_HANDED))
+        values = [getattr(one, name) for name in _HANDED]
+        self.connection.execute(f"INSERT INTO signing_key ({', '.join(_HANDED)}) VALUES ({marks})", values)
+
 
 def _case_of(row: tuple[object, ...]) -> StoredCase:
     names = [field.strip() for field in _CASE.split(",")]
@@ -292,9 +312,14 @@ def _row_of(values: Iterable[object]) -> Row:
 
 
 @contextmanager
-def opened(path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str]) -> Iterator[SecurityStore]:
-    """Open or make the store and migrate it. Raises TrailFailed: without it nobody may do anything."""
+def opened(
+    path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str], *, make: bool = True
+) -> Iterator[SecurityStore]:
+    """Open the store and migrate it; make: also where there is none. Raises TrailFailed: without it nobody may do
+    anything; NoSecurityRoom when there is none and none is made."""
     try:
+        if not make and not path.exists():
+            raise NoSecurityRoom(path)
         connection = _connected(path)
         try:
             _prepared(path, connection, scripts, new_id)

@@ -25,7 +25,7 @@ from adapters.crypto.keyfile import KeyFileError, read_private
 from adapters.crypto.possession import KeyedCertificate, ProofError, keyed
 from gateway.app.say import FAILED, USAGE, end
 from gateway.app.security_desk import SecurityDesk
-from gateway.core.approval import NotAllowed, Person, TrailFailed
+from gateway.core.approval import NoSecurityRoom, NotAllowed, Person, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.security.accounts import Factors
 
@@ -112,8 +112,10 @@ def told(as_json: bool, but: type[Exception] | tuple[()] = ()) -> Iterator[None]
         end(FAILED, str(cause), as_json=as_json)
     except TrailFailed as cause:
         end(FAILED, f"[SEC-TRAIL] {cause}", as_json=as_json)
-    except (KeyFileError, SelfTestError) as cause:
+    except NoSecurityRoom as cause:
         end(USAGE, str(cause), as_json=as_json)
+    except (KeyFileError, SelfTestError) as cause:
+        end(USAGE, f"[SEC-KEY] {cause}", as_json=as_json)
 
 
 def password_of(file: Path | None, prompt: str, option: str) -> str:

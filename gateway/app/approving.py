@@ -25,6 +25,9 @@ EXECUTORS: dict[str, str] = {
     "books.journal": "gateway.app.journal_deciding:carry_out",
     "books.freeze": "gateway.app.books_freeze_desk:carry_out_freeze",
     "books.reopen": "gateway.app.books_freeze_desk:carry_out_reopening",
+    "security.key": "gateway.app.signing_rotation:carry_out",
+    "security.retention": "gateway.app.retention:carry_out",
+    "security.roles": "gateway.app.security_roles:carry_out",
     "month.approve": "gateway.app.books_month_desk:carry_out_approval",
 }
 

@@ -1,17 +1,17 @@
 """What `liangding audit verify` looks at besides the trail itself: chains of other rooms, each a function of its room.
 
-    def findings(config: Config, verifier: Verifier) -> Iterable[str]
+    def findings(config: Config, keys: Keys) -> Iterable[str]
 
-Each finding is one Chinese sentence that names the first bad row. verifier: of the operating party's signatures.
+Each finding is one Chinese sentence that names the first bad row. keys: of the operating party's signatures.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 
 from gateway.app.config import Config
-from gateway.core.approval import Verifier
+from gateway.core.approval import Keys
 
-Check = Callable[[Config, Verifier], Iterable[str]]
+Check = Callable[[Config, Keys], Iterable[str]]
 
 # "module:function", in the order they are told.
 CHECKS: list[str] = ["gateway.app.books_freeze_desk:chain_findings"]

@@ -8,7 +8,7 @@ import attrs
 
 from adapters.crypto.digest import derive, hmac_sm3, sm3
 from adapters.crypto.keyfile import load_key
-from adapters.crypto.sm2 import Sm2Signer, Sm2Verifier, self_test
+from adapters.crypto.sm2 import self_test
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore, facts, reading
 from gateway.app.audit_checks import Check, checks
@@ -17,7 +17,8 @@ from gateway.app.security_approvals import mac_content
 from gateway.app.security_desk import SCRIPTS
 from gateway.app.security_people import account_content
 from gateway.app.security_trail import SecurityBox
-from gateway.core.approval import TrailFailed
+from gateway.app.signing_keys import KeyRing, ring_of
+from gateway.core.approval import NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, linked
 
@@ -51,12 +52,15 @@ class _Found:
 
 
 def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> Verified:
-    """Compute everything again; nothing is written. Raises KeyFileError, SelfTestError, TrailFailed."""
+    """Compute everything again; nothing is written. Raises KeyFileError, SelfTestError, TrailFailed,
+    NoSecurityRoom."""
     self_test()
-    signer = Sm2Verifier(Sm2Signer.of(load_key(config.signing_key_file)).public)
+    there_is_a_room(config)
     naming = derive(load_key(config.key_file), SecurityBox.purpose)
     found = _Found()
     with reading(config.room("security"), len(SCRIPTS)) as store:
+        keys = ring_of(config, store)
+        found.findings += keys.faults
         outside = _outside(config, found)
         inside = [] if store is None else store.checkpoints()
         if store is None:
@@ -64,14 +68,14 @@ def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> V
                 found.findings.append(f"安全库不见了：{config.room('security')}，而库外有{len(outside)}个检查点")
         else:
             _walk(store, {one.entries for one in (*inside, *outside)}, found)
-            _signatures(inside, "库内检查点", store.id, signer, found)
-            _signatures(outside, "库外检查点", store.id, signer, found)
+            _signatures(inside, "库内检查点", store.id, keys, found)
+            _signatures(outside, "库外检查点", store.id, keys, found)
             if not found.bad:  # states are told by the trail: where it is broken they say nothing
                 found.findings += _states(store, naming)
             found.findings += _triggers(store)
             found.findings += (f"安全库文件损坏或被改动：{text}" for text in store.damages())
     for check in checks() if registered is None else registered:
-        found.findings += check(config, signer)
+        found.findings += check(config, keys)
     signed = max((one.entries for one in inside), default=0)
     if found.entries > signed and not found.bad:
         found.notices.append(f"末尾{found.entries - signed}条尚未签名（下一次办理结束时签名）")
@@ -92,6 +96,19 @@ def _outside(config: Config, found: _Found) -> list[Checkpoint]:
     except OSError as cause:
         raise TrailFailed(f"库外检查点文件读不出：{config.checkpoint_file}（{words_of(cause)}）") from cause
     return kept
+
+
+def there_is_a_room(config: Config) -> None:
+    """Raise NoSecurityRoom where there is neither store nor key nor checkpoint: nothing to verify is not "whole"."""
+    path = config.room("security")
+    if not any(one.exists() for one in (path, config.signing_key_file, config.checkpoint_file)):
+        raise NoSecurityRoom(path)
+
+
+def keys_of(config: Config) -> KeyRing:
+    """Return what knows the operating party's signatures. Raises KeyFileError, TrailFailed."""
+    with reading(config.room("security"), len(SCRIPTS)) as store:
+        return ring_of(config, store)
 
 
 def _walk(store: SecurityStore, wanted: set[int], found: _Found) -> None:
@@ -116,10 +133,10 @@ def _walk(store: SecurityStore, wanted: set[int], found: _Found) -> None:
         found.findings.append(f"审计记录第{found.bad}条读不出：{cause}")
 
 
-def _signatures(signed: list[Checkpoint], whose: str, store: str, signer: Sm2Verifier, found: _Found) -> None:
+def _signatures(signed: list[Checkpoint], whose: str, store: str, keys: KeyRing, found: _Found) -> None:
     good = 0
     for one in signed:
-        text = _against(one, store, signer, found, good)
+        text = _against(one, store, keys, found, good)
         if text:
             found.findings.append(f"{whose}（第{one.entries}条）{text}")
             if len(found.findings) >= FINDINGS_MAX:
@@ -129,9 +146,12 @@ def _signatures(signed: list[Checkpoint], whose: str, store: str, signer: Sm2Ver
             good = one.entries
 
 
-def _against(one: Checkpoint, store: str, signer: Sm2Verifier, found: _Found, good: int) -> str:
+def _against(one: Checkpoint, store: str, keys: KeyRing, found: _Found, good: int) -> str:
     """Return what a checkpoint says against the trail; '' when nothing."""
-    if not signer.verify(one.message(), one.signature):
+    key = keys.at(one.entries)
+    if one.public != key.public:
+        return "签名所用的密钥不是当时登记的那一把"
+    if not key.verify(one.message(), one.signature):
         return "签名不符：不是本机密钥所签，或被改动"
     if one.store != store:
         return "属于另一个安全库：库被替换"

@@ -1,19 +1,29 @@
 """Freezing and re-opening days by two people: what is proposed, and what carries it out (gateway.app.approving)."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
 from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
 from adapters.store.books_month import MonthReader
-from gateway.app.books_freezing import CannotFreeze, Plan, carry_out, content, judged, plan, read_through, verify
+from gateway.app.books_freezing import (
+    CannotFreeze,
+    Finding,
+    Plan,
+    carry_out,
+    content,
+    judged,
+    plan,
+    read_through,
+    verify,
+)
 from gateway.app.books_region import profile_of, reading, writing
 from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.books.freezing import CITY, Header, Objection, reopening_objections
-from gateway.core.approval import Approval, Person, Verifier
+from gateway.core.approval import Approval, Keys, Person
 
 FREEZE, REOPEN = "books.freeze", "books.reopen"
 
@@ -139,13 +149,39 @@ def carry_out_reopening(config: Config, approval: Approval, wanted: bytes, outsi
 # --- verifying -------------------------------------------------------------------------------------
 
 
-def chain_findings(config: Config, verifier: Verifier) -> list[str]:
+def chain_findings(config: Config, keys: Keys) -> list[str]:
     """Return what does not hold of the frozen days (`audit verify`, `books verify`), one sentence each."""
     with reading(config) as connection:
         if connection is None:
             return []
-        found = verify(FreezeReader(connection), verifier)
+        look = FreezeReader(connection)
+        found = verify(look, _Named(keys, {row.freeze_sm3: _raw(row.key_id) for row in look.all()}))
+        found += [
+            Finding(row.id, row.scope, row.biz_date, "BV-KEY", "签名密钥不是登记的，或当时已停用")
+            for row in look.all()
+            if not keys.knows(_raw(row.key_id), row.at_ms)
+        ]
+    found.sort(key=lambda one: one.freeze)
     return [
         f"[{one.code}] 第{one.freeze}次固化（{'全市' if one.scope == CITY else one.scope} {one.date}）：{one.text}"
         for one in found
     ]
+
+
+@attrs.frozen
+class _Named:
+    """Verifies each freeze by the key it names. names: freeze_sm3 -> public key."""
+
+    keys: Keys
+    names: Mapping[str, bytes]
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        return self.keys.proves(self.names.get(message.hex(), b""), message, signature)
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes of a key's name; none where it was changed past reading."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

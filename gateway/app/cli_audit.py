@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.sm2 import Sm2Signer
+from adapters.crypto.sm2 import pem_of
 from adapters.store.security import AuditFilter, SecurityStore, reading
 from gateway.app.acting import told
-from gateway.app.audit_verify import Verified, verify_audit
+from gateway.app.audit_verify import Verified, keys_of, there_is_a_room, verify_audit
 from gateway.app.config import Config
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import SCRIPTS
 from gateway.app.security_trail import SecurityBox, reason_of
+from gateway.core.approval import NoSecurityRoom
 from gateway.core.dates import SHANGHAI, shanghai
 from gateway.core.trail import Row
 from monitoring.redaction import redact
@@ -72,16 +72,20 @@ def list_rows(
     settings = load(config, as_json)
     wanted = AuditFilter(who=who, action=action, subject=subject, since_ms=_since_ms(since, as_json))
     with told(as_json), reading(settings.room("security"), len(SCRIPTS)) as store:
-        rows = [] if store is None else _rows(outside, settings, store, wanted, limit)
+        if store is None:
+            raise NoSecurityRoom(settings.room("security"))
+        rows = _rows(outside, settings, store, wanted, limit)
     lines = [_line(row) for row in rows]
     show({"rows": rows, "count": len(rows)}, [*lines, f"共{len(rows)}条"], as_json)
 
 
-@audit.command(help="输出验证签名用的SM2公钥（PEM），可交给审计方保存")
+@audit.command(help="输出验证签名用的现用SM2公钥（PEM），可交给审计方保存；以前的见security key list")
 @_CONFIG
 def key(config: str) -> None:
     with told(False):
-        click.echo(Sm2Signer.of(load_key(load(config).signing_key_file)).pem(), nl=False)
+        settings = load(config)
+        there_is_a_room(settings)
+        click.echo(pem_of(keys_of(settings).keys[-1].public), nl=False)
 
 
 def _rows(

@@ -25,10 +25,12 @@ def cases_command(outside: Outside, config: str, day: str, everything: bool, as_
     if day and not is_date(day):
         end(USAGE, f"日期应为yyyy-MM-dd：{day}", as_json=as_json)
     states = (*OPEN, "DECIDED", "CLOSED") if everything else OPEN
-    from adapters.store.books_cases import BooksCases  # with the store, only when it is opened
+    from adapters.store.books_cases import BooksCases, Case  # with the store, only when it is opened
 
-    with explained(as_json), opened(settings) as store:
-        found = BooksCases(store.connection).cases(states, day)
+    found: list[Case] = []
+    if settings.room("books").exists():  # looking makes no store
+        with explained(as_json), opened(settings) as store:
+            found = BooksCases(store.connection).cases(states, day)
     rows = [
         {
             "case": one.id, "date": one.diff.biz_date, "scope": one.diff.scope, "leg": one.diff.leg,

@@ -163,6 +163,9 @@ def status_command(outside: Outside, config: str, day: str | None, month: str | 
     if month is not None and not is_date(f"{month}-01"):
         end(USAGE, f"月份应为yyyy-MM：{month}", as_json=as_json)
     since, until = (day, day) if day else (f"{month}-01", f"{month}-31") if month else ("0000-00-00", "9999-99-99")
+    if not settings.room("books").exists():  # looking makes no store
+        show({"days": [], "inputs": [], "cases": 0}, ["还没有对过账"], as_json)
+        raise SystemExit(DONE)
     with explained(as_json):
         store = BooksStore.open(settings.room("books"), SCRIPTS)
         try:

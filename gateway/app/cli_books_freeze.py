@@ -14,6 +14,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
 from adapters.store.books_freeze import Consent, FreezeReader, FreezeWriter, NotInForce
 from gateway.app.acting import Credentials, acting, told
+from gateway.app.audit_verify import keys_of
 from gateway.app.books_freeze_desk import chain_findings, propose, propose_reopening
 from gateway.app.books_region import ROLES, reading, scopes_of, writing
 from gateway.app.config import Config
@@ -205,14 +206,14 @@ def frozen(config: str, month: str, as_json: bool) -> None:
 @click.command(help="验证全部固化：链、签名、每一行、清算明细与合计")
 @click.argument("config", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
-@click.pass_obj
-def verify(outside: Outside, config: str, as_json: bool) -> None:
+def verify(config: str, as_json: bool) -> None:
     settings = load(config, as_json)
+    if not settings.room("books").exists():
+        text = f"[BV-EMPTY] 对账库还没有建立：{settings.room('books')}；请核对配置中的数据位置，或先对账（books day）"
+        end(USAGE, text, as_json=as_json)
     with explained(as_json):
-        with security_desk(settings, outside.now, outside.entropy) as desk:
-            signer = desk.signer
-        found = chain_findings(settings, signer)
         with reading(settings) as connection:
             count = sum(1 for _ in FreezeReader(connection).all()) if connection is not None else 0
+        found = chain_findings(settings, keys_of(settings)) if count else []
     show({"ok": not found, "freezes": count, "findings": found}, found or [f"{count}次固化全部成立"], as_json)
     raise SystemExit(FINDINGS if found else DONE)

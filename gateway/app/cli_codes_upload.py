@@ -2,10 +2,10 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -24,6 +24,7 @@ from gateway.codes import uploads
 from gateway.core.dates import day_of, shanghai
 from gateway.core.regions import build_region
 
+T = TypeVar("T")
 _JSON = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 _CONFIG = click.argument("config", type=click.Path())
 _INSTITUTION = click.argument("institution")
@@ -73,6 +74,14 @@ def _place(path: str, institution: str, system: str, as_json: bool) -> Config:
         known = "、".join(sorted(uploads.LIST_TYPES_OF))
         end(USAGE, f"目录对照上传（3301）只有药品、服务项目和耗材：{system}不能上传（可用：{known}）", as_json=as_json)
     return config
+
+
+def _looked(store: Path, ask: Callable[[OrdersStore], list[T]]) -> list[T]:
+    """Return what the store says; nothing where there is none: looking makes none."""
+    if not store.exists():
+        return []
+    with closing(OrdersStore.open(store, SCRIPTS)) as orders:
+        return ask(orders)
 
 
 def _ended(status: WorkStatus, as_json: bool) -> None:
@@ -146,8 +155,7 @@ def _planned(config: Config, institution: str, system: str, today: str, as_json:
         end(USAGE, f"区域{link.region}没有交易{UPLOAD}", as_json=as_json)
     fields = region.transactions[UPLOAD].nodes[0].fields
     store = config.room("codes")
-    with closing(OrdersStore.open(store, SCRIPTS)) as orders:
-        held = UploadsStore(orders.connection).held(institution, system)
+    held = _looked(store, lambda orders: UploadsStore(orders.connection).held(institution, system))
     mine = wanted(store, institution, system, held, today, config.codes.far_date, fields)
     plan = uploads.plan(mine.lines, held)
     sent = [dict(line.fields) for line in (*plan.adds, *(line for one in plan.changes for line in one.send))]
@@ -221,15 +229,14 @@ def compare(outside: Outside, config: str, institution: str, system: str, operat
 @_JSON
 def uploads_shown(config: str, institution: str, system: str, code: str, as_json: bool) -> None:
     found = _place(config, institution, system, as_json)
-    with explained(as_json), closing(OrdersStore.open(found.room("codes"), SCRIPTS)) as orders:
-        store = UploadsStore(orders.connection)
+    store = found.room("codes")
+    with explained(as_json):
         if code:
-            _told_history(store.history(institution, system, code), as_json)
-        names = ("local_code", "list_type", "national_code", "begndate", "enddate", "state", "msgid", "detail")
-        rows = [
-            dict(zip(names, (*uploads.cells_of(row), row.state, row.msgid, row.detail), strict=True))
-            for row in store.held(institution, system)
-        ]
+            ask = lambda orders: UploadsStore(orders.connection).history(institution, system, code)  # noqa: E731
+            _told_history(_looked(store, ask), as_json)
+        held = _looked(store, lambda orders: UploadsStore(orders.connection).held(institution, system))
+    names = ("local_code", "list_type", "national_code", "begndate", "enddate", "state", "msgid", "detail")
+    rows = [dict(zip(names, (*uploads.cells_of(row), row.state, row.msgid, row.detail), strict=True)) for row in held]
     lines = [
         f"{one['local_code']}\t{one['national_code']}\t{one['begndate']}\t{one['state']}\t{one['detail']}"
         for one in rows
@@ -303,8 +310,8 @@ def _fetch(
 @_JSON
 def orders(config: str, most: int, as_json: bool) -> None:
     store: Path = load(config, as_json).room("codes")
-    with explained(as_json), closing(OrdersStore.open(store, SCRIPTS)) as found:
-        rows = found.newest(most)
+    with explained(as_json):
+        rows = _looked(store, lambda orders: orders.newest(most))
     plain = [
         {
             "order": one.order.id, "kind": one.order.kind, "institution": one.order.institution,

@@ -3,7 +3,9 @@
 import click
 
 from gateway.app.cli_security_approvals import approvals
+from gateway.app.cli_security_key import key
 from gateway.app.cli_security_report import report
+from gateway.app.cli_security_retention import retention
 from gateway.app.cli_security_user import user
 
 
@@ -14,4 +16,6 @@ def security() -> None:
 
 security.add_command(user)
 security.add_command(approvals)
+security.add_command(key)
 security.add_command(report)
+security.add_command(retention)

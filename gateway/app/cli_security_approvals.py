@@ -64,8 +64,9 @@ def show_one(outside: Outside, config: str, number: int, as_json: bool, credenti
     found = load(config, as_json)
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
         person = credentials.person(desk, factors="one")
-        desk.allow(person, "approvals.view")
-        one, content = desk.approvals.get(number), desk.approvals.content(number)
+        one = desk.approvals.get(number)
+        desk.allow(person, "approvals.security.view" if one.kind.startswith("security.") else "approvals.view")
+        content = desk.approvals.content(number)
         desk.trail.record(person.name, "approval.view", f"approval:{number}", approval=number)
     text = _readable(content)
     row = {**_row(one), "reason": one.reason, "content": content.decode("utf-8", "replace")}

@@ -10,8 +10,10 @@ import attrs
 import click
 import jinja2
 
+from adapters.files.export import write_table
 from adapters.files.whole import write_whole
 from adapters.files.workbook import Cell, Sheet, write_workbook
+from adapters.store.security import AuditFilter
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
@@ -25,6 +27,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _PEOPLE = ("用户", "角色", "第二因素", "上次登录", "口令已用天数", "本期办理")
 _REMARKS = ("事项", "用户", "角色", "情况", "处理")
 _USES = ("用户", "角色", "授予日期", "上次使用")
+_PEOPLE_KEYS = ("name", "roles", "second_factor", "login_at", "password_days", "acts")
+_USES_KEYS = ("name", "role", "granted", "used_at")
+REVIEW = "report:rights"
 _DAY_MS = 86_400_000
 
 
@@ -34,6 +39,7 @@ class Report:
 
     made_at: str
     since: str
+    reviewed: str  # when somebody last made this report under a name; '' = never
     days: int
     people: list[tuple[str, ...]]
     uses: list[tuple[str, ...]]
@@ -43,7 +49,9 @@ class Report:
 @click.command(help="权限使用情况：未使用、不相容的角色，缺第二因素、口令逾期的账户；有需处理的退出码为3")
 @click.argument("config", type=click.Path())
 @click.option("--since", default="", help="从哪天起统计办理次数（yyyy-MM-dd），默认为[security] unused_days之前")
-@click.option("--out", type=click.Path(path_type=Path), help="写成网页（.html）或Excel（.xlsx）")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="写成网页（.html）、Excel（.xlsx）或CSV（.csv，只有需要处理的事项）"
+)
 @acting
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 @click.pass_obj
@@ -54,20 +62,27 @@ def report(
     write = _writer(out, as_json)
     start_ms = _start_ms(since, as_json) or int(outside.now() * 1000) - found.security.unused_days * _DAY_MS
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
-        if credentials.name:
-            desk.allow(credentials.person(desk), "security.report")
+        person = credentials.person(desk) if credentials.name else None
+        if person is not None:
+            desk.allow(person, "security.report")
         made = _made(desk, start_ms)
+        if person is not None:  # the periodic look leaves its own row: who looked, and how much was found
+            found_text = f"{len(made.people)} people, {len(made.remarks)} remarks"
+            desk.trail.record(person.name, "report.rights", REVIEW, before=made.reviewed, after=found_text)
     if out is not None and write is not None:
         try:
             write(out, made)
         except OSError as cause:
             end(FAILED, f"报告无法写入：{out}（{words_of(cause)}）", as_json=as_json)
     plain: dict[str, Any] = {
-        "made_at": made.made_at, "since": made.since, "users": len(made.people), "count": len(made.remarks),
-        "remarks": [attrs.asdict(one) for one in made.remarks],
+        "made_at": made.made_at, "since": made.since, "reviewed": made.reviewed, "users": len(made.people),
+        "count": len(made.remarks), "remarks": [attrs.asdict(one) for one in made.remarks],
+        "people": [dict(zip(_PEOPLE_KEYS, row, strict=True)) for row in made.people],
+        "uses": [dict(zip(_USES_KEYS, row, strict=True)) for row in made.uses],
     }  # fmt: skip
     lines = [f"{KINDS[one.kind]}  {one.name or '—'}  {one.text}；{one.todo}" for one in made.remarks]
-    show(plain, [*lines, f"{len(made.people)}个用户，{len(made.remarks)}项需要处理"], as_json)
+    total = f"{len(made.people)}个用户，{len(made.remarks)}项需要处理；上次检查：{made.reviewed or '从未'}"
+    show(plain, [*lines, total], as_json)
     sys.exit(FINDINGS if made.remarks else DONE)
 
 
@@ -76,7 +91,7 @@ def _made(desk: SecurityDesk, start_ms: int) -> Report:
     days = desk.config.security.unused_days
     acts = desk.store.acts(start_ms)
     return Report(
-        made_at=_time(now_ms), since=_time(start_ms)[:10], days=days,
+        made_at=_time(now_ms), since=_time(start_ms)[:10], days=days, reviewed=_reviewed(desk),
         people=[_person(desk, one, now_ms, acts.get(one.name, 0)) for one in accounts],
         uses=[
             (one.name, desk.roles.title(role), _time(at)[:10], _time(uses[place]) if place in uses else "从未")
@@ -86,6 +101,11 @@ def _made(desk: SecurityDesk, start_ms: int) -> Report:
         ],
         remarks=remarks(accounts, uses, desk.roles, desk.people.policy, now_ms, days),
     )  # fmt: skip
+
+
+def _reviewed(desk: SecurityDesk) -> str:
+    rows = desk.store.found(AuditFilter(action="report.rights", subject=REVIEW), 1)
+    return _time(rows[-1].at_ms) if rows else ""
 
 
 def _person(desk: SecurityDesk, one: Account, now_ms: int, acts: int) -> tuple[str, ...]:
@@ -122,12 +142,16 @@ def _workbook(path: Path, made: Report) -> None:
     write_workbook(path, sheets)
 
 
-_WRITERS: dict[str, Callable[[Path, Report], None]] = {".html": _page, ".xlsx": _workbook}
+def _csv(path: Path, made: Report) -> None:
+    write_table(path, _REMARKS, _rows(made))
+
+
+_WRITERS: dict[str, Callable[[Path, Report], None]] = {".html": _page, ".xlsx": _workbook, ".csv": _csv}
 
 
 def _writer(out: Path | None, as_json: bool) -> Callable[[Path, Report], None] | None:
     if out is not None and out.suffix not in _WRITERS:
-        end(USAGE, f"--out应为.html或.xlsx：{out}", as_json=as_json)
+        end(USAGE, f"--out应为.html、.xlsx或.csv：{out}", as_json=as_json)
     return None if out is None else _WRITERS[out.suffix]
 
 

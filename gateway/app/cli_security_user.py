@@ -1,6 +1,6 @@
 """`liangding security user ...`: accounts, as the security administrator and their owners keep them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from adapters.crypto.possession import ProofError, keyed
 from gateway.app.acting import Credentials, acting, password_of, pem_of, told
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_roles import propose
 from gateway.core.approval import NotAllowed, Role
 from gateway.core.dates import shanghai
 from gateway.security import totp
@@ -28,6 +29,8 @@ _NEW = click.option(
     "--new-password-file", "new_file", type=_FILE, help="新口令的文件（权限0600）；不给时在终端询问"
 )  # fmt: skip
 RIGHT = "security.users"
+# What a command did: as an object, and as lines.
+Told = tuple[dict[str, Any], list[str]]
 
 
 @click.group(help="用户：由安全管理员建立，口令和第二因素由本人办理")
@@ -36,10 +39,30 @@ def user() -> None:
 
 
 @contextmanager
-def _desk(outside: Outside, config: str, as_json: bool) -> Iterator[SecurityDesk]:
+def _desk(outside: Outside, config: str, as_json: bool, *, make: bool = False) -> Iterator[SecurityDesk]:
     found = load(config, as_json)
-    with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
+    with told(as_json), security_desk(found, outside.now, outside.entropy, make=make) as desk:
         yield desk
+
+
+def _verb(
+    help: str, *options: Callable[..., Any], name: str | None = None
+) -> Callable[[Callable[..., Told]], click.Command]:
+    """Make a command CONFIG NAME [options] [who acts] [--json] of a function that gets the open desk, who acts, the
+    person's name and the options, and returns what it did."""
+
+    def made(work: Callable[..., Told]) -> click.Command:
+        def run(outside: Outside, config: str, name: str, as_json: bool, credentials: Credentials, **more: Any) -> None:
+            with _desk(outside, config, as_json) as desk:
+                plain, lines = work(desk, credentials, name, **more)
+            show(plain, lines, as_json)
+
+        command: Callable[..., Any] = click.pass_obj(run)
+        for option in (_JSON, acting, *reversed(options), _NAME, _CONFIG):
+            command = option(command)
+        return user.command(name or work.__name__, help=help)(command)
+
+    return made
 
 
 def _administrator(desk: SecurityDesk, credentials: Credentials) -> str:
@@ -48,29 +71,58 @@ def _administrator(desk: SecurityDesk, credentials: Credentials) -> str:
     return person.name
 
 
-@user.command(help="建立用户；还没有任何用户时，建立第一个安全管理员不需要--user")
+@user.command(
+    help="建立用户；角色待另一人批准。第一个安全管理员不需要--user，他所建的第二人（security或system）也不待批准"
+)
 @_CONFIG
 @_NAME
 @click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="角色，可重复")
+@click.option("--reason", default="新建用户", show_default=True, help="理由，记入审计")
 @_NEW
 @acting
 @_JSON
 @click.pass_obj
 def add(
-    outside: Outside, config: str, name: str, roles: tuple[Role, ...], new_file: Path | None, as_json: bool,
-    credentials: Credentials,
+    outside: Outside, config: str, name: str, roles: tuple[Role, ...], reason: str, new_file: Path | None,
+    as_json: bool, credentials: Credentials,
 ) -> None:  # fmt: skip
-    with _desk(outside, config, as_json) as desk:
-        if desk.people.nobody_yet() and not credentials.name:
-            if set(roles) != {"security"}:
-                raise NotAllowed("SEC-BOOTSTRAP", "第一个用户只能是安全管理员（--role security），由他建立其他用户")
-            by = "bootstrap"
-        else:
-            by = _administrator(desk, credentials)
-        account = desk.people.add(by, name, _new_password(new_file, name), frozenset(roles))
+    beginning = not credentials.name
+    if beginning and set(roles) != {"security"} and not load(config, as_json).room("security").exists():
+        with told(as_json):
+            raise _not_first()
+    with _desk(outside, config, as_json, make=beginning) as desk:
+        account, number = _added(desk, credentials, name, new_file, frozenset(roles), reason)
         row = _row(desk, account)
-    text = f"已建立用户{name}：{'、'.join(row['titles'])}；首次使用须由本人修改口令并登记第二因素"
-    show({"ok": True, "user": row}, [text], as_json)
+        titles = "、".join(map(desk.roles.title, roles))
+    text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
+    lines = [text, f"角色{titles}待另一人批准：{_waits(number)}"] if number else [text]
+    show({"ok": True, "user": row, "approval": number}, lines, as_json)
+
+
+def _added(
+    desk: SecurityDesk, credentials: Credentials, name: str, new_file: Path | None, roles: frozenset[Role], reason: str
+) -> tuple[Account, int]:
+    """Add a person; return the account and the number of the proposal of its roles. Only the first administrator, and
+    the one who is to be the second person of every later grant, come into their role without two."""
+    people = desk.people
+    if people.nobody_yet() and not credentials.name:
+        if roles != {"security"}:
+            raise _not_first()
+        return people.add("bootstrap", name, _new_password(new_file, name), roles, among=0), 0
+    person = credentials.person(desk)
+    desk.allow(person, RIGHT)
+    if len(people.everybody()) == 1:
+        if roles not in ({"security"}, {"system"}):
+            text = "须先建立第二个能够复核角色的人（--role security或--role system），再建立其他用户"
+            raise NotAllowed("SEC-BOOTSTRAP", text)
+        return people.add(person.name, name, _new_password(new_file, name), roles, among=1), 0
+    desk.roles.compatible(roles)
+    account = people.add(person.name, name, _new_password(new_file, name))
+    return account, propose(desk, person, name, roles, (), reason).id
+
+
+def _waits(number: int) -> str:
+    return f"第{number}号，liangding security approvals approve CONFIG {number}"
 
 
 @user.command("list", help="全部用户、角色和状态")
@@ -100,137 +152,85 @@ def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
     show(row, lines, as_json)
 
 
-@user.command(help="授予角色")
-@_CONFIG
-@_NAME
-@_ROLE
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
-def grant(
-    outside: Outside, config: str, name: str, role: Role, reason: str, as_json: bool, credentials: Credentials
-) -> None:
-    with _desk(outside, config, as_json) as desk:
-        desk.people.grant(_administrator(desk, credentials), name, role, reason)
-        title = desk.roles.title(role)
-    show({"ok": True}, [f"已授予{name}：{title}"], as_json)
+@_verb("授予角色：提出，另一人批准后生效", _ROLE, _REASON)
+def grant(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
+    number = propose(desk, credentials.person(desk), name, {role}, (), reason).id
+    return {"ok": True, "approval": number}, [
+        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+    ]
 
 
-@user.command(help="收回角色")
-@_CONFIG
-@_NAME
-@_ROLE
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
-def revoke(
-    outside: Outside, config: str, name: str, role: Role, reason: str, as_json: bool, credentials: Credentials
-) -> None:
-    with _desk(outside, config, as_json) as desk:
-        desk.people.revoke(_administrator(desk, credentials), name, role, reason)
-        title = desk.roles.title(role)
-    show({"ok": True}, [f"已收回{name}的角色：{title}"], as_json)
+@_verb("收回角色：提出，另一人批准后生效；紧急时先锁定（lock）", _ROLE, _REASON)
+def revoke(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
+    number = propose(desk, credentials.person(desk), name, (), {role}, reason).id
+    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+    return {"ok": True, "approval": number}, [text]
 
 
-@user.command(help="锁定用户，直到解锁")
-@_CONFIG
-@_NAME
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
-def lock(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
-    with _desk(outside, config, as_json) as desk:
-        desk.people.lock(_administrator(desk, credentials), name, reason)
-    show({"ok": True}, [f"已锁定{name}"], as_json)
+@_verb("锁定用户，直到解锁", _REASON)
+def lock(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -> Told:
+    desk.people.lock(_administrator(desk, credentials), name, reason)
+    return {"ok": True}, [f"已锁定{name}"]
 
 
-@user.command(help="解锁用户，包括因多次失败而锁定的")
-@_CONFIG
-@_NAME
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
-def unlock(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
-    with _desk(outside, config, as_json) as desk:
-        desk.people.unlock(_administrator(desk, credentials), name, reason)
-    show({"ok": True}, [f"已解锁{name}"], as_json)
+@_verb("解锁用户，包括因多次失败而锁定的", _REASON)
+def unlock(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -> Told:
+    desk.people.unlock(_administrator(desk, credentials), name, reason)
+    return {"ok": True}, [f"已解锁{name}"]
 
 
-@user.command(help="修改本人口令；安全管理员可用--user重设他人的口令（其本人首次使用须修改）")
-@_CONFIG
-@_NAME
-@_NEW
-@acting
-@_JSON
-@click.pass_obj
-def password(
-    outside: Outside, config: str, name: str, new_file: Path | None, as_json: bool, credentials: Credentials
-) -> None:
-    with _desk(outside, config, as_json) as desk:
-        own = credentials.name in ("", name)
-        by = credentials.owner(desk, name).name if own else _administrator(desk, credentials)
-        desk.people.set_password(by, name, _new_password(new_file, name))
-    show({"ok": True}, [f"已修改{name}的口令" if own else f"已重设{name}的口令，本人首次使用须修改"], as_json)
+@_verb("修改本人口令；安全管理员可用--user重设他人的口令（其本人首次使用须修改）", _NEW)
+def password(desk: SecurityDesk, credentials: Credentials, name: str, new_file: Path | None) -> Told:
+    own = credentials.name in ("", name)
+    by = credentials.owner(desk, name).name if own else _administrator(desk, credentials)
+    desk.people.set_password(by, name, _new_password(new_file, name))
+    return {"ok": True}, [f"已修改{name}的口令" if own else f"已重设{name}的口令，本人首次使用须修改"]
 
 
-@user.command("totp", help="登记本人的动态口令验证器：先取得种子，再用--confirm给出它显示的动态口令")
-@_CONFIG
-@_NAME
-@click.option("--confirm", "code", default="", help="新验证器现在显示的动态口令；从此生效")
-@click.option("--remove", "reason", default="", help="安全管理员撤销遗失的验证器，给出理由")
-@acting
-@_JSON
-@click.pass_obj
-def totp_command(
-    outside: Outside, config: str, name: str, code: str, reason: str, as_json: bool, credentials: Credentials
-) -> None:
-    with _desk(outside, config, as_json) as desk:
-        if reason:
-            desk.people.forget_factor(_administrator(desk, credentials), name, "totp", reason)
-            show({"ok": True}, [f"已撤销{name}的动态口令"], as_json)
-            return
-        credentials.owner(desk, name)
-        if code:
-            desk.people.confirm_totp(name, code)
-            show({"ok": True}, [f"{name}的动态口令已生效"], as_json)
-            return
-        seed = desk.people.begin_totp(name)
-        uri = totp.seed_uri(seed, name, f"两定网关 {desk.config.node.name}")
-    text = totp.seed_text(seed)
+@_verb(
+    "登记本人的动态口令验证器：先取得种子，再用--confirm给出它显示的动态口令",
+    click.option("--confirm", "code", default="", help="新验证器现在显示的动态口令；从此生效"),
+    click.option("--remove", "reason", default="", help="安全管理员撤销遗失的验证器，给出理由"),
+    name="totp",
+)
+def totp_command(desk: SecurityDesk, credentials: Credentials, name: str, code: str, reason: str) -> Told:
+    if reason:
+        desk.people.forget_factor(_administrator(desk, credentials), name, "totp", reason)
+        return {"ok": True}, [f"已撤销{name}的动态口令"]
+    credentials.owner(desk, name)
+    if code:
+        desk.people.confirm_totp(name, code)
+        return {"ok": True}, [f"{name}的动态口令已生效"]
+    seed = desk.people.begin_totp(name)
+    uri, text = totp.seed_uri(seed, name, f"两定网关 {desk.config.node.name}"), totp.seed_text(seed)
     lines = [f"种子（只显示这一次，请录入验证器）：{text}", uri, "录入后用--confirm给出验证器显示的6位数字，即生效"]
-    show({"ok": True, "seed": text, "uri": uri}, lines, as_json)
+    return {"ok": True, "seed": text, "uri": uri}, lines
 
 
-@user.command(help="登记本人的证书作第二因素：--bind证书，--bind-key它的私钥（只用来签名证明，不保存）")
-@_CONFIG
-@_NAME
-@click.option("--bind", "pem", type=_FILE, help="要登记的证书（PEM）")
-@click.option("--bind-key", "key", type=_FILE, help="其私钥（PEM，权限0600）")
-@click.option("--remove", "reason", default="", help="安全管理员撤销遗失的证书，给出理由")
-@acting
-@_JSON
-@click.pass_obj
+@_verb(
+    "登记本人的证书作第二因素：--bind证书，--bind-key它的私钥（只用来签名证明，不保存）",
+    click.option("--bind", "pem", type=_FILE, help="要登记的证书（PEM）"),
+    click.option("--bind-key", "key", type=_FILE, help="其私钥（PEM，权限0600）"),
+    click.option("--remove", "reason", default="", help="安全管理员撤销遗失的证书，给出理由"),
+)
 def certificate(
-    outside: Outside, config: str, name: str, pem: Path | None, key: Path | None, reason: str, as_json: bool,
-    credentials: Credentials,
-) -> None:  # fmt: skip
-    with _desk(outside, config, as_json) as desk:
-        if reason:
-            desk.people.forget_factor(_administrator(desk, credentials), name, "certificate", reason)
-            show({"ok": True}, [f"已撤销{name}的证书"], as_json)
-            return
-        if pem is None or key is None:
-            raise NotAllowed("SEC-CERTIFICATE", "须用--bind给出证书，用--bind-key给出其私钥")
-        credentials.owner(desk, name)
-        try:
-            found = desk.people.bind_certificate(name, name, keyed(pem_of(pem), read_private(key)))
-        except ProofError as cause:
-            raise NotAllowed("SEC-CERTIFICATE", str(cause)) from cause
-    show({"ok": True, "certificate": found}, [f"已登记{name}的证书，SHA-256 {found}"], as_json)
+    desk: SecurityDesk, credentials: Credentials, name: str, pem: Path | None, key: Path | None, reason: str
+) -> Told:
+    if reason:
+        desk.people.forget_factor(_administrator(desk, credentials), name, "certificate", reason)
+        return {"ok": True}, [f"已撤销{name}的证书"]
+    if pem is None or key is None:
+        raise NotAllowed("SEC-CERTIFICATE", "须用--bind给出证书，用--bind-key给出其私钥")
+    credentials.owner(desk, name)
+    try:
+        found = desk.people.bind_certificate(name, name, keyed(pem_of(pem), read_private(key)))
+    except ProofError as cause:
+        raise NotAllowed("SEC-CERTIFICATE", str(cause)) from cause
+    return {"ok": True, "certificate": found}, [f"已登记{name}的证书，SHA-256 {found}"]
+
+
+def _not_first() -> NotAllowed:
+    return NotAllowed("SEC-BOOTSTRAP", "第一个用户只能是安全管理员（--role security），由他建立其他用户")
 
 
 def _new_password(file: Path | None, name: str) -> str:

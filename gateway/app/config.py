@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from adapters.crypto.digest import sm3
 from gateway.app.config_books import BooksConfig
 from gateway.core.oswords import words_of
 from gateway.core.tables import StatusTable
@@ -172,6 +173,8 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     lock_s: float = 1800.0
     decide_h: float = 24.0  # a proposal that waited longer is looked at afresh
     use_h: float = 72.0  # an approval waits over a weekend for a platform that is away; later the facts are others
+    answers_days: int = 400  # stored answers; then two people may delete them
+    details_days: int = 3650  # files of frozen days; accounting records are kept for ten years
     unused_days: int = 90  # a role nobody used for a quarter is told in the report
 
 
@@ -198,7 +201,7 @@ class ProvinceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole configuration. `folder` is where relative paths start."""
+    """A whole configuration. `folder` is where relative paths start; `sm3`: of the file, in hex."""
 
     node: Node
     listen: Listen
@@ -215,6 +218,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties
     folder: str = "."
+    sm3: str = ""
 
     def path(self, text: str) -> Path:
         """Return a path of the configuration as an absolute one."""
@@ -255,7 +259,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 def read_config(path: Path) -> Config:
     """Read and check a configuration; raise ConfigError with everything wrong."""
     try:
-        plain = tomllib.loads(path.read_text("utf-8"))
+        raw = path.read_bytes()
+        plain = tomllib.loads(raw.decode())
     except OSError as cause:
         raise ConfigError([f"{path}: 无法读取（{words_of(cause)}）"]) from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
@@ -263,7 +268,8 @@ def read_config(path: Path) -> Config:
     problems = list(_shape(plain, Config, "$"))
     from gateway.app.config_rules import meaning  # the rules know the records, not the other way round
 
-    config: Config = msgspec.convert({**_mended(plain, Config), "folder": str(path.parent)}, Config)
+    ours = {"folder": str(path.parent), "sm3": sm3(raw).hex()}
+    config: Config = msgspec.convert({**_mended(plain, Config), **ours}, Config)
     spoiled = [_path(line) for line in problems if not line.endswith(_UNKNOWN)]
     # One wrong value hides nothing that is wrong elsewhere, and brings no second complaint about itself.
     problems += [line for line in meaning(config) if not any(_touches(_path(line), one) for one in spoiled)]
@@ -318,7 +324,9 @@ def _shape(value: Any, kind: Any, path: str) -> Iterator[str]:
         if not isinstance(value, dict):
             yield f"{path}: 应为表"
             return
-        fields = {field.encode_name: field for field in msgspec.structs.fields(kind) if field.name != "folder"}
+        fields = {
+            field.encode_name: field for field in msgspec.structs.fields(kind) if field.name not in ("folder", "sm3")
+        }
         for name in sorted(value.keys() - fields.keys()):
             yield f"{path}.{name}: {_UNKNOWN}"
         for name, field in fields.items():

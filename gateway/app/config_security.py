@@ -15,6 +15,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "decide_h": (0.1, 24),
     "use_h": (1, 240),
     "unused_days": (1, 366),
+    "answers_days": (400, 36_500),
+    "details_days": (3650, 36_500),
 }
 
 

@@ -51,6 +51,7 @@ from gateway.app.config import Config
 from gateway.app.facts import read_files
 from gateway.app.frontdoor import FrontDoor
 from gateway.app.lists_room import ListsRoom
+from gateway.app.node_trail import NodeTrail
 from gateway.app.rounds import Rounds
 from gateway.app.watching import Handshakes, Watcher
 from gateway.core.answers import refusal
@@ -106,6 +107,7 @@ class Node:
     _restoration: Restoration | None = None
     _factories: list[HttpServerFactory] = attrs.Factory(list)
     _rounds: Rounds = attrs.field(init=False)
+    _trail: NodeTrail = attrs.field(init=False)
 
     def start(self) -> Deferred[Any]:
         """Do everything up to listening; raises what is wrong before any listener is open."""
@@ -117,6 +119,7 @@ class Node:
             [TwistedObserver(log, self.reactor.callFromThread)], redirectStandardIO=False, discardBuffer=True
         )
         self._rounds = Rounds(self.reactor, lambda cause: log.failure("loop_failed", cause))
+        self._trail = NodeTrail(config, self.reactor, self.clock, self.entropy, log, self.say)
         files = read_files()
         regions = regions_of(config, files)
         infnos = {infno for region in regions.values() for infno in region.transactions}
@@ -317,6 +320,7 @@ class Node:
         self._ports = ports
         self._codes.desk.orders.start()
         self._books.desk.start()
+        self._trail.started(self._rounds)
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")
         self._log.event("listening", node=self.config.node.name, pid=os.getpid())
@@ -389,6 +393,7 @@ class Node:
         self._helper.stop()
         self._writer.stop()
         self.store.close()
+        await self._trail.stopped()
         for port in self._admin:  # the admin side last: /readyz says 503 to the end
             await port.stopListening()
         self._log.event("stopped", node=self.config.node.name)

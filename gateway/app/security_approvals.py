@@ -1,7 +1,7 @@
 """Proposals of two people in the store (gateway.core.approval.Approvals); what may happen is decided in
 `gateway.security.approving`, and every step has its row in the trail, refusals too."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import attrs
@@ -33,6 +33,7 @@ class ApprovalDesk:
     roles: Roles
     limits: Limits
     now_ms: Callable[[], int]
+    judges: Mapping[str, Callable[[Person, bytes], None]] = attrs.Factory(dict)  # by kind: is asked at both steps
 
     def propose(
         self, maker: Person, kind: str, subject: str, content: bytes, reason: str, *,
@@ -49,6 +50,7 @@ class ApprovalDesk:
             self._expire()
             self._real(maker)
             may_propose(self.roles, maker, kind, causes, months)
+            self._judge(maker, kind, content)
             for stored in self.store.cases(kind, subject):
                 if stored.case.approval.kind == kind:
                     self._step(self._whole(stored).case, "void", maker.name)
@@ -133,6 +135,8 @@ class ApprovalDesk:
             self._real(checker)
             case = self._whole(self._there(number)).case
             after = decided(self.roles, case, checker, self.now_ms(), deed)
+            if deed == "approve":
+                self._judge(checker, case.approval.kind, self.content(number))
             self._keep(after, f"approval.{deed}", checker.name, case.state, reason)
             self.people.acted(checker.name, self.roles.checker(checker, case.approval.kind))
             return after.approval
@@ -144,6 +148,11 @@ class ApprovalDesk:
         account = self.people.load(person.name)
         if account is None or account.locked or not person.roles <= account.roles.keys():
             raise NotAllowed("SEC-RIGHT", f"{person.name}的角色已变更或账户已锁定，请重新登录")
+
+    def _judge(self, person: Person, kind: str, content: bytes) -> None:
+        """Raise NotAllowed when what is to be done may not be: by what is so now, not when it was proposed."""
+        if (judge := self.judges.get(kind)) is not None:
+            judge(person, content)
 
     def _expire(self) -> None:
         now_ms = self.now_ms()

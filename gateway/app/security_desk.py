@@ -23,17 +23,19 @@ import attrs
 import schemas
 from adapters.crypto.keyfile import KeyFileError
 from adapters.crypto.possession import KeyedCertificate
-from adapters.crypto.sm2 import Sm2Signer, open_signer
+from adapters.crypto.sm2 import Sm2Signer
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore, opened
 from gateway.app.config import Config
 from gateway.app.security_approvals import ApprovalDesk
 from gateway.app.security_people import People
 from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside
+from gateway.app.signing_keys import KeyRing, signer_in_force
 from gateway.core.approval import Approvals, NotAllowed, Person, Signer, Trail, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.security.accounts import Factors, Policy, check_session
 from gateway.security.approving import Limits
+from gateway.security.changing import KIND as ROLE_CHANGE
 from gateway.security.roles import Roles, read_roles
 
 SCRIPTS = tuple(schemas.read("migrations/security", ".sql"))
@@ -56,7 +58,11 @@ class SecurityDesk:
     people: People
     approvals: ApprovalDesk
     trail: ChainedTrail
-    signer: Sm2Signer
+
+    @property
+    def signer(self) -> Signer:
+        """What signs for the operating party now."""
+        return self.trail.signer
 
     def authenticate(
         self, name: str, password: str, *, totp: str = "", certificate: KeyedCertificate | None = None,
@@ -88,23 +94,28 @@ class SecurityDesk:
 
 @contextmanager
 def security_desk(
-    config: Config, now: Callable[[], float], entropy: Callable[[int], bytes], source: str = ""
-) -> Iterator[SecurityDesk]:
+    config: Config, now: Callable[[], float], entropy: Callable[[int], bytes], source: str = "", *,
+    make: bool = False,
+) -> Iterator[SecurityDesk]:  # fmt: skip
     """Open the desk. now: wall clock in seconds; entropy(n): n random bytes; source: from where people act, the
-    machine and system account when empty. Raises TrailFailed, KeyFileError, SelfTestError."""
+    machine and system account when empty; make: the room and its keys where there are none, for whoever begins (the
+    first user, a node). Raises TrailFailed, NoSecurityRoom, KeyFileError, SelfTestError."""
 
     def now_ms() -> int:
         return int(now() * 1000)
 
     settings = config.security
-    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex()) as store:
+    if not make:
+        _not_taken_away(config)
+    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex(), make=make) as store:
         box = SecurityBox.open(config, entropy, store)
-        signer = open_signer(config.signing_key_file, entropy, fresh=_nothing_signed(config, store))
-        check_outside(store, config.checkpoint_file, signer)
+        signer = signer_in_force(config, store, entropy, fresh=_nothing_signed(config, store))
+        check_outside(store, config.checkpoint_file, KeyRing.of(signer.public, store.hand_overs()))
         trail = ChainedTrail(
             store=store, box=box, signer=signer, outside=config.checkpoint_file, now_ms=now_ms,
             source=source or _here(), request=entropy(8).hex(), entries_max=settings.checkpoint_entries,
             age_max_ms=int(settings.checkpoint_s * 1000),
+            renewed=lambda: signer_in_force(config, store, entropy, fresh=False),
         )  # fmt: skip
         policy = Policy(
             password_days=settings.password_days, history=settings.password_history,
@@ -118,9 +129,10 @@ def security_desk(
         approvals = ApprovalDesk(
             store=store, box=box, trail=trail, people=people, roles=roles, now_ms=now_ms,
             limits=Limits(decide_ms=int(settings.decide_h * _HOUR_MS), use_ms=int(settings.use_h * _HOUR_MS)),
+            judges={ROLE_CHANGE: people.judge_roles},
         )  # fmt: skip
         desk = SecurityDesk(
-            config=config, store=store, roles=roles, people=people, approvals=approvals, trail=trail, signer=signer
+            config=config, store=store, roles=roles, people=people, approvals=approvals, trail=trail
         )  # fmt: skip
         try:
             yield desk
@@ -129,6 +141,14 @@ def security_desk(
                 trail.checkpoint()
             raise
         trail.checkpoint()
+
+
+def _not_taken_away(config: Config) -> None:
+    """Raise TrailFailed when the room is gone while signed checkpoints of it are still there."""
+    path = config.room("security")
+    if not path.exists() and config.checkpoint_file.exists():
+        text = f"安全库不见了：{path}，而库外检查点还在：{config.checkpoint_file}"
+        raise TrailFailed(f"{text}；由备份恢复安全库，或查清后把检查点文件改名保存")
 
 
 def _nothing_signed(config: Config, store: SecurityStore) -> bool:

@@ -23,6 +23,7 @@ from gateway.security.accounts import (
     with_password,
     wrong,
 )
+from gateway.security.changing import Change, check_change, read_change
 from gateway.security.passwords import SALT_BYTES
 from gateway.security.roles import ROLES, Roles
 
@@ -128,35 +129,42 @@ class People:
 
     # Changing. by: who acts; each is one transaction and one row.
 
-    def add(self, by: str, name: str, password: str, roles: frozenset[Role]) -> Account:
-        """Add a person with a first password, to be changed at once. Raises NotAllowed, TrailFailed."""
+    def add(
+        self, by: str, name: str, password: str, roles: frozenset[Role] = frozenset(), *, among: int | None = None
+    ) -> Account:
+        """Add a person with a first password, to be changed at once; among: only when there are exactly so many
+        people. Raises NotAllowed, TrailFailed."""
         check_name(name)
         now_ms = self.now_ms()
         fresh = Account(name=name, created_ms=now_ms, roles={role: now_ms for role in ROLES if role in roles})
         with self.trail.changing(by, "account.add", _subject(name)):
             if self.store.account(name) is not None:
                 raise NotAllowed("SEC-NAME", f"已有用户{name}")
+            if among is not None and len(self.store.accounts()) != among:
+                raise NotAllowed("SEC-BOOTSTRAP", "已有其他用户，不能再这样建立；角色须由两人授予")
             self.roles.compatible(roles)
             account = with_password(fresh, password, self.entropy(SALT_BYTES), now_ms, self.policy, must_change=True)
             self._keep(by, "account.add", account, reason="角色：" + "、".join(map(self.roles.title, account.roles)))
         return account
 
-    def grant(self, by: str, name: str, role: Role, reason: str) -> None:
-        """Give a role. Raises NotAllowed (SEC-INCOMPATIBLE), TrailFailed."""
-        with self.trail.changing(by, "account.grant", _subject(name)):
+    def change_roles(self, by: str, change: Change, reason: str, approval: int) -> bool:
+        """Change roles as two people agreed; False when this approval was carried out before. Raises NotAllowed (the
+        roles are others by now, or may not come together), TrailFailed."""
+        name, now_ms = change.name, self.now_ms()
+        with self.trail.changing(by, "account.roles", _subject(name)):
+            if self.store.carried_out(_subject(name), approval):
+                return False
             account = self._there(name)
-            self.roles.compatible({*account.roles, role})
-            after = _replace(account, roles={**account.roles, role: self.now_ms()})
-            self._keep(by, "account.grant", after, reason=f"{role}：{reason}")
+            check_change(change, account.roles, "", self.roles)
+            after = {role: account.roles.get(role, now_ms) for role in change.after()}
+            text = f"{'；'.join(change.summary[1:])}：{reason}"
+            self._keep(by, "account.roles", _replace(account, roles=after), reason=text, approval=approval)
+        return True
 
-    def revoke(self, by: str, name: str, role: Role, reason: str) -> None:
-        """Take a role away. Raises NotAllowed, TrailFailed."""
-        with self.trail.changing(by, "account.revoke", _subject(name)):
-            account = self._there(name)
-            if role not in account.roles:
-                raise NotAllowed("SEC-ROLE", f"{name}没有角色{self.roles.title(role)}")
-            kept = {one: at for one, at in account.roles.items() if one != role}
-            self._keep(by, "account.revoke", _replace(account, roles=kept), reason=f"{role}：{reason}")
+    def judge_roles(self, person: Person, content: bytes) -> None:
+        """Raise NotAllowed when a person may not propose or approve this change of roles."""
+        change = read_change(content)
+        check_change(change, self._there(change.name).roles, person.name, self.roles)
 
     def lock(self, by: str, name: str, reason: str) -> None:
         """Lock an account until it is unlocked."""
@@ -229,10 +237,11 @@ class People:
         with self.trail.changing(by, action, _subject(name)):
             self._keep(by, action, _replace(self._there(name), **changes), reason=reason)
 
-    def _keep(self, by: str, action: str, account: Account, *, reason: str = "") -> None:
+    def _keep(self, by: str, action: str, account: Account, *, reason: str = "", approval: int = 0) -> None:
         subject = _subject(account.name)
         before = self.store.last_after(subject)
-        self.trail.note(by, action, subject, before=before, after=self._put(account), reason=reason)
+        after = self._put(account)
+        self.trail.note(by, action, subject, before=before, after=after, reason=reason, approval=approval)
 
     def _put(self, account: Account) -> str:
         sealed = self.box.vault.seal(msgspec.json.encode(account), _bound_to(account.name))

@@ -15,9 +15,9 @@ from adapters.crypto.vault import VaultError
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore
 from gateway.app.sealing import Box
-from gateway.core.approval import NotAllowed, Signer, TrailFailed
+from gateway.core.approval import Approval, Keys, NotAllowed, Signer, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.core.trail import GENESIS, Checkpoint, Row, clean, linked
+from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row, clean, linked
 
 OWN = ("account:", "approval:")  # subjects whose states only the security room writes
 
@@ -42,6 +42,7 @@ class ChainedTrail:
     request: str
     entries_max: int
     age_max_ms: int
+    renewed: Callable[[], Signer]  # the signer of the key in force, after another program changed it
     roles_of: Callable[[str], str] = lambda _: ""
 
     def record(
@@ -92,6 +93,27 @@ class ChainedTrail:
             if number > (last.entries if last else 0):
                 self._sign(number, chain)
 
+    def hand_over(self, new: Signer, approval: Approval) -> None:
+        """Let a new key sign from here on: the old one signs its last row, and both that one follows the other. Done
+        again after a crash it goes on. Raises TrailFailed."""
+        old, subject = self.signer, "key:signing"
+        if not self.store.carried_out(subject, approval.id):
+            self.record(
+                approval.checker, "key.rotate", subject, before=old.public.hex(), after=new.public.hex(),
+                reason=approval.reason, approval=approval.id,
+            )  # fmt: skip
+        with self.store.transaction():
+            number, chain = self._recomputed(self._last())
+            if number > (last.entries if (last := self._last()) else 0):
+                self._sign(number, chain)
+            unsigned = HandOver(
+                store=self.store.id, entries=number, old=old.public, new=new.public, at_ms=self.now_ms(),
+                approval=approval.id,
+            )  # fmt: skip
+            message = unsigned.message()
+            self.store.add_hand_over(attrs.evolve(unsigned, by_old=old.sign(message), by_new=new.sign(message)))
+        self.signer = new
+
     def _sign_if_due(self) -> None:
         last, (number, _) = self._last(), self.store.head()
         unsigned = number - (last.entries if last else 0)
@@ -116,6 +138,8 @@ class ChainedTrail:
         return number, chain
 
     def _sign(self, number: int, chain: bytes) -> None:
+        if (last := self.store.hand_overs()[-1:]) and last[0].new != self.signer.public:
+            self.signer = self.renewed()
         unsigned = Checkpoint(
             store=self.store.id, entries=number, chain=chain, at_ms=self.now_ms(), public=self.signer.public
         )
@@ -127,7 +151,7 @@ class ChainedTrail:
         self.store.add_checkpoint(one)
 
 
-def check_outside(store: SecurityStore, outside: Path, signer: Signer) -> None:
+def check_outside(store: SecurityStore, outside: Path, keys: Keys) -> None:
     """Raise TrailFailed when the outside file cannot be written, or knows of more than the store has: then the store
     was cut or put in place of another, and must not be gone on with."""
     try:
@@ -135,7 +159,7 @@ def check_outside(store: SecurityStore, outside: Path, signer: Signer) -> None:
         checkpoints.writable(outside)
     except OSError as cause:
         raise TrailFailed(f"审计检查点文件不能使用：{outside}（{words_of(cause)}）") from cause
-    if last is None or not signer.verify(last.message(), last.signature):
+    if last is None or not keys.proves(last.public, last.message(), last.signature):
         return
     if last.store != store.id or store.chain(last.entries) != last.chain:
         text = f"安全库与库外检查点不符（第{last.entries}条）：库被截短、替换或由旧备份恢复"

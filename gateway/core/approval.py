@@ -25,6 +25,19 @@ class TrailFailed(Exception):
     """The trail cannot be written; the action must not happen."""
 
 
+class NoSecurityRoom(Exception):
+    """There is no security room yet where the configuration says it lies. The operator's: a wrong path, or nobody has
+    begun. code: `SEC-EMPTY`; the text is Chinese and says what to do; exit 2."""
+
+    code = "SEC-EMPTY"
+
+    def __init__(self, path: object) -> None:
+        begin = "liangding security user add CONFIG NAME --role security"
+        super().__init__(
+            f"[{self.code}] 安全库还没有建立：{path}；请核对配置中的数据位置，首次使用先建立第一个安全管理员：{begin}"
+        )
+
+
 @attrs.frozen
 class Person:
     """Who acts, proved by password and second factor. session: of this proof; certificate: SHA-256 in hex, or ''."""
@@ -111,6 +124,16 @@ class Verifier(Protocol):
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Say whether signature is this key's, of exactly message."""
+
+
+class Keys(Protocol):
+    """Knows every key by which the operating party ever signed."""
+
+    def proves(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        """Say whether a signature is of this key, and the key one of them."""
+
+    def knows(self, public: bytes, at_ms: int) -> bool:
+        """Say whether a public key is one of them and was in force at a moment."""
 
 
 class Signer(Verifier, Protocol):

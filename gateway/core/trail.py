@@ -61,6 +61,26 @@ class Checkpoint:
         return "\n".join(lines).encode()
 
 
+@attrs.frozen(kw_only=True)
+class HandOver:
+    """A change of the signing key: the old key answers for the trail up to an entry, the new one from there on. by_old,
+    by_new: their signatures; approval: of the two people. Times in ms."""
+
+    store: str
+    entries: int
+    old: bytes
+    new: bytes
+    at_ms: int
+    approval: int
+    by_old: bytes = b""
+    by_new: bytes = b""
+
+    def message(self) -> bytes:
+        """Return the bytes that both sign."""
+        keys, facts = (self.old.hex(), self.new.hex()), (self.entries, self.at_ms, self.approval)
+        return "\n".join(("liangding signing key 1", self.store, *keys, *map(str, facts))).encode()
+
+
 def clean(text: str) -> str:
     """Return a text as it may stand in a row: no control characters (T16), bounded."""
     plain = "".join(char if char.isprintable() else "�" for char in text)

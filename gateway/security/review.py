@@ -7,13 +7,14 @@ import attrs
 
 from gateway.core.approval import Role
 from gateway.security.accounts import Account, Policy
-from gateway.security.roles import Roles
+from gateway.security.roles import Roles, Within
 
 _DAY_MS = 86_400_000
 # kind -> what it is called; in the order in which they are told.
 KINDS = {
     "incompatible": "角色不相容",
     "within": "同一人须分开办理的角色",
+    "excessive": "权限过多",
     "unused": "权限长期未使用",
     "no_second_factor": "没有第二因素",
     "never_login": "从未登录",
@@ -22,6 +23,15 @@ KINDS = {
     "initial_password": "初始口令未修改",
     "locked": "已锁定而仍有角色",
     "lonely": "人手不足",
+}
+
+MANY = 3  # so many roles of one person are looked at, whatever they are
+_NEEDED = "只保留岗位需要的，收回其余"
+_WITHIN: Mapping[Within, tuple[str, str]] = {
+    "always": ("incompatible", "收回其中一个角色"),
+    "case": ("within", "确有需要方可保留；程序在办理时逐项检查"),
+    "month": ("within", "确有需要方可保留；程序在办理时逐项检查"),
+    "told": ("excessive", _NEEDED),
 }
 
 
@@ -56,11 +66,13 @@ def remarks(
 
 
 def _clashes(account: Account, roles: Roles) -> Iterator[Remark]:
-    for within, kind in (("always", "incompatible"), ("case", "within"), ("month", "within")):
-        for clash in roles.clashes(account.roles, within):  # type: ignore[arg-type]  # the three of Within
+    for within, (kind, todo) in _WITHIN.items():
+        for clash in roles.clashes(account.roles, within):
             both = f"{roles.title(clash.one)}与{roles.title(clash.other)}"
-            todo = "收回其中一个角色" if kind == "incompatible" else "确有需要方可保留；程序在办理时逐项检查"
             yield Remark(kind, account.name, clash.one, f"{both}：{clash.why}", todo)
+    if len(account.roles) >= MANY:
+        titles = "、".join(map(roles.title, account.roles))
+        yield Remark("excessive", account.name, "", f"一人有{len(account.roles)}个角色：{titles}", _NEEDED)
 
 
 def _unused(

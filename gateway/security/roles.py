@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.core.approval import NotAllowed, Person, Role
 
-Within = Literal["always", "case", "month"]
+Within = Literal["always", "case", "month", "told"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

@@ -8,7 +8,9 @@ from people import HOSPITAL, Office
 
 from adapters.crypto.sm2 import Sm2Signer
 from gateway.app.audit_checks import checks
+from gateway.app.audit_verify import keys_of, verify_audit
 from gateway.app.books_freezing import CannotFreeze
+from gateway.app.signing_keys import new_signer
 from gateway.core.approval import NotAllowed
 
 DAY = "2026-03-15"
@@ -93,8 +95,7 @@ def test_a_flipped_byte_is_found_by_both_commands(office: Office) -> None:
     found = office.run("verify", code=3)["findings"]
     assert [one[:9] for one in found] == ["[BV-ROWS]", "[BV-FEES]", "[BV-SUMS]"]
     [check] = list(checks())
-    with office.town.desk() as desk:
-        assert list(check(office.town.config, desk.signer)) == found
+    assert list(check(office.town.config, keys_of(office.town.config))) == found
 
 
 def test_what_changed_between_proposal_and_approval_is_not_frozen(office: Office) -> None:
@@ -104,3 +105,24 @@ def test_what_changed_between_proposal_and_approval_is_not_frozen(office: Office
         books.ran(books.hand_in({"INST": more, "AGY": more}, scope=HOSPITAL), scope=HOSPITAL)
     with pytest.raises(CannotFreeze, match="BF-CHANGED"):
         office.approve(day["approval"])
+
+
+def test_days_frozen_under_an_older_key_are_verified_after_a_change_of_keys(office: Office) -> None:
+    frozen(office)
+    config = office.town.config
+    with office.town.desk() as desk:
+        old = desk.signer.public
+        one = desk.approvals.propose(office.town.person(desk, "li"), "books.case", "c", b"{}", "r")
+        desk.trail.hand_over(new_signer(config.signing_key_file, office.town.entropy), one)
+    office.town.now_s += 60
+    office.run("reopen", *OF_DAY, "--reason", "漏记一笔", user="li")
+    office.approve(office.run("reopen", *OF_DAY, "--reason", "漏记一笔", user="li")["approval"])
+    frozen_again(office)
+    assert office.run("verify") == {"ok": True, "freezes": 2, "findings": []}
+    with office.books() as books:
+        names = [row[0] for row in books.connection.execute("SELECT key_id FROM freeze ORDER BY id")]
+        assert names[0] == old.hex() != names[1]
+        books.connection.execute("DROP TRIGGER freeze_stays")
+        books.connection.execute("UPDATE freeze SET key_id = ? WHERE id = 2", (old.hex(),))  # not in force then
+    assert {text[:8] for text in office.run("verify", code=3)["findings"]} == {"[BV-SIGN", "[BV-KEY]"}
+    assert "BV-KEY" in "".join(verify_audit(config).findings)

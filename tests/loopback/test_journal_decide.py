@@ -28,7 +28,7 @@ PASSWORD = "Quiet-Lakes-7-83"
 def enrol(town: BooksTown, name: str, role: Role) -> tuple[Path, bytes]:
     """Make an account that may act; return its password file and the seed of its authenticator."""
     now = time.clock_gettime(time.CLOCK_REALTIME)
-    with security_desk(read_config(town.town.config), lambda: now, os.urandom) as desk:
+    with security_desk(read_config(town.town.config), lambda: now, os.urandom, make=True) as desk:
         desk.people.add("root", name, "First-Words-4711x", frozenset({role}))
         desk.people.set_password(name, name, PASSWORD)
         seed = desk.people.begin_totp(name)

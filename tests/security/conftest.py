@@ -4,14 +4,28 @@ import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from two_people import Town
 
+from gateway.security import passwords
+
 
 @pytest.fixture(scope="session")
 def first_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    town = Town(tmp_path_factory.mktemp("town"))
+    return made(tmp_path_factory.mktemp("town"))
+
+
+@pytest.fixture(scope="session")
+def quick_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """The same people with the cheapest hashes there are (a hash names its own cost), for tests of many logins."""
+    with mock.patch.object(passwords, "_N", 2):
+        return made(tmp_path_factory.mktemp("quick"))
+
+
+def made(folder: Path) -> Town:
+    town = Town(folder)
     town.add("wang", "reconciler")
     town.add("li", "approver")
     town.add("zhao", "security")

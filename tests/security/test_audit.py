@@ -310,7 +310,7 @@ def test_two_programs_write_one_chain(town: Town) -> None:
         for number in range(20):
             (one if number % 2 else other).trail.record("service:x", "x", str(number))
         with pytest.raises(NotAllowed):
-            one.people.grant("zhao", "nobody", "operator", "r")
+            one.people.lock("zhao", "nobody", "r")
     assert verified(town).findings == ()
 
 

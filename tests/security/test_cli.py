@@ -20,11 +20,14 @@ from gateway.app.acting import Credentials
 from gateway.app.cli import cli
 from gateway.app.config import Config, read_config
 from gateway.app.say import Outside
-from gateway.app.security_desk import security_desk
-from gateway.core.approval import Approval
+from gateway.app.security_desk import security_desk, the_roles
+from gateway.core.approval import Approval, Role
+from gateway.security.accounts import Account, Policy
+from gateway.security.review import remarks
 from gateway.security.totp import code_at
 
-FIRST, ROOT, WANG, LI = "First-Words-4711x", "Quiet-Lakes-83", "Brave-Rivers-41", "Green-Meadow-57"
+FIRST, ROOT, CHEN = "First-Words-4711x", "Quiet-Lakes-83", "Stone-Bridges-29"
+WANG, LI = "Brave-Rivers-41", "Green-Meadow-57"
 CONTENT = {"summary": ["机构51080200001已退现金12.30元", "冲正网关记录"], "decision": "REVERSE"}
 
 
@@ -94,12 +97,23 @@ def test_from_the_first_user_to_a_decision_of_two(room: Room, monkeypatch: pytes
     own = ("--user", "root", "--password-file", room.password(FIRST))
     assert "SEC-SECOND-FACTOR" in room.security("user", "add", "eve", "--role", "finance", *first, *own, code=1).stderr
     root = room.enrol("root", ROOT)
-    room.security("user", "add", "wang", "--role", "reconciler", *first, *root)
-    room.security("user", "add", "li", "--role", "approver", *first, *root)
+    alone = room.security("user", "add", "wang", "--role", "reconciler", *first, *root, code=1).stderr
+    assert "SEC-BOOTSTRAP" in alone and "第二个能够复核角色的人" in alone
+    assert room.told("user", "add", "chen", "--role", "system", *first, *root)["approval"] == 0
+    chen = room.enrol("chen", CHEN)
+    granted = [
+        str(room.told("user", "add", name, "--role", role, *first, *root)["approval"])
+        for name, role in (("wang", "reconciler"), ("li", "approver"))
+    ]
+    assert granted == ["1", "2"] and room.told("user", "show", "wang")["roles"] == []
+    assert "SEC-SAME-PERSON" in room.security("approvals", "approve", *granted, *root, code=1).stderr
+    assert "授予：对账员" in room.security("approvals", "show", "1", *chen[:4]).stdout
+    room.security("approvals", "approve", *granted, *chen)
     wang, li = room.enrol("wang", WANG), room.enrol("li", LI)
     listed = room.told("user", "list")["rows"]
     assert [(row["name"], row["roles"], row["must_change"]) for row in listed] == [
-        ("li", ["approver"], False), ("root", ["security"], False), ("wang", ["reconciler"], False),
+        ("chen", ["system"], False), ("li", ["approver"], False), ("root", ["security"], False),
+        ("wang", ["reconciler"], False),
     ]  # fmt: skip
     number = str(propose(room, wang))
     shown = room.security("approvals", "show", number, *li[:4]).stdout
@@ -129,7 +143,7 @@ def test_from_the_first_user_to_a_decision_of_two(room: Room, monkeypatch: pytes
     assert room.told("approvals", "execute", number, *wang)["text"] == "已冲正"
     assert done == [json.dumps(CONTENT, ensure_ascii=False).encode()]
     assert "SEC-NOT-APPROVED" in room.security("approvals", "execute", number, *wang, code=1).stderr
-    assert room.told("approvals", "list", "--state", "USED")["count"] == 1
+    assert room.told("approvals", "list", "--kind", "books", "--state", "USED")["count"] == 1
     assert room.run("audit", "verify", room.config).stdout.startswith("审计记录完整")
 
 
@@ -192,16 +206,9 @@ def test_a_certificate_is_one_persons_and_its_key_is_proved(staffed: tuple[Room,
     assert "已过期" in room.security("approvals", "withdraw", number, *wang, code=1).stderr
 
 
-def test_roles_are_granted_and_taken_away_by_the_security_administrator(staffed: tuple[Room, Town]) -> None:
+def test_the_security_administrator_locks_unlocks_and_resets(staffed: tuple[Room, Town]) -> None:
     room, town = staffed
-    zhao, wang = options(room, town, "zhao"), options(room, town, "wang")
-    why = ("--reason", "调岗")
-    assert "SEC-RIGHT" in room.security("user", "grant", "li", "finance", *why, *wang, code=1).stderr
-    assert "SEC-INCOMPATIBLE" in room.security("user", "grant", "li", "auditor", *why, *zhao, code=1).stderr
-    room.security("user", "grant", "li", "finance", *why, *zhao)
-    room.security("user", "revoke", "li", "approver", *why, *zhao)
-    assert room.told("user", "show", "li")["roles"] == ["finance"]
-    assert "SEC-ROLE" in room.security("user", "revoke", "li", "approver", *why, *zhao, code=1).stderr
+    zhao, why = options(room, town, "zhao"), ("--reason", "离岗")
     assert "SEC-NAME" in room.security("user", "lock", "nobody", *why, *zhao, code=1).stderr
     room.security("user", "lock", "li", *why, *zhao)
     assert "已锁定" in room.security("user", "list").stdout
@@ -241,10 +248,10 @@ def test_several_are_approved_in_one_go_and_one_that_may_not_be_hinders_no_other
 def test_the_report_tells_unused_and_excessive_rights(staffed: tuple[Room, Town]) -> None:
     room, town = staffed
     zhao, wang = (options(room, town, name) for name in ("zhao", "wang"))
-    room.security("user", "grant", "li", "reconciler", "--reason", "x", *zhao)
-    room.security("user", "grant", "li", "finance", "--reason", "x", *zhao)
-    first = ("--new-password-file", room.password(FIRST))
-    room.security("user", "add", "sun", "--role", "auditor", *first, *zhao)
+    room.security("user", "unlock", "li", "--reason", "x", *zhao)
+    with town.desk() as desk:
+        town.reassign(desk, "li", "approver", "reconciler", "finance")
+        desk.people.add("zhao", "sun", FIRST, frozenset({"auditor"}))
     room.now_s += 80 * 86_400
     room.security("approvals", "withdraw", str(propose(room, wang)), *wang)
     room.now_s += 11 * 86_400
@@ -262,6 +269,42 @@ def test_the_report_tells_unused_and_excessive_rights(staffed: tuple[Room, Town]
     room.run("security", "report", room.config, "--out", str(book), code=3)
     assert book.read_bytes()[:2] == b"PK"
     room.run("security", "report", room.config, "--out", str(room.folder / "r.pdf"), code=2)
+    table = room.folder / "r.csv"
+    room.run("security", "report", room.config, "--out", str(table), code=3)
+    head, *lines = table.read_text("utf-8").splitlines()
+    assert head == "事项,用户,角色,情况,处理" and len(lines) == made["count"]
+    assert any(line.startswith("权限长期未使用,li,approver,") for line in lines)
+
+
+def test_the_periodic_look_is_noted_and_told_the_next_time(staffed: tuple[Room, Town]) -> None:
+    room, town = staffed
+    zhao = options(room, town, "zhao")
+    assert "上次检查：从未" in room.run("security", "report", room.config, code=3).stdout
+    made = json.loads(room.run("security", "report", room.config, "--json", *zhao, code=3).stdout)
+    assert made["reviewed"] == "" and [one["name"] for one in made["people"]] == ["li", "wang", "zhao"]
+    assert {"name": "wang", "role": "对账员"}.items() <= made["uses"][1].items()
+    again = json.loads(room.run("security", "report", room.config, "--json", code=3).stdout)
+    assert again["reviewed"].startswith("2026-11-18 ")
+    wang = options(room, town, "wang")
+    assert "SEC-RIGHT" in room.run("security", "report", room.config, *wang, code=1).stderr
+    rows = json.loads(room.run("audit", "list", room.config, "--action", "report", "--json").stdout)["rows"]
+    assert [(row["who"], row["after"]) for row in rows] == [("zhao", f"3 people, {made['count']} remarks")]
+
+
+@pytest.mark.parametrize(
+    ("roles", "found"),
+    [
+        (("security", "system"), {("excessive", "security")}),
+        (("system", "finance"), {("excessive", "system")}),
+        (("operator", "approver"), set()),
+        (("operator", "approver", "finance"), {("excessive", "")}),
+        (("reconciler", "approver"), {("within", "reconciler")}),
+    ],
+)
+def test_more_than_a_duty_needs_is_told(roles: tuple[Role, ...], found: set[tuple[str, str]]) -> None:
+    one = Account(name="sun", created_ms=0, roles=dict.fromkeys(roles, 0))
+    told = remarks([one], {}, the_roles(), Policy(), 0, 90)
+    assert {(remark.kind, remark.role) for remark in told if remark.kind in ("within", "excessive")} == found
 
 
 def test_what_is_wrong_with_files_is_said(staffed: tuple[Room, Town]) -> None:

@@ -43,6 +43,7 @@ class Gateway(Processes):
             return json.dumps(self.days.pop(0) if len(self.days) > 1 else self.days[0])
         answers: dict[str, object] = {
             "cases": {"cases": CASES},
+            "user": {"approval": 1},
             "decide": {"carried_out": "4" in arguments[:4], "approval": 7},
             "freeze": {"days": [{"scope": "*", "approval": 8}, {"scope": "H51080200001", "approval": 9}]},
             "frozen": {"frozen": [{"scope": scope, "fees": 1, "freeze_sm3": "ab" * 32, "maker": "wang", "checker": "li",
@@ -101,6 +102,7 @@ def test_rounds_until_all_agree_and_then_two_people(chapter: BooksChapter) -> No
     assert chapter.play()
     assert [one[3] for one in gateway.of("books", "decide")] == ["4", "5"]
     assert [one[1:5] for one in gateway.of("security", "approvals")] == [
+        ("approvals", "approve", str(chapter.config), "1"),  # the roles
         ("approvals", "approve", str(chapter.config), "7"), ("approvals", "approve", str(chapter.config), "8"),
     ]  # fmt: skip
     assert [one[3] for one in gateway.of("books", "hand-in")] == list(FAULTS)

@@ -1,0 +1,136 @@
+"""`liangding security retention list|delete|hold|release`: what is kept how long; deleting what is past it, by two."""
+
+from typing import Any
+
+import click
+
+from adapters.store.books import BooksError
+from adapters.store.journal_reader import NotAJournal
+from gateway.app.acting import Credentials, acting, told
+from gateway.app.audit_verify import there_is_a_room
+from gateway.app.retention import due, held, hold, propose, the_retention
+from gateway.app.say import FAILED, Outside, end, load, show
+from gateway.app.security_desk import security_desk
+from gateway.core.approval import NotAllowed
+from gateway.core.oswords import words_of
+from gateway.security.retention import HELD
+
+_CONFIG = click.argument("config", type=click.Path())
+_NAME = click.argument("name", metavar="CLASS")
+_REASON = click.option("--reason", required=True, help="理由，记入审计")
+_JSON = click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
+_HOW = {"delete": "两人清除", "node": "节点自行清理", "kept": "不清除"}
+_SHOWN = 20
+
+
+@click.group(help="保存期限：各类数据保存多久、哪些到期；清除到期的须两人")
+def retention() -> None:
+    """`liangding security retention`."""
+
+
+@retention.command("list", help="各类数据的保存天数、到期的项数，是否冻结清除；什么也不改")
+@_CONFIG
+@_JSON
+@click.pass_obj
+def list_classes(outside: Outside, config: str, as_json: bool) -> None:
+    settings = load(config, as_json)
+    rows: list[dict[str, Any]] = []
+    with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+        kept = the_retention(settings)
+        for name, one in kept.classes.items():
+            before = kept.cutoff(name, outside.now())
+            row = {"class": name, "title": one.title, "days": one.days, "how": one.how, "before": before}
+            row["held"] = held(desk, name) == HELD
+            rows.append(row | (_due(settings, name, before, as_json) if one.how == "delete" else {}))
+    lines = [
+        f"{row['class']}  {row['title']}：保存{row['days']}天，{_HOW[row['how']]}"
+        + (f"；{row['before']}之前到期{row['count']}项，{row['bytes']}字节" if row["how"] == "delete" else "")
+        + (f"；{row['left']}天未固化，保留" if row.get("left") else "")
+        + ("；已冻结清除" if row["held"] else "")
+        for row in rows
+    ]
+    show({"classes": rows, "count": len(rows)}, lines, as_json)
+
+
+def _due(settings: Any, name: str, before: str, as_json: bool) -> dict[str, Any]:
+    try:
+        found = due(settings, name, before)
+    except NotAJournal as cause:
+        end(FAILED, f"日志库打不开：{cause}", as_json=as_json)
+    except BooksError as cause:
+        end(FAILED, f"对账库无法使用：{cause}", as_json=as_json)
+    except OSError as cause:
+        end(FAILED, f"文件无法读取：{words_of(cause)}", as_json=as_json)
+    root = settings.path(settings.node.data_dir)
+    return {
+        "count": found.count, "bytes": found.size, "oldest": found.oldest, "left": found.left,
+        "files": [str(one.relative_to(root)) for one in found.files[:_SHOWN]],
+    }  # fmt: skip
+
+
+@retention.command(help="清除一类到期的数据：提出，另一人批准后执行；--dry-run只列出")
+@_CONFIG
+@_NAME
+@click.option("--dry-run", is_flag=True, help="只列出到期的，什么也不改，不需要身份")
+@click.option("--reason", default="保存期满", show_default=True, help="理由，记入审计")
+@acting
+@_JSON
+@click.pass_obj
+def delete(
+    outside: Outside, config: str, name: str, dry_run: bool, reason: str, as_json: bool, credentials: Credentials
+) -> None:
+    settings, now_s = load(config, as_json), outside.now()
+    if dry_run:
+        with told(as_json):
+            there_is_a_room(settings)
+            with security_desk(settings, outside.now, outside.entropy) as desk:
+                kept = the_retention(settings)
+                before = kept.cutoff(name, now_s)
+                kept.check(name, before, held(desk, name), now_s)
+        row = {"class": name, "before": before, **_due(settings, name, before, as_json)}
+        text = (
+            f"{kept.of(name).title}：{before}之前到期{row['count']}项，{row['bytes']}字节，最早{row['oldest'] or '无'}"
+        )
+        rest = [f"  其余{row['count'] - _SHOWN}项从略"] if len(row["files"]) < row["count"] and row["files"] else []
+        left = [f"另有{row['left']}天未固化，保留"] if row["left"] else []
+        show(row, [text, *(f"  {one}" for one in row["files"]), *rest, *left], as_json)
+        return
+    with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+        try:
+            one = propose(desk, credentials.person(desk), name, reason, now_s)
+        except (BooksError, NotAJournal) as cause:
+            raise NotAllowed("SEC-CLASS", f"到期的数据无法清点：{cause}") from cause
+    _proposed(one.id, as_json)
+
+
+@retention.command("hold", help="冻结一类数据的清除（司法、审计需要），立即生效")
+@_CONFIG
+@_NAME
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def hold_class(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
+    settings = load(config, as_json)
+    with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+        hold(desk, credentials.person(desk), name, reason)
+    show({"ok": True}, [f"已冻结清除：{name}；解除须两人（retention release）"], as_json)
+
+
+@retention.command(help="解除冻结清除：提出，另一人批准后生效")
+@_CONFIG
+@_NAME
+@_REASON
+@acting
+@_JSON
+@click.pass_obj
+def release(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
+    settings = load(config, as_json)
+    with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+        one = propose(desk, credentials.person(desk), name, reason, outside.now(), lift=True)
+    _proposed(one.id, as_json)
+
+
+def _proposed(number: int, as_json: bool) -> None:
+    text = f"已提出，待另一人批准：liangding security approvals approve CONFIG {number}"
+    show({"ok": True, "approval": number}, [text], as_json)

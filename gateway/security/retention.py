@@ -1,0 +1,97 @@
+"""What is kept how long (schemas/security/retention.toml, security.md §9). Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+import attrs
+import msgspec
+
+from gateway.core.approval import NotAllowed
+from gateway.core.dates import SHANGHAI, day_of, shanghai
+
+KIND = "security.retention"
+HELD, FREE = "HELD", "FREE"
+_DAY_S = 86_400
+
+
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One class of data. days: the shortest time; how: who deletes it."""
+
+    title: str
+    days: int
+    how: Literal["delete", "node", "kept"]
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source: str
+    class_: dict[str, Kept] = msgspec.field(name="class")
+
+
+class Deletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What two people decide about. summary: for people; before: yyyy-MM-dd, what is older goes; count: how many; hold:
+    FREE when a hold is lifted instead."""
+
+    summary: tuple[str, ...]
+    name: str
+    before: str = ""
+    count: int = 0
+    hold: str = ""
+
+    def content(self) -> bytes:
+        """Return the bytes two people decide about."""
+        return msgspec.json.encode(self)
+
+
+def read_deletion(content: bytes) -> Deletion:
+    """Return what was proposed. Raises NotAllowed (SEC-CONTENT)."""
+    try:
+        return msgspec.json.decode(content, type=Deletion)
+    except msgspec.MsgspecError as cause:
+        raise NotAllowed("SEC-CONTENT", "事项内容不是数据清除") from cause
+
+
+@attrs.frozen
+class Retention:
+    """The classes, with the times of a configuration where those are longer."""
+
+    classes: Mapping[str, Kept]
+
+    def of(self, name: str) -> Kept:
+        """Return a class. Raises NotAllowed."""
+        if (found := self.classes.get(name)) is None:
+            raise NotAllowed("SEC-CLASS", f"没有这一类数据：{name}（可用：{'、'.join(self.classes)}）")
+        return found
+
+    def cutoff(self, name: str, now_s: float) -> str:
+        """Return the day (Shanghai) before which a class may go."""
+        return day_of(now_s - self.of(name).days * _DAY_S)
+
+    def check(self, name: str, before: str, hold: str, now_s: float) -> None:
+        """Raise NotAllowed when a class may not be deleted up to a day. hold: its state of hold."""
+        kept = self.of(name)
+        if kept.how != "delete":
+            who = "由节点自行清理" if kept.how == "node" else "由数据库保证不能删除"
+            raise NotAllowed("SEC-KEPT", f"{kept.title}不用本命令清除：{who}")
+        if hold == HELD:
+            raise NotAllowed("SEC-HOLD", f"{kept.title}已冻结清除（司法、审计需要），解除须两人办理")
+        if before > self.cutoff(name, now_s):
+            raise NotAllowed("SEC-YOUNG", f"{kept.title}至少保留{kept.days}天，{before}之后的还不能清除")
+
+
+def read_retention(content: bytes, longer: Mapping[str, int]) -> Retention:
+    """Compile the file. longer: days of a configuration; the shorter of the two never counts."""
+    found = msgspec.toml.decode(content, type=_File).class_
+    return Retention(
+        {name: msgspec.structs.replace(kept, days=max(kept.days, longer.get(name, 0))) for name, kept in found.items()}
+    )
+
+
+def begin_ms(day: str) -> int:
+    """Return when a day begins in Shanghai, in ms."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=SHANGHAI).timestamp() * 1000)
+
+
+def told_day(at_ms: int) -> str:
+    """Return the day of a moment, '' for none."""
+    return f"{shanghai(at_ms / 1000):%Y-%m-%d}" if at_ms else ""

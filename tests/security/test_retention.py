@@ -1,0 +1,197 @@
+"""What is past its time is deleted by two people, and nothing else ever is."""
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from test_cli import Room, options, staffed
+from two_people import Town
+
+import schemas
+from adapters.crypto.keyfile import load_key
+from adapters.crypto.vault import Vault
+from adapters.store.books import BooksStore
+from adapters.store.sqlite_journal import SqliteJournal
+from gateway.app.books_shelf import SCRIPTS
+from gateway.app.retention import carry_out
+from gateway.core.approval import NotAllowed
+from gateway.core.model import Accept, Advance, Entry
+
+__all__ = ["staffed"]  # a fixture of the command line's tests
+CANARY = b'{"psn_name":"a name that must go","pad":"' + b"x" * 900 + b'"}'
+DAY_MS = 86_400_000
+OLD, YOUNG = "2016-11-01", "2016-11-30"  # ten years before the town's day, or nearly
+
+
+@attrs.frozen
+class Office:
+    room: Room
+    town: Town
+    who: dict[str, list[str]]
+
+    def told(self, *words: str, code: int = 0) -> Any:
+        result = self.room.security("retention", *words, "--json", code=code)
+        return json.loads(result.stdout)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["class"]: row for row in self.told("list")["classes"]}
+
+    def propose(self, verb: str, name: str) -> str:
+        return str(self.told(verb, name, "--reason", "期满", *self.who["zhao"])["approval"])
+
+    def approve(self, number: str, code: int = 0) -> str:
+        result = self.room.security("approvals", "approve", number, *self.who["li"], code=code)
+        return str(result.stdout + result.stderr)
+
+    def refused(self, *words: str) -> str:
+        return str(self.room.security("retention", *words, *self.who["zhao"], code=1).stderr)
+
+    def journal(self) -> SqliteJournal:
+        config = self.town.config
+        vault = Vault(load_key(config.key_file), config.store.cipher, os.urandom)
+        return SqliteJournal.open(config.journal, vault, list(schemas.read("migrations/journal", ".sql")))
+
+    def sealed(self) -> list[str]:
+        """The msgids that still have their answer."""
+        query = "SELECT msgid FROM journal JOIN outcome ON outcome.journal_id = journal.id WHERE sealed IS NOT NULL"
+        with closing(self.journal()) as store:
+            return sorted(row[0] for row in store.connection.execute(query))
+
+
+@pytest.fixture(scope="session")
+def first_town(quick_town: Town) -> Town:
+    return quick_town
+
+
+@pytest.fixture
+def office(staffed: tuple[Room, Town]) -> Office:
+    """Old and young answers, one of a record that waits for a person; day files; leftovers of a killed program."""
+    room, town = staffed
+    with town.desk() as desk:
+        town.reassign(desk, "li", "approver", "system")
+    found = Office(room, town, {name: options(room, town, name) for name in town.passwords})
+    now_ms = int(town.now_s * 1000)
+    with closing(found.journal()) as store:
+        for number, (days, state) in enumerate(((402, "ACKED"), (398, "ACKED"), (500, "MANUAL")), 1):
+            entry = Entry(
+                id=number, fixmedins_code="H99010300001", msgid=f"m{days}", infno="2207", klass="M", link="national",
+                state="SENT", digest=b"d" * 32, created_ms=now_ms - days * DAY_MS, lane=f"p|{number}",
+            )  # fmt: skip
+            done = Advance(entry=entry, was="SENT", to=state, at_ms=entry.created_ms + 9, reason="answered",
+                           setl_id=f"S{number}", answer=CANARY, delivered=True)  # type: ignore[arg-type]  # fmt: skip
+            store.commit([Accept(entry=entry)])
+            assert store.commit([done]) == [True]
+    data = town.config.path("var")
+    with closing(BooksStore.open(town.config.room("books"), SCRIPTS)) as books:
+        for day, state in ((OLD, "FROZEN"), ("2016-11-02", "AGREED"), (YOUNG, "FROZEN")):
+            folder = data / "books" / day / "handed"
+            folder.mkdir(parents=True)
+            (folder / "INST-x.csv").write_text("rows")
+            values = ("care", "*", day, state)
+            books.connection.execute("INSERT INTO recon_day VALUES (?,?,?,?,1,0,'')", values)
+    for name, days in ((".r.html.part", 3), (".q.html.part", 0), ("kept.csv", 3)):
+        (data / name).write_text("half")
+        os.utime(data / name, (town.now_s - days * 86_400,) * 2)
+    room.now_s = town.now_s
+    return found
+
+
+def test_the_list_tells_what_is_due_and_changes_nothing(office: Office) -> None:
+    rows = office.rows()
+    due = {name: (row["how"], row.get("count"), row.get("left")) for name, row in rows.items()}
+    assert due == {
+        "answers": ("delete", 1, 0), "day-files": ("delete", 1, 1), "temporary": ("delete", 1, 0),
+        "downloads": ("node", None, None), "journal": ("kept", None, None), "frozen": ("kept", None, None),
+        "audit": ("kept", None, None),
+    }  # fmt: skip
+    assert (rows["answers"]["days"], rows["audit"]["days"], rows["frozen"]["days"]) == (400, 3650, 3650)
+    dry = office.told("delete", "day-files", "--dry-run")
+    assert (dry["count"], dry["files"]) == (1, [f"books/{OLD}/handed/INST-x.csv"])
+    assert office.sealed() == ["m398", "m402", "m500"] and office.rows() == rows
+
+
+def test_answers_past_their_time_go_by_two_and_the_journal_stays_whole(office: Office) -> None:
+    before = office.room.run("journal", "verify", office.room.config).stdout
+    number = office.propose("delete", "answers")
+    assert "SEC-SAME-PERSON" in office.room.security("approvals", "approve", number, *office.who["zhao"], code=1).stderr
+    assert office.sealed() == ["m398", "m402", "m500"]
+    assert "清除" in office.approve(number)
+    assert office.sealed() == ["m398", "m500"]  # what is young, and what waits for a person
+    assert office.room.run("journal", "verify", office.room.config).stdout == before
+    listed = office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout
+    told = [(row["action"], row["who"], row["after"]) for row in json.loads(listed)["rows"]]
+    cutoff = office.rows()["answers"]["before"]
+    assert told == [
+        ("retention.begin", "li", f"BEGUN {cutoff}"), ("retention.delete", "li", f"DELETED 1 before {cutoff}"),
+    ]  # fmt: skip
+    assert "SEC-NOTHING" in office.refused("delete", "answers")
+    assert office.room.run("audit", "verify", office.room.config).stdout.startswith("审计记录完整")
+
+
+def test_no_answer_is_taken_from_a_node_that_runs(office: Office) -> None:
+    number = office.propose("delete", "answers")
+    with closing(office.journal()):  # as a node holds it
+        assert "须先停止节点" in office.approve(number, code=1)
+    assert office.sealed() == ["m398", "m402", "m500"]
+    office.room.security("approvals", "execute", number, *office.who["li"])
+    assert office.sealed() == ["m398", "m500"]
+
+
+def test_only_files_of_frozen_days_go(office: Office) -> None:
+    books = office.town.config.path("var") / "books"
+    office.approve(office.propose("delete", "day-files"))
+    assert sorted(str(one.relative_to(books)) for one in books.rglob("*.csv")) == [
+        "2016-11-02/handed/INST-x.csv", f"{YOUNG}/handed/INST-x.csv",
+    ]  # fmt: skip
+    office.approve(office.propose("delete", "temporary"))
+    left = {one.name for one in office.town.config.path("var").iterdir()}
+    assert {".q.html.part", "kept.csv"} <= left and ".r.html.part" not in left
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("audit", "SEC-KEPT"), ("frozen", "SEC-KEPT"), ("journal", "SEC-KEPT"), ("downloads", "SEC-KEPT"),
+     ("everything", "SEC-CLASS")],
+)  # fmt: skip
+def test_what_stays_is_not_even_proposed(office: Office, name: str, code: str) -> None:
+    assert code in office.refused("delete", name)
+    assert code in office.room.security("retention", "delete", name, "--dry-run", code=1).stderr
+
+
+def test_a_hold_stops_what_was_approved_and_is_lifted_by_two(office: Office) -> None:
+    number = office.propose("delete", "answers")
+    office.room.security("retention", "hold", "answers", "--reason", "诉讼", *office.who["zhao"])
+    assert "SEC-HOLD" in office.approve(number, code=1)
+    assert "SEC-HOLD" in office.refused("delete", "answers")
+    assert office.sealed() == ["m398", "m402", "m500"] and office.rows()["answers"]["held"]
+    office.approve(office.propose("release", "answers"))
+    assert not office.rows()["answers"]["held"]
+    office.room.security("approvals", "execute", number, *office.who["zhao"])
+    assert office.sealed() == ["m398", "m500"]
+    assert "SEC-HOLD" in office.refused("release", "answers", "--reason", "x")
+
+
+def test_more_than_was_approved_is_not_deleted(office: Office) -> None:
+    """Files that came into an old day since: the two have not seen them. What went already is no harm."""
+    number = int(office.propose("delete", "day-files"))
+    late = office.town.config.path("var") / "books" / OLD / "late.csv"
+    late.write_text("more")
+    assert "SEC-CHANGED" in office.approve(str(number), code=1) and late.exists()
+    late.unlink()
+    (late.parent / "handed" / "INST-x.csv").unlink()  # as a run that was killed half way
+    with office.town.desk() as desk:
+        one, content = desk.approvals.get(number), desk.approvals.content(number)
+
+    class Again:
+        now = staticmethod(lambda: office.room.now_s)
+        entropy = staticmethod(office.room.entropy)
+
+    assert "0项" in carry_out(office.town.config, one, content, Again)  # type: ignore[arg-type]
+    young = content.replace(b'"before":"2016', b'"before":"2017')
+    with pytest.raises(NotAllowed, match="SEC-YOUNG"):
+        carry_out(office.town.config, one, young, Again)  # type: ignore[arg-type]
+    assert Path(late.parent.parent / YOUNG).is_dir()
