@@ -334,8 +334,12 @@ class BooksStore:
         return self.connection.execute(query, (diff_id, biz_date, role, scope)).fetchone() is not None
 
     def open_counts(self) -> dict[tuple[str, str], int]:
-        """Return (leg, class) -> differences that are open, for the metric."""
-        query = "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
+        """Return (leg, class) -> differences that are open, for the metric; of days that are over."""
+        query = (
+            "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 AND NOT EXISTS "
+            "(SELECT 1 FROM recon_day WHERE recon_day.role = diff.role AND recon_day.biz_date = diff.biz_date "
+            "AND recon_day.scope = diff.scope AND recon_day.state = 'COLLECTING') GROUP BY 1, 2"
+        )
         return {(leg, name): count for leg, name, count in self.connection.execute(query)}
 
 

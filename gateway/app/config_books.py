@@ -6,12 +6,15 @@ from collections.abc import Iterator
 import msgspec
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_CLOSING = re.compile(r"([01][0-9]|2[0-9]):[0-5][0-9]", re.ASCII)
 
 
 class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Times of day are Shanghai's, HH:MM, of the day after the business date."""
 
     run_at: list[str] = msgspec.field(default_factory=list)  # e.g. ["01:30", "09:00", "12:00", "16:00"]; none = by hand
+    # When a business day is over, counted from its own midnight: half an hour of grace (§4.3). Runs before only look.
+    day_closes: str = "24:30"
     escalate_days: int = 3  # T+3: what is open then is everybody's business
     look_s: float = 30.0  # how often the schedule looks at the clock and at files that came late
     patience_s: float = 600.0  # how long a run waits for a platform that cannot be reached
@@ -30,6 +33,8 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
     for index, one in enumerate(books.run_at):
         if not _TIME.fullmatch(one):
             yield f"$.books.run_at[{index}]: 应为时刻HH:MM，现在是{one}"
+    if not _CLOSING.fullmatch(books.day_closes):
+        yield f"$.books.day_closes: 应为自业务日零点算起的时刻HH:MM，至多29:59，现在是{books.day_closes}"
     for name, least, most in (
         ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
         ("rounds", 1, 10), ("institutions_at_once", 1, 64), ("split_reads_max", 2, 10),

@@ -21,8 +21,8 @@ MOVERS: Mapping[str, str] = {
     "GW": "网关自动处理", "LEG": "等前一段了结", "FILES": "等账目到齐", "LATER": "后日再对（已结转）",
 }  # fmt: skip
 DAY_STATES: Mapping[str, str] = {
-    "OPEN": "未开始", "COLLECTING": "收账中", "WAIT_INPUT": "等账目", "AGREED": "已平", "FROZEN": "已固化",
-    "AGREED_WITH_CARRY": "已平（有结转）", "REOPENED": "已重新打开",
+    "OPEN": "未开始", "COLLECTING": "业务日未结束（预对）", "WAIT_INPUT": "等账目", "AGREED": "已平",
+    "FROZEN": "已固化", "AGREED_WITH_CARRY": "已平（有结转）", "REOPENED": "已重新打开",
     **{f"{leg}_RUNNING": f"{leg}核对中" for leg in ("L1", "L2", "L3", "L4")},
     **{f"{leg}_AGREED": f"{leg}已平" for leg in ("L1", "L2", "L3", "L4")},
     **{f"{leg}_DIFF": f"{leg}有差异" for leg in ("L1", "L2", "L3", "L4")},

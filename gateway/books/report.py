@@ -15,7 +15,7 @@ from typing import Literal
 
 import attrs
 
-from gateway.books.plans import escalates_ms
+from gateway.books.plans import COLLECTING, escalates_ms
 from gateway.books.rules import Rules
 from gateway.core.booked import VANISHED, ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
 from gateway.core.ledgers import NAMES
@@ -219,9 +219,18 @@ class DayReport:
         return found
 
     @property
+    def provisional(self) -> bool:
+        """Whether the day was not over when it was looked at last: nothing was planned of it."""
+        return any(one.state == COLLECTING for one in self.days)
+
+    @property
     def agreed(self) -> bool:
-        """Whether the day agrees: a run there is, and nothing is open, waiting or withheld."""
-        return self.run is not None and not any(self.total(name).lines for name in ("open", "waiting", "withheld"))
+        """Whether the day agrees: it is over, a run there is, and nothing is open, waiting or withheld."""
+        return (
+            self.run is not None
+            and not self.provisional
+            and not any(self.total(name).lines for name in ("open", "waiting", "withheld"))
+        )
 
     @property
     def lines(self) -> int:

@@ -234,13 +234,13 @@ class BookTown:
 
     # --- the product ---
 
-    def run(self) -> Ran:
+    def run(self, provisional: bool = False) -> Ran:
         self.clock.advance(60)
         return run(
             RunTask(
                 store=str(self.config.room("books")), data=str(self.folder / "var"), date=DAY, role="care",
                 now_ms=self.now_ms, institutions=[CODE], asked_ms={CODE: self.now_ms, "*": self.now_ms},
-                province=True,
+                province=True, provisional=provisional,
             )
         )  # fmt: skip
 
