@@ -3,9 +3,9 @@
     POST /api/v1/books/{institution}/{date}?rows=N&medfee_sumamt=X...    body: the day's ledger (text/csv)
     GET  /api/v1/books/{institution}/{date}?after=...&limit=N            the institution's differences of the date
 
-Whoever calls is bound to the institution (security T9), as for pieces of lists. Files are checked and kept on a thread
-of their own, one after the other. Fetching differences is the receipt of what was to be fed back of those: a page of
-them at a time, the next one `after` what the last one named.
+Whoever calls is bound to the institution (security T9), as for pieces of lists. Files are checked and kept on a few
+threads, those of one institution one after the other, so that a slow one holds up nobody else. Fetching differences is
+the receipt of what was to be fed back of those: a page of them at a time, the next `after` what the last one named.
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import attrs
@@ -27,7 +27,6 @@ from adapters.transport.server import HttpRequest
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
-from gateway.app.lists_room import Runner
 from gateway.core.answers import refusal
 from gateway.core.booked import DiffRow
 from gateway.core.dates import is_date
@@ -48,6 +47,14 @@ LIMIT_DIGITS = 6
 _encode = msgspec.json.Encoder().encode
 
 
+class Lanes(Protocol):
+    """Runs a call on another thread, those of one lane one after the other, and brings the result back."""
+
+    def __call__(
+        self, lane: str, call: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None], /
+    ) -> None: ...
+
+
 class WrongPage(Exception):
     """What is asked for is no page of an institution's differences. str: Chinese."""
 
@@ -62,7 +69,7 @@ class BooksDoor:
 
     config: Config
     clock: Clock
-    run: Runner
+    run: Lanes
     report: Callable[[Exception], None]
     _waiting: Counter[str] = attrs.Factory(Counter)
 
@@ -87,7 +94,12 @@ class BooksDoor:
             now_ms = int(self.clock.seconds() * 1000)
             work = partial(self._take if request.method == b"POST" else self._show, institution, day, request, now_ms)
             self._waiting[institution] += 1
-            self.run(work, partial(self._done, institution, request), partial(self._failed, institution, request))
+            self.run(
+                institution,
+                work,
+                partial(self._done, institution, request),
+                partial(self._failed, institution, request),
+            )
 
     # --- on the other thread ---
 

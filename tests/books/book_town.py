@@ -274,7 +274,7 @@ class BookTown:
     def fetch(self) -> None:
         """The institution fetches its differences and does what it is asked to; what people tell the agency, too."""
         request = Request()
-        door = BooksDoor(self.config, self.clock, lambda work, done, failed: done(work()), Reported())  # type: ignore[arg-type]
+        door = BooksDoor(self.config, self.clock, lambda lane, work, done, failed: done(work()), Reported())  # type: ignore[arg-type]
         door.receive(request, {CODE: _Free()})  # type: ignore[arg-type, dict-item]
         for order in request.answer["actions"]:
             self.parties.institution(order)
