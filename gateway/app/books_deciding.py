@@ -12,12 +12,13 @@ import attrs
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore
 from adapters.store.books_cases import BooksCases, Case
+from adapters.store.books_evidence import BooksEvidence
 from adapters.store.journal_reader import NotAJournal, reading
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import read_rows
 from gateway.app.config import Config
 from gateway.app.say import Outside
-from gateway.books.decisions import DECISIONS, Following, NotPossible, following, odd_one
+from gateway.books.decisions import DECISIONS, Following, NotPossible, check_answer, following, odd_one
 from gateway.books.journal import COLUMNS
 from gateway.core.approval import Approval, Approvals, Person
 from gateway.core.booked import DiffRow
@@ -57,20 +58,26 @@ def decide(
         record = _record(config, store, case, follows)
         if decision == "reverse" and case.diff.leg == "L1" and not _known(config, case):
             raise NotPossible(_UNKNOWN)
+        answer = _answer(store, case)
+        check_answer(decision, case.diff.name, str(answer.get("finding", "")))
         if not follows.two:
             _carry_out(cases, case, follows, decision, reason, person.name, 0, now_ms, record)
             return Decided(case=number, decision=decision, carried_out=True)
-        content = content_of(case, decision, reason, record)
+        content = content_of(case, decision, reason, record, answer)
         proposal = approvals().propose(person, KIND, f"case:{number}", content, reason)
         if not cases.propose(case, decision, reason, person.name, proposal.id, now_ms):
             raise NotPossible(f"个案{number}已经有了决定")
         return Decided(case=number, decision=decision, carried_out=False, approval=proposal.id)
 
 
-def content_of(case: Case, decision: str, reason: str, record: Mapping[str, str] = MappingProxyType({})) -> bytes:
+def content_of(
+    case: Case, decision: str, reason: str, record: Mapping[str, str] = MappingProxyType({}),
+    answer: Mapping[str, object] = MappingProxyType({}),
+) -> bytes:  # fmt: skip
     """Return what both people see and agree on: the difference as it stands, and what is decided of it.
 
-    record: what the gateway's ledger is to hold from now on, where that is what is decided.
+    record: what the gateway's ledger is to hold from now on, where that is what is decided; answer: what the agency
+    said when it was asked about it.
     """
     diff = case.diff
     plain = {
@@ -78,6 +85,7 @@ def content_of(case: Case, decision: str, reason: str, record: Mapping[str, str]
         "leg": diff.leg, "class": diff.name, "row": diff.row, "setl_id": diff.setl_id, "msgid": diff.msgid,
         "component": diff.component, "left_fen": diff.left_fen, "right_fen": diff.right_fen, "decision": decision,
         "decision_text": DECISIONS[decision], "reason": reason, **({"record": dict(record)} if record else {}),
+        **({"agency_answer": dict(answer)} if answer else {}),
     }  # fmt: skip
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=1).encode()
 
@@ -92,7 +100,7 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
             return f"个案{number}的决定已执行过"
         cases, case, follows = _case(store, number, decision)
         record = _record(config, store, case, follows)
-        if content_of(case, decision, reason, record) != content:
+        if content_of(case, decision, reason, record, _answer(store, case)) != content:
             raise NotPossible(f"个案{number}在复核期间有了变化，请重新提出决定")
         _carry_out(
             cases, case, follows, decision, reason, approval.maker, approval.id, int(outside.now() * 1000), record
@@ -112,6 +120,12 @@ def _case(store: BooksStore, number: int, decision: str) -> tuple[BooksCases, Ca
     if any(one.state == "FROZEN" and one.scope in (case.diff.scope, "*") for one in days):
         raise NotPossible(_FROZEN)
     return cases, case, _following(case, decision)
+
+
+def _answer(store: BooksStore, case: Case) -> dict[str, object]:
+    """Return what the agency said last of the record (5203), as people decide by it; {} where it was not asked."""
+    one = BooksEvidence(store.connection).newest([case.diff.diff_id]).get(case.diff.diff_id)
+    return {} if one is None else {"finding": one.finding, "facts": dict(one.facts)}
 
 
 def _following(case: Case, decision: str) -> Following:

@@ -26,6 +26,7 @@ from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
+from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_province import Provincial
 from gateway.app.books_region import profile_of
@@ -188,8 +189,12 @@ class BooksDesk:
         (self._data / "books" / day / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
         frozen = {one.scope for one in known if one.state == "FROZEN"}
         counts: dict[str, int] = {}
+        inquiring = Inquiring(
+            office=self.ordered.office, watch=self.watch, db=self._db, now_ms=self.orders.now_ms,
+            left=self.config.books.questions_max,
+        )  # fmt: skip
         for number in range(self.config.books.rounds):
-            early = self._early(day)
+            early, asked = self._early(day), dict[str, int]()
             found: DeriveTask | None = None
             asked_ms: dict[str, int] = {}
             trouble: list[str] = []
@@ -205,10 +210,12 @@ class BooksDesk:
             for scope, count in sorted(beyond.items()) if isinstance(beyond, dict) else ():
                 trouble.append(f"{scope}已固化：另有{count}条差异没有记入，请核实后以 books adjust 更正")
             if not early:
+                asked = await inquiring.ask(work, role, day)
+                await inquiring.alarm(role, day)
                 await work.tell("执行动作")
                 counts = await self._acting(day).carry_out(day)
             self.open_differences = await self._db(lambda store: store.open_counts())
-            work.result = await self._told(day, role, ran, counts, trouble)
+            work.result = {**await self._told(day, role, ran, counts, trouble), "asked": asked}
             if not counts.get("DONE"):
                 break
         return Ended("done" if ran.days.get("*") in AGREED else "findings", work.result)

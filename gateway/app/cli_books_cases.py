@@ -5,9 +5,12 @@ import click
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.books_deciding import OPEN, Decided, decide, opened
 from gateway.app.codes_say import explained
+from gateway.app.day_words import ANSWERS
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.books.decisions import DECISIONS, NotPossible
+from gateway.books.report import words_about
+from gateway.core.booked import DiffRow, InquiryRow
 from gateway.core.dates import is_date, shanghai
 from gateway.core.money import yuan
 
@@ -26,16 +29,19 @@ def cases_command(outside: Outside, config: str, day: str, everything: bool, as_
         end(USAGE, f"日期应为yyyy-MM-dd：{day}", as_json=as_json)
     states = (*OPEN, "DECIDED", "CLOSED") if everything else OPEN
     from adapters.store.books_cases import BooksCases  # with the store, only when it is opened
+    from adapters.store.books_evidence import BooksEvidence
 
     with explained(as_json), opened(settings) as store:
         found = BooksCases(store.connection).cases(states, day)
+        asked = BooksEvidence(store.connection).newest([one.diff.diff_id for one in found])
     rows = [
         {
             "case": one.id, "date": one.diff.biz_date, "scope": one.diff.scope, "leg": one.diff.leg,
             "class": one.diff.name, "row": one.diff.row, "mode": one.mode, "state": one.state,
             "setl_id": one.diff.setl_id, "msgid": one.diff.msgid, "component": one.diff.component,
             "left_amt": _yuan(one.diff.left_fen), "right_amt": _yuan(one.diff.right_fen), "prevails": one.diff.prevails,
-            "note": one.diff.note, "decision": one.decision, "reason": one.reason, "maker": one.maker,
+            "note": one.diff.note, **_todo(one.diff, asked.get(one.diff.diff_id)), "decision": one.decision,
+            "reason": one.reason, "maker": one.maker,
             "approval": one.approval, "until": f"{shanghai(one.until_ms / 1000):%Y-%m-%d %H:%M}",
         }
         for one in found
@@ -46,8 +52,29 @@ def cases_command(outside: Outside, config: str, day: str, everything: bool, as_
         f"{'  已提出' + str(DECISIONS[str(row['decision'])]) if row['decision'] else ''}"
         for row in rows[:SHOWN]
     ]
+    lines = [part for row, line in zip(rows, lines, strict=False) for part in (line, *_said(row))]
     show({"cases": rows, "count": len(rows)}, [*lines, f"共{len(rows)}件"], as_json)
     raise SystemExit(FINDINGS if rows and not everything else DONE)
+
+
+def _todo(diff: DiffRow, one: InquiryRow | None) -> dict[str, object]:
+    """Return what people are told to do, and what the agency said when it was asked about the record (5203)."""
+    from gateway.app.books_work import rules  # only here: the engine comes with it
+
+    if one is None:
+        return {"todo": words_about(diff, rules())[1], "agency": None}
+    answered = f"{shanghai(one.answered_ms / 1000):%Y-%m-%d %H:%M:%S}" if one.answered_ms else ""
+    facts = {name: yuan(value) if isinstance(value, int) else value for name, value in one.facts.items()}
+    agency = {
+        "finding": one.finding, "said": ANSWERS[one.finding], "revision": one.revision,
+        "asked": f"{shanghai(one.asked_ms / 1000):%Y-%m-%d %H:%M:%S}", "answered": answered, "facts": facts,
+        "answer_sm3": one.answer_sm3,
+    }  # fmt: skip
+    return {"todo": words_about(diff, rules(), one.finding)[1], "agency": agency}
+
+
+def _said(row: dict[str, object]) -> list[str]:
+    return [f"       {row['todo']}"] if row["agency"] else []
 
 
 def _yuan(fen: int | None) -> str:

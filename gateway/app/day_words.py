@@ -37,6 +37,10 @@ ACTION_STATES: Mapping[str, str] = {
 CASE_STATES: Mapping[str, str] = {
     "OPEN": "待提出处理", "PROPOSED": "已提出，待复核", "DECIDED": "已批准，待执行", "CLOSED": "已结案",
 }  # fmt: skip
+ANSWERS: Mapping[str, str] = {
+    "confirmed": "有这一笔，未退费", "refunded": "有这一笔，已退费", "nothing": "没有这一笔",
+    "unclear": "应答与这一笔对不上", "no_answer": "没有应答", "not_asked": "编号不全，没有查询",
+}  # fmt: skip
 APPROVAL_STATES: Mapping[str, str] = {
     "PROPOSED": "待复核", "APPROVED": "批准", "USED": "批准，已执行", "REFUSED": "不批准",
     "EXPIRED": "逾期作废", "VOID": "作废",
