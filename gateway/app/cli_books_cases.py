@@ -86,19 +86,21 @@ def _yuan(fen: int | None) -> str:
 @click.argument("case", type=click.IntRange(min=1))
 @click.option("--decision", required=True, type=click.Choice(sorted(DECISIONS)), help="决定")
 @click.option("--reason", required=True, help="理由，记入审计")
+@click.option("--oinfno", default="", help="冲正本网关日志没有的原报文：它是哪个交易，两人核实后写明，如2207")
 @acting
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 @click.pass_obj
 def decide_command(
-    outside: Outside, config: str, case: int, decision: str, reason: str, as_json: bool, credentials: Credentials
-) -> None:
+    outside: Outside, config: str, case: int, decision: str, reason: str, oinfno: str, as_json: bool,
+    credentials: Credentials,
+) -> None:  # fmt: skip
     settings = load(config, as_json)
     with told(as_json), explained(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
         person = credentials.person(desk)
         desk.allow(person, "books.decide")
         try:
             done: Decided = decide(
-                settings, case, decision, reason, person, lambda: desk.approvals, int(outside.now() * 1000)
+                settings, case, decision, reason, person, lambda: desk.approvals, int(outside.now() * 1000), oinfno
             )
         except NotPossible as cause:
             desk.trail.record(person.name, "books.decide", f"case:{case}", reason=reason, result="refused")
