@@ -29,6 +29,7 @@ from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_province import Provincial
+from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
@@ -104,9 +105,12 @@ class BooksDesk:
         schedule = Schedule(self.config, self.clock, self.watch, lambda: self._store)
         self.months = MonthWatch(self.config, self.clock, self.watch, lambda: self._store)
 
+        pruning = DailyPruning(self.config, self.clock, self._db)
+
         async def tick() -> None:
             await schedule.tick()
             await self.months.tick()
+            await pruning.tick()
 
         self.orders = CodesOrders(
             reactor=self.reactor,

@@ -23,6 +23,7 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rounds: int = 3  # how often a run goes round after an action had its effect
     institutions_at_once: int = 4  # asked for at once: money wants the links
     questions_max: int = 50  # single records a run asks the agency about (5203); 0 = none
+    replaced_keep_days: int = 30  # day files that a later one replaced and no run used
     calendar_file: str = ""  # working days of further years, or other ones; the form of schemas/calendar/cn.toml
     # 3205A after a lost answer; the last is sent when nothing can be on its way any more.
     doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0, 180.0])
@@ -39,7 +40,7 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
     for name, least, most in (
         ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
         ("rounds", 1, 10), ("institutions_at_once", 1, 64), ("split_reads_max", 2, 10),
-        ("questions_max", 0, 1000),
+        ("questions_max", 0, 1000), ("replaced_keep_days", 1, 3650),
     ):  # fmt: skip
         if not least <= getattr(books, name) <= most:
             yield f"$.books.{name}: 应在{least}到{most}之间"
