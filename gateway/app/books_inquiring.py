@@ -59,10 +59,13 @@ class Inquiring:
 
     async def _one(self, work: Work, diff: DiffRow) -> Answer | None:
         """Ask about one; None when that is left for another time."""
-        original = await self._original(diff)
+        found = await self._recalled(diff)
+        if isinstance(found, NotAccepted):
+            return None
+        original = found.entry if isinstance(found, Known) else None
         link = None if original is None else self.office.links.get(original.link)
         asked = asked_by(original, diff.setl_id)
-        if link is not None and self._silent[link.name] >= SILENT_MAX:
+        if link is not None and (self._silent[link.name] >= SILENT_MAX or link.breaker.state == "open"):
             return None
         noted = await self.db(lambda store: BooksEvidence(store.connection).ask(diff, self.now_ms()))
         if not noted:
@@ -86,14 +89,10 @@ class Inquiring:
             )
         return answer
 
-    def _original(self, diff: DiffRow) -> "Deferred[Entry | None]":
-        """Look the journal's record up; None where it has none, or cannot say now."""
-        heard: Deferred[Entry | None] = Deferred()
-
-        def told(found: OpResult | NotAccepted) -> None:
-            heard.callback(found.entry if isinstance(found, Known) else None)
-
-        self.office.queue.submit(Recall(diff.fixmedins_code, diff.msgid), told)
+    def _recalled(self, diff: DiffRow) -> "Deferred[OpResult | NotAccepted]":
+        """Look the journal's record up."""
+        heard: Deferred[OpResult | NotAccepted] = Deferred()
+        self.office.queue.submit(Recall(diff.fixmedins_code, diff.msgid), heard.callback)
         return heard
 
     def _put(self, link: Link, original: Entry, message: Mapping[str, object]) -> "Deferred[Reply | None]":

@@ -79,7 +79,7 @@ async def test_two_people_take_back_what_the_platform_would_not(books_town: Book
         assert story()["state"] == "MANUAL"  # one person alone changes nothing
         code, said = run(town, ["security", "approvals", "approve", config, str(number)], li)
         assert code == 0, said
-        code, said = run(town, [*words, "--outcome", "absent", "--user", "nobody"])
+        code, said = run(town, [*words, "--outcome", "absent"], ("nobody", wang[1], wang[2]))
         assert code == 1, said
 
     await deferToThread(work)
