@@ -37,6 +37,8 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
             yield f"$.books.run_at[{index}]: 应为时刻HH:MM，现在是{one}"
     if not _CLOSING.fullmatch(books.day_closes):
         yield f"$.books.day_closes: 应为自业务日零点算起的时刻HH:MM，至多29:59，现在是{books.day_closes}"
+    elif books.run_at and all(map(_TIME.fullmatch, books.run_at)) and _next_day(max(books.run_at)) < books.day_closes:
+        yield f"$.books.run_at: 都早于业务日结束的时刻（day_closes={books.day_closes}），只能预对：请至少有一次在其后"
     for name, least, most in (
         ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
         ("rounds", 1, 10), ("institutions_at_once", 1, 64), ("split_reads_max", 2, 10),
@@ -44,3 +46,8 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
     ):  # fmt: skip
         if not least <= getattr(books, name) <= most:
             yield f"$.books.{name}: 应在{least}到{most}之间"
+
+
+def _next_day(time: str) -> str:
+    """Return a time of the day after, counted from the date's own midnight."""
+    return f"{int(time[:2]) + 24}{time[2:]}"

@@ -60,3 +60,16 @@ def test_a_day_is_over_by_the_time_of_shanghai(closes: str, moment: datetime) ->
 @pytest.mark.parametrize("closes", ["30:00", "24:60", "2430", "", "-1:00"])
 def test_a_time_that_is_none_is_refused(closes: str) -> None:
     assert [line.split(":")[0] for line in books_meaning(BooksConfig(day_closes=closes))] == ["$.books.day_closes"]
+
+
+@pytest.mark.parametrize(
+    ("run_at", "closes", "wrong"),
+    [
+        (["00:10"], "24:30", True), (["00:10", "01:30"], "24:30", False), (["00:10"], "24:00", False),
+        (["09:00"], "29:59", False), (["05:00"], "29:59", True), ([], "24:30", False), (["00:30"], "24:30", False),
+        (["1:30"], "24:30", True),  # not a time at all: told as that, once
+    ],
+)  # fmt: skip
+def test_a_schedule_that_would_only_ever_look_is_refused(run_at: list[str], closes: str, wrong: bool) -> None:
+    found = list(books_meaning(BooksConfig(run_at=run_at, day_closes=closes)))
+    assert [line.split(":")[0].split("[")[0] for line in found] == (["$.books.run_at"] if wrong else [])
