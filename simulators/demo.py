@@ -182,6 +182,9 @@ url = "sqlite:node/liangding.sqlite"
 mdtrtarea_admvs = "510800"
 recer_sys_code = "YBXT"
 
+[books]
+day_closes = "00:00"  # the played day is closed while the real one goes on
+
 [lists]
 rules = "region_lists.toml"
 

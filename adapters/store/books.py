@@ -315,20 +315,31 @@ class BooksStore:
         return [DayRow(**dict(zip(names, row, strict=True))) for row in found]
 
     def diffs(
-        self, biz_date: str, role: str = "care", scope: str = "", states: Sequence[str] = LIVE, most: int = 100_000
-    ) -> list[DiffRow]:
-        """Return differences of a date. scope '': of all."""
+        self, biz_date: str, role: str = "care", scope: str = "", states: Sequence[str] = LIVE, most: int = 100_000,
+        after: str = "",
+    ) -> list[DiffRow]:  # fmt: skip
+        """Return differences of a date. scope '': of all; after: the diff_id they come after, of any state."""
         marks = ",".join("?" * len(states))
+        order = "setl_id, msgid, leg, diff_id"
+        beyond = f"AND ({order}) > (SELECT {order} FROM diff WHERE diff_id = ?)" if after else ""  # noqa: S608
         found = self.connection.execute(
             f"SELECT {DIFF} FROM diff WHERE role = ? AND biz_date = ? AND (scope = ? OR ? = '') "  # noqa: S608
-            f"AND state IN ({marks}) ORDER BY setl_id, msgid, leg, diff_id LIMIT ?",
-            (role, biz_date, scope, scope, *states, most),
+            f"AND state IN ({marks}) {beyond} ORDER BY {order} LIMIT ?",
+            (role, biz_date, scope, scope, *states, *([after] if after else []), most),
         )
         return [diff_of(row) for row in found]
 
+    def is_diff(self, diff_id: str, biz_date: str, role: str, scope: str) -> bool:
+        query = "SELECT 1 FROM diff WHERE diff_id = ? AND biz_date = ? AND role = ? AND scope = ?"
+        return self.connection.execute(query, (diff_id, biz_date, role, scope)).fetchone() is not None
+
     def open_counts(self) -> dict[tuple[str, str], int]:
-        """Return (leg, class) -> differences that are open, for the metric."""
-        query = "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 GROUP BY 1, 2"
+        """Return (leg, class) -> differences that are open, for the metric; of days that are over."""
+        query = (
+            "SELECT leg, class, count(*) FROM diff WHERE state = 'OPEN' AND agreed = 0 AND NOT EXISTS "
+            "(SELECT 1 FROM recon_day WHERE recon_day.role = diff.role AND recon_day.biz_date = diff.biz_date "
+            "AND recon_day.scope = diff.scope AND recon_day.state = 'COLLECTING') GROUP BY 1, 2"
+        )
         return {(leg, name): count for leg, name, count in self.connection.execute(query)}
 
 

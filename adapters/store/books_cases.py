@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from adapters.store.books import DIFF, diff_of
+from adapters.store.books import DIFF, ROWS_MAX, diff_of
 from adapters.store.transaction import transaction
-from gateway.core.booked import Correction, DiffRow
+from gateway.core.booked import VANISHED, Correction, DiffRow
 
 _DIFF = ", ".join(f"diff.{name.strip()}" for name in DIFF.split(", "))
 _ACTION = "action_id, kind, attempt, party, action.state, content, receipt, approval, created_ms, action.changed_ms"
@@ -54,12 +54,17 @@ class BooksCases:
 
     connection: sqlite3.Connection
 
-    def actions(self, states: Sequence[str], biz_date: str = "", party: str = "", scope: str = "") -> list[Action]:
+    def actions(
+        self, states: Sequence[str], biz_date: str = "", party: str = "", scope: str = "",
+        among: Sequence[str] | None = None,
+    ) -> list[Action]:  # fmt: skip
         """Return actions in some states whose difference is that of a run in force, oldest first.
 
-        Planned ones of a frozen day are left out: it may have been frozen while the run went on.
+        among: differences, None = whichever. Planned ones of a frozen day are left out: it may have been frozen while
+        the run went on.
         """
         marks = ",".join("?" * len(states))
+        these = "" if among is None else "AND action.diff_id IN (SELECT value FROM json_each(?)) "
         found = self.connection.execute(
             f"SELECT {_ACTION}, {_DIFF} FROM action JOIN diff ON diff.diff_id = action.diff_id "
             f"WHERE action.state IN ({marks}) AND (diff.biz_date = ? OR ? = '') AND (party = ? OR ? = '') "
@@ -67,8 +72,8 @@ class BooksCases:
             "FROM recon_run WHERE recon_run.role = diff.role AND recon_run.biz_date = diff.biz_date) "
             "AND (action.state <> 'PLANNED' OR NOT EXISTS (SELECT 1 FROM recon_day WHERE recon_day.state = 'FROZEN' "
             "AND recon_day.role = diff.role AND recon_day.biz_date = diff.biz_date AND recon_day.scope = diff.scope)) "
-            "ORDER BY action.created_ms, action_id",
-            (*states, biz_date, biz_date, party, party, scope, scope),
+            f"{these}ORDER BY action.created_ms, action_id",
+            (*states, biz_date, biz_date, party, party, scope, scope, *([json.dumps(among)] if these else [])),
         )
         return [_action(row) for row in found.fetchall()]
 
@@ -80,6 +85,25 @@ class BooksCases:
                 (to, receipt, now_ms, action_id, was),
             )
             return done.rowcount == 1
+
+    def received(self, actions: Sequence[Action], receipt: str, now_ms: int) -> None:
+        """Note that whoever should do something has been told: DONE, whoever moved it meanwhile apart."""
+        for at in range(0, len(actions), ROWS_MAX):
+            with transaction(self.connection):
+                self.connection.executemany(
+                    "UPDATE action SET state = 'DONE', receipt = ?, changed_ms = ? WHERE action_id = ? AND state = ?",
+                    [(receipt, now_ms, one.action_id, one.state) for one in actions[at : at + ROWS_MAX]],
+                )
+
+    def withdraw(self, biz_date: str, scope: str, now_ms: int) -> None:
+        """Take back what an institution was to be told of differences that stand no more: it never heard of it."""
+        with transaction(self.connection):
+            self.connection.execute(
+                "UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? WHERE party = 'INST' "
+                "AND state = 'PLANNED' AND diff_id IN (SELECT diff_id FROM diff WHERE role = 'care' "
+                "AND biz_date = ? AND scope = ? AND state NOT IN ('OPEN', 'WAIT', 'CARRIED'))",
+                (VANISHED, now_ms, biz_date, scope),
+            )
 
     def cases(self, states: Sequence[str], biz_date: str = "") -> list[Case]:
         marks = ",".join("?" * len(states))

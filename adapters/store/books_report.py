@@ -14,7 +14,8 @@ from typing import Any
 
 import attrs
 
-from gateway.core.booked import ActionRow, CaseRow, DayRow, DiffRow, FreezeRow, InputRow, Item, RunRow
+from adapters.store.books_evidence import inquiry_of
+from gateway.core.booked import ActionRow, CaseRow, DayRow, DiffRow, FreezeRow, InputRow, InquiryRow, Item, RunRow
 
 _DAYS = "SELECT role, scope, biz_date, state, revision, changed_ms, note FROM recon_day"
 _RUN = "SELECT run_id, revision, at_ms, agreed, keys, summary FROM recon_run WHERE role = ? AND biz_date = ?"
@@ -51,6 +52,11 @@ _FREEZES = """
     SELECT freeze.id, scope, biz_date, rows, freeze_sm3, freeze.maker, freeze.checker, freeze.approval, freeze.at_ms,
         EXISTS (SELECT 1 FROM freeze_reopening WHERE freeze_reopening.freeze = freeze.id)
     FROM freeze WHERE role = ? AND biz_date BETWEEN ? AND ? AND (? = '' OR scope = ?) ORDER BY freeze.id
+"""
+_INQUIRIES = """
+    SELECT inquiry.diff_id, inquiry.revision, asked_ms, answered_ms, finding, facts, answer_sm3 FROM inquiry
+    JOIN diff ON diff.diff_id = inquiry.diff_id
+    WHERE diff.role = ? AND diff.biz_date = ? AND (? = '' OR diff.scope = ?) ORDER BY inquiry.revision
 """
 _AT_CASE, _AT_ACTION = len(_DIFF), len(_DIFF) + len(_CASE)
 
@@ -104,9 +110,17 @@ class BooksReader:
     def items(self, role: str, biz_date: str, scope: str = "") -> Iterator[Item]:
         """Yield the differences of a date; scope '': of all containers."""
         rows = self._rows(_ITEMS, (role, biz_date, scope, scope))
+        asked = self._asked(role, biz_date, scope)
         for _, same in groupby(rows, key=lambda row: row[0]):
-            group = list(same)
-            yield _item(group)
+            one = _item(list(same))
+            yield attrs.evolve(one, inquiry=asked[one.diff.diff_id]) if one.diff.diff_id in asked else one
+
+    def _asked(self, role: str, biz_date: str, scope: str) -> dict[str, InquiryRow]:
+        """Return what the agency was asked last, by difference (few a day); nothing in a store of before."""
+        if not list(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", ("inquiry",))):
+            return {}
+        found = [inquiry_of(row) for row in self._rows(_INQUIRIES, (role, biz_date, scope, scope))]
+        return {one.diff_id: one for one in found}
 
     def freezes(self, role: str, first: str, last: str, scope: str = "") -> list[FreezeRow]:
         """Return what was frozen from one date to another, oldest first; nothing in a store that has no freezes yet."""

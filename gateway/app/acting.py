@@ -34,6 +34,10 @@ _PASSWORD_BYTES_MAX = 1024
 _CERTIFICATE_BYTES_MAX = 65_536
 
 
+class NobodyNamed(NotAllowed):
+    """The options do not say who acts, or prove it with half of what it takes: wrong usage (contract §2)."""
+
+
 @attrs.frozen
 class Credentials:
     """What somebody gave to prove who it is; read when it is needed."""
@@ -60,9 +64,9 @@ class Credentials:
         )
 
     def named(self) -> str:
-        """Return the name. Raises NotAllowed when none was given."""
+        """Return the name. Raises NobodyNamed when none was given."""
         if not self.name:
-            raise NotAllowed("SEC-WHO", "须用--user给出用户名")
+            raise NobodyNamed("SEC-WHO", "须用--user给出用户名")
         return self.name
 
     def password(self) -> str:
@@ -72,7 +76,7 @@ class Credentials:
     def keyed(self) -> KeyedCertificate | None:
         """Return the certificate with its key, None when none was given. Raises NotAllowed, KeyFileError."""
         if (self.certificate is None) != (self.key is None):
-            raise NotAllowed("SEC-CERTIFICATE", "--certificate和--key须同时给出")
+            raise NobodyNamed("SEC-CERTIFICATE", "--certificate和--key须同时给出")
         if self.certificate is None or self.key is None:
             return None
         try:
@@ -102,12 +106,14 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def told(as_json: bool, but: type[Exception] | tuple[()] = ()) -> Iterator[None]:
-    """Turn what the security room raises into a sentence and an exit code: 1 refused, 2 wrong set-up. but: what the
-    caller tells in its own way."""
+    """Turn what the security room raises into a sentence and an exit code: 1 refused, 2 wrong usage or set-up. but:
+    what the caller tells in its own way."""
     try:
         yield
     except but:
         raise
+    except NobodyNamed as cause:
+        end(USAGE, str(cause), as_json=as_json)
     except NotAllowed as cause:
         end(FAILED, str(cause), as_json=as_json)
     except TrailFailed as cause:
@@ -121,7 +127,7 @@ def told(as_json: bool, but: type[Exception] | tuple[()] = ()) -> Iterator[None]
 def password_of(file: Path | None, prompt: str, option: str) -> str:
     """Return the password in a file (mode 0600; one end of line is cut off), or asked for on a terminal.
 
-    Raises NotAllowed when there is neither, KeyFileError.
+    Raises NobodyNamed when there is neither, KeyFileError.
     """
     if file is not None:
         try:
@@ -130,7 +136,7 @@ def password_of(file: Path | None, prompt: str, option: str) -> str:
             raise KeyFileError(f"口令文件不是UTF-8文本：{file}") from cause
         return text.removesuffix("\n").removesuffix("\r")
     if not sys.stdin.isatty():
-        raise NotAllowed("SEC-WHO", f"没有终端可以询问口令，须用{option}给出口令文件")
+        raise NobodyNamed("SEC-WHO", f"没有终端可以询问口令，须用{option}给出口令文件")
     return getpass(prompt)
 
 

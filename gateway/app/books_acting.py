@@ -14,8 +14,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from adapters.store.books_cases import Action, BooksCases
 from gateway.books.plans import escalates_ms
+from gateway.core.booked import DiffRow
+from gateway.core.jsontext import encode
+from gateway.core.money import fen_of
 from gateway.core.ports import Watch
-from gateway.exchange.ordered import Ordered, Told
+from gateway.exchange.ordered import Ordered, Stated, Told
 
 T = TypeVar("T")
 _TRIED_AGAIN: frozenset[Told] = frozenset({"under_way", "busy"})
@@ -72,7 +75,7 @@ class Acting:
                 return "elsewhere"
             action = attrs.evolve(action, state="SENT", receipt=receipt)
         unheard = diff.name == "L1-INST-MISSING" and not action.approval
-        told = await self._told(diff.fixmedins_code, diff.msgid, receipt, unheard)
+        told = await self._told(diff, receipt, unheard, stated_of(action))
         if told in _TRIED_AGAIN:
             return "SENT"
         if told == "done":
@@ -80,7 +83,7 @@ class Acting:
             return "DONE"
         return await self.give_up(action, f"{receipt} {told}")
 
-    async def _told(self, institution: str, omsgid: str, msgid: str, unheard: bool) -> Told:
+    async def _told(self, diff: DiffRow, msgid: str, unheard: bool, stated: Stated | None) -> Told:
         """Order the reversal; one that takes long is asked for at the next occasion."""
         heard: Deferred[Told] = Deferred()
 
@@ -88,7 +91,7 @@ class Acting:
             if not heard.called:
                 heard.callback(what)
 
-        self.ordered.reverse(institution, omsgid, msgid, told, unheard)
+        self.ordered.reverse(diff.fixmedins_code, diff.msgid, msgid, told, unheard, stated)
         heard.addTimeout(self.wait_s, self.clock)
         try:
             return await heard
@@ -114,3 +117,17 @@ class Acting:
 
     def _now_ms(self) -> int:
         return int(self.clock.seconds() * 1000)
+
+
+def stated_of(action: Action) -> Stated | None:
+    """Return what two people state of a record the journal never saw; None where it knows the record."""
+    told = action.content.get("original")
+    if not isinstance(told, dict):
+        return None
+    fen = fen_of(told["medfee_sumamt"] or None)
+    settled = {"setl_time": action.diff.biz_date, **({} if fen is None else {"medfee_sumamt": int(fen)})}
+    words = {name: told[name] for name in ("clr_type", "clr_optins") if told[name]}
+    return Stated(
+        oinfno=told["oinfno"], psn_no=told["psn_no"], link=told["link"], medfee_fen=fen,
+        settled=encode({**settled, **words}).decode(),
+    )  # fmt: skip

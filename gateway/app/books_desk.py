@@ -26,8 +26,10 @@ from gateway.app.books_acting import Acting
 from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
+from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_province import Provincial
+from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
 from gateway.app.books_shelf import SCRIPTS
@@ -50,6 +52,8 @@ from gateway.app.config import Config
 from gateway.app.journal_deciding import ORDER as DECIDE
 from gateway.app.journal_deciding import decide
 from gateway.books.freezing import CITY
+from gateway.books.plans import closes_ms
+from gateway.core.dates import day_of
 from gateway.core.ports import Clock, Watch
 from gateway.core.province import ProvincialPort, Role
 from gateway.exchange.door import Institution, Link
@@ -101,9 +105,12 @@ class BooksDesk:
         schedule = Schedule(self.config, self.clock, self.watch, lambda: self._store)
         self.months = MonthWatch(self.config, self.clock, self.watch, lambda: self._store)
 
+        pruning = DailyPruning(self.config, self.clock, self._db)
+
         async def tick() -> None:
             await schedule.tick()
             await self.months.tick()
+            await pruning.tick()
 
         self.orders = CodesOrders(
             reactor=self.reactor,
@@ -186,7 +193,12 @@ class BooksDesk:
         (self._data / "books" / day / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
         frozen = {one.scope for one in known if one.state == "FROZEN"}
         counts: dict[str, int] = {}
+        inquiring = Inquiring(
+            office=self.ordered.office, watch=self.watch, db=self._db, now_ms=self.orders.now_ms,
+            left=self.config.books.questions_max,
+        )  # fmt: skip
         for number in range(self.config.books.rounds):
+            early, asked = self._early(day), dict[str, int]()
             found: DeriveTask | None = None
             asked_ms: dict[str, int] = {}
             trouble: list[str] = []
@@ -197,17 +209,27 @@ class BooksDesk:
                 await work.tell("读取省平台对账单")
                 asked_ms["*"] = self.orders.now_ms()
                 trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
-            ran = await self._reconciled(work, day, role, found, asked_ms, trouble)
+            ran = await self._reconciled(work, day, role, found, asked_ms, trouble, early)
             beyond = ran.summary.get("frozen")
             for scope, count in sorted(beyond.items()) if isinstance(beyond, dict) else ():
                 trouble.append(f"{scope}已固化：另有{count}条差异没有记入，请核实后以 books adjust 更正")
-            await work.tell("执行动作")
-            counts = await self._acting(day).carry_out(day)
+            if not early:
+                asked = await inquiring.ask(work, role, day)
+                await inquiring.alarm(role, day)
+                await work.tell("执行动作")
+                counts = await self._acting(day).carry_out(day)
             self.open_differences = await self._db(lambda store: store.open_counts())
-            work.result = await self._told(day, role, ran, counts, trouble)
+            work.result = {**await self._told(day, role, ran, counts, trouble), "asked": asked}
             if not counts.get("DONE"):
                 break
         return Ended("done" if ran.days.get("*") in AGREED else "findings", work.result)
+
+    def _early(self, day: str) -> bool:
+        """Say whether a day is not over, so that it is only looked at. Raises GaveUp of one that has not begun."""
+        now_ms = self.orders.now_ms()
+        if day > day_of(now_ms / 1000):
+            raise GaveUp(f"[BK-DAY-AHEAD] {day}还没有开始，没有可对的账：请等该日开始后再对")
+        return now_ms < closes_ms(day, self.config.books.day_closes)
 
     @property
     def _data(self) -> Path:
@@ -236,7 +258,8 @@ class BooksDesk:
         cases = await self._db(lambda store: BooksCases(store.connection).cases(("OPEN", "PROPOSED"), day))
         return {
             "date": day, "role": role, "run_id": ran.run_id, "revision": ran.revision, "agreed": ran.agreed,
-            "keys": ran.keys, "classes": ran.summary.get("classes", {}), "rows": ran.summary.get("rows", {}),
+            "keys": ran.keys, "provisional": bool(ran.summary.get("provisional")),
+            "classes": ran.summary.get("classes", {}), "rows": ran.summary.get("rows", {}),
             "sums_fen": ran.summary.get("sums_fen", {}), "days": ran.days, "actions": dict(counts),
             "cases": len(cases), "trouble": list(trouble),
         }  # fmt: skip
@@ -296,13 +319,14 @@ class BooksDesk:
     # --- children -------------------------------------------------------------------------------------
 
     async def _reconciled(
-        self, work: Work, day: str, role: str, found: DeriveTask | None, asked_ms: dict[str, int], trouble: list[str]
-    ) -> Ran:
+        self, work: Work, day: str, role: str, found: DeriveTask | None, asked_ms: dict[str, int], trouble: list[str],
+        early: bool,
+    ) -> Ran:  # fmt: skip
         run = RunTask(
             store=str(self.config.room("books")), data=str(self._data), date=day, role=role,
             now_ms=self.orders.now_ms(), institutions=sorted(self.institutions), asked_ms=asked_ms,
             province=self.province is not None and role in self.config.province.roles,
-            by_hand=self.config.books.by_hand,
+            provisional=early, by_hand=self.config.books.by_hand,
         )  # fmt: skip
         done = await self._child(work, "reconcile", Reconcile(run=run, derive=found), day, Reconciled)
         for code in done.derived.bad if done.derived is not None else ():

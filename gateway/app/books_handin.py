@@ -16,6 +16,7 @@ import attrs
 
 from adapters.ledgers.source import LedgerRefused, count, rewrite
 from adapters.store.books import EVERYWHERE, BooksStore, Input
+from gateway.app.books_prune import filing
 from gateway.app.books_shelf import SCRIPTS, keep
 from gateway.app.books_snapshot import INSURED_SCOPE, read_rows
 from gateway.app.config import Config
@@ -112,17 +113,18 @@ def hand_in(
             os.fsync(target.fileno())
         rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file)
         misfits = tuple(_misfits(marker, rows, sums))
-        digest, place = keep(folder, copy, NAMES[ledger], scope)
-    one = Input(
-        ledger=NAMES[ledger], scope=scope, biz_date=biz_date, source="handed_in" if not misfits else "MISFIT",
-        sm3=digest, rows=rows, complete=bool(marker) and not misfits, sums=sums, path=str(place.relative_to(data)),
-        who=who, at_ms=now_ms,
-    )  # fmt: skip
-    store = BooksStore.open(config.room("books"), SCRIPTS)
-    try:
-        number = store.add_input(one)
-    finally:
-        store.close()
+        with filing(config):  # nobody prunes it between its place and its note
+            digest, place = keep(folder, copy, NAMES[ledger], scope)
+            one = Input(
+                ledger=NAMES[ledger], scope=scope, biz_date=biz_date, source="handed_in" if not misfits else "MISFIT",
+                sm3=digest, rows=rows, complete=bool(marker) and not misfits, sums=sums,
+                path=str(place.relative_to(data)), who=who, at_ms=now_ms,
+            )  # fmt: skip
+            store = BooksStore.open(config.room("books"), SCRIPTS)
+            try:
+                number = store.add_input(one)
+            finally:
+                store.close()
     return HandedIn(
         input=number, ledger=one.ledger, scope=scope, biz_date=biz_date, rows=rows, sums=sums, sm3=digest,
         complete=one.complete, misfits=misfits,

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from adapters.store.books import BooksStore
+from adapters.store.fair_threads import FairThreads
 from adapters.store.writer import WriterThread
 from adapters.transport.client import LinkPool
 from adapters.transport.tls import ClientTlsContext
@@ -21,6 +22,8 @@ from gateway.exchange.errands import Errands
 from gateway.exchange.ordered import Ordered
 from monitoring.logs import Log
 from monitoring.metrics import Metrics, Reading
+
+DOOR_THREADS = 4  # institutions whose day files are checked at once
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -58,8 +61,8 @@ class BooksRoom:
             report=partial(self.log.failure, "books_order_failed"),
             province=None if self._province is None else self._province.port,
         )  # fmt: skip
-        thread = WriterThread(self.reactor.callFromThread, "books-door").run
-        self.door = BooksDoor(self.config, self.clock, thread, partial(self.log.failure, "book_not_taken"))
+        threads = FairThreads(self.reactor.callFromThread, "books-door", DOOR_THREADS).run
+        self.door = BooksDoor(self.config, self.clock, threads, partial(self.log.failure, "book_not_taken"))
         self.metrics.watch(
             "liangding_reconciliation_differences",
             self._differences,

@@ -18,6 +18,7 @@ from gateway.app.books_work import reconciled
 from gateway.books.lines import Line, identity
 from gateway.books.plans import (
     CITY,
+    COLLECTING,
     Plan,
     city_state,
     day_state,
@@ -41,7 +42,7 @@ def run(task: RunTask) -> Ran:
     with locked(path.with_name(f"{path.name}.run")):
         store = BooksStore.open(path, SCRIPTS)
         try:
-            chosen = snapshot(store, task.role, task.date, task.institutions, task.now_ms)
+            chosen = snapshot(store, task.role, task.date, task.institutions, task.now_ms, task.provisional)
             last = store.last_run(task.role, task.date)
             if last is not None and last.run_id == chosen.run_id:
                 return _again(task, store, chosen, last)
@@ -61,10 +62,11 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
     with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
         beyond: dict[str, int] = {}
         store.write_lines(_open_lines(task, store, found.lines(), revision, frozen, beyond), task.now_ms)
-        summary = {**found.summary.record(), **({"frozen": beyond} if beyond else {})}
+        early = {"provisional": True} if task.provisional else {}
+        summary = {**found.summary.record(), **({"frozen": beyond} if beyond else {}), **early}
         ran = Run(
             run_id=chosen.run_id, role=task.role, biz_date=task.date, revision=revision, at_ms=task.now_ms,
-            agreed=found.summary.agreed, keys=found.summary.keys, summary=summary,
+            agreed=found.summary.agreed and not task.provisional, keys=found.summary.keys, summary=summary,
         )  # fmt: skip
     days = _days(task, store, chosen, revision)
     store.bring_into_force(ran, chosen.inputs, days)
@@ -96,6 +98,8 @@ def _open_lines(
 def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran:
     """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3)."""
     frozen = frozen_scopes(store, task)
+    if task.provisional:
+        return _told(last, _days(task, store, chosen, last.revision), frozen, same=True)
     waiting = [one for one in store.diffs(task.date, task.role, states=("OPEN",)) if one.scope not in frozen]
     again = ((diff, _planned_again(task, diff)) for diff in waiting)
     store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
@@ -141,7 +145,10 @@ def _planned_again(task: RunTask, diff: DiffRow) -> list[Planned]:
 
 
 def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
-    """Plan for one line. Where the institution's profile says so, people decide (§5.3, guard 4)."""
+    """Plan for one line: nothing while the day is not over. Where the institution's profile says so, people decide
+    (§5.3, guard 4)."""
+    if task.provisional:
+        return []
     plan = plan_of(line)
     undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand
     if plan.kind and undelivered:
@@ -180,6 +187,9 @@ def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> 
         if diff.last_revision == revision or diff.scope in frozen:
             told.setdefault(diff.scope, []).append((diff.leg, diff.state, diff.agreed))
     days = []
+    if task.provisional:
+        scopes = [*(chosen.institutions if task.role == "care" else ()), CITY]
+        return [_day(task, one, COLLECTING, revision, []) for one in scopes]
     if task.role == "care":
         for code in chosen.institutions:
             # What is frozen was complete; its row is not moved by this (`BooksStore.set_days`).

@@ -40,8 +40,11 @@ class Snapshot:
     given: frozenset[int]
 
 
-def snapshot(store: BooksStore, role: str, biz_date: str, institutions: Sequence[str], now_ms: int) -> Snapshot:
-    """Choose the inputs of a run; equal choices have equal run_ids. Raises sqlite3.Error."""
+def snapshot(
+    store: BooksStore, role: str, biz_date: str, institutions: Sequence[str], now_ms: int, provisional: bool = False
+) -> Snapshot:
+    """Choose the inputs of a run; equal choices have equal run_ids. provisional: of a look at a day that is not over,
+    which is another run than that over the same inputs later. Raises sqlite3.Error."""
     day = date.fromisoformat(biz_date)
     here = _of_role(store.inputs(biz_date), role)
     before = _of_role(store.inputs((day - timedelta(days=1)).isoformat()), role)
@@ -63,8 +66,9 @@ def snapshot(store: BooksStore, role: str, biz_date: str, institutions: Sequence
     used = (*here, *(one for one in (*before, *after) if one.ledger != "GW"))
     given = frozenset({INST, GW, AGY} | others) if role == CARE else frozenset(others)
     return Snapshot(
-        run_id=_run_id(role, biz_date, codes, used, later), day=tuple(here), inputs=tuple(one.id for one in used),
-        institutions=tuple(codes), missing=frozenset(missing if role == CARE else ()),
+        run_id=_run_id(role, biz_date, codes, used, later, provisional), day=tuple(here),
+        inputs=tuple(one.id for one in used), institutions=tuple(codes),
+        missing=frozenset(missing if role == CARE else ()),
         short=frozenset(NAMES.index(one.ledger) for one in here if one.ledger in ("PROV", "INS") and not one.complete),
         later=frozenset(later), given=given,
     )  # fmt: skip
@@ -80,10 +84,14 @@ def _of_role(inputs: list[Input], role: str) -> list[Input]:
     return [one for one in inputs if one.ledger in names and (one.scope == INSURED_SCOPE) == (role != CARE)]
 
 
-def _run_id(role: str, biz_date: str, codes: Sequence[str], used: Sequence[Input], later: set[tuple[int, str]]) -> str:
+def _run_id(
+    role: str, biz_date: str, codes: Sequence[str], used: Sequence[Input], later: set[tuple[int, str]],
+    provisional: bool,
+) -> str:  # fmt: skip
     named = sorted(f"{one.ledger}|{one.scope}|{one.biz_date}|{one.sm3}|{one.complete}" for one in used)
     near = sorted(f"{ledger}|{code}" for ledger, code in later)
-    return sm3("\n".join((role, biz_date, *codes, "", *named, "", *near)).encode()).hex()
+    early = ("", "provisional") if provisional else ()
+    return sm3("\n".join((role, biz_date, *codes, "", *named, "", *near, *early)).encode()).hex()
 
 
 def put_together(store: BooksStore, chosen: Snapshot, data: Path, workplace: Path, biz_date: str) -> dict[int, Path]:

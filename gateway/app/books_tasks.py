@@ -99,7 +99,8 @@ class DeriveTask(msgspec.Struct, frozen=True, kw_only=True):
 
 class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the child works on. institutions: of the configuration; asked_ms: when each one's agency, and `*` the
-    province, was looked at last; province: one is configured."""
+    province, was looked at last; province: one is configured; provisional: the day is not over, so nothing is
+    planned and nobody is asked to decide."""
 
     store: str
     data: str
@@ -109,6 +110,7 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     institutions: list[str]
     asked_ms: dict[str, int]
     province: bool = False
+    provisional: bool = False
     by_hand: list[str] = []  # institutions for which nothing undelivered is reversed by itself (§5.3, guard 4)
 
 

@@ -20,6 +20,7 @@ _ELSEWHERE = {
     "frozen": "gateway.app.cli_books_freeze:frozen",
     "hand-in": "gateway.app.cli_books_day:hand_in_command",
     "month": "gateway.app.cli_books_month:month",
+    "prune": "gateway.app.cli_books_prune:prune_command",
     "reopen": "gateway.app.cli_books_freeze:reopen",
     "report": "gateway.app.cli_books_report:report",
     "status": "gateway.app.cli_books_day:status_command",

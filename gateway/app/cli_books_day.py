@@ -22,7 +22,7 @@ from gateway.core.money import yuan
 KIND = "day"
 EVERYWHERE = "*"
 STATES = {
-    "OPEN": "未开始", "COLLECTING": "收集中", "WAIT_INPUT": "等待账目", "L1_DIFF": "第1段有差异",
+    "OPEN": "未开始", "COLLECTING": "业务日未结束", "WAIT_INPUT": "等待账目", "L1_DIFF": "第1段有差异",
     "L1_AGREED": "第1段已平", "L2_DIFF": "第2段有差异", "L4_DIFF": "第4段有差异",
     "AGREED": "账平", "AGREED_WITH_CARRY": "账平（有结转）",
     "FROZEN": "已固化", "REOPENED": "已重开",
@@ -140,6 +140,8 @@ def _day_lines(result: Mapping[str, object]) -> list[str]:
     lines = [
         f"{result.get('date')} 第{result.get('revision')}次对账，共{result.get('keys')}笔：{STATES.get(city, city)}"
     ]
+    if result.get("provisional"):
+        lines.append("  业务日还没有结束，本次只是预对：不冲正、不反馈、不立案；日终后须再对一次")
     lines += [f"  {name}（{rules().titles.get(name, '')}）：{count}" for name, count in sorted(classes.items())]
     lines += [f"  机构{code}：{STATES.get(str(state), state)}" for code, state in days.items() if code != EVERYWHERE][
         :SHOWN

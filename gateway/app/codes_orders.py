@@ -246,7 +246,7 @@ class Work:
             raise GaveUp(f"机构还没有经本网关发过报文，请先在[codes]中配置{'、'.join(lacking)}")
         deadline, tries, sign_ins = self.now_s + patience_s, 0, 0
         while True:
-            await self._room(link)
+            await self.room(link)
             outcome = await self._once(link, infno, msgid, words, query)
             if outcome.kind == "sign_in" and sign_ins < SIGN_INS_MAX:
                 sign_ins += 1
@@ -263,7 +263,7 @@ class Work:
             await self.wait(RETRY_S[min(tries, len(RETRY_S) - 1)], f"平台暂时无法应答（{infno}），等待重试")
             tries += 1
 
-    async def _room(self, link: Link) -> None:
+    async def room(self, link: Link) -> None:
         """Let money and institutions' queries pass first."""
         while self.desk.crowded(link.name):
             await self.wait(CROWDED_S, "链路繁忙，让行业务交易")

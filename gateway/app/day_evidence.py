@@ -14,6 +14,7 @@ from gateway.app.books_report import COMPONENT_TITLES as COMPONENTS
 from gateway.app.books_work import rules
 from gateway.app.day_words import (
     ACTION_STATES,
+    ANSWERS,
     APPROVAL_STATES,
     ATTRIBUTES,
     CASE_STATES,
@@ -30,7 +31,7 @@ from gateway.app.day_words import (
 from gateway.app.day_work import Proof
 from gateway.books.report import PAIRS, fen_of, mover_of, standing_of, state_of_action, until_of, words_about
 from gateway.core.approval import Approval
-from gateway.core.booked import VANISHED, ActionRow, Item
+from gateway.core.booked import VANISHED, ActionRow, InquiryRow, Item
 
 COLUMNS_MAX = 10  # rows of ledgers side by side
 _SAME = ("msgid", "psn_no", "insutype", "clr_type")  # attributes that are marked when they differ
@@ -120,7 +121,7 @@ def _odd(values: Sequence[object]) -> list[bool]:
 def brief(item: Item) -> Mapping[str, str]:
     """Return what a difference shows in a list."""
     diff, fen = item.diff, fen_of(item)
-    title, todo = words_about(diff, rules())
+    title, todo = words_about(diff, rules(), item.inquiry.finding if item.inquiry is not None else "")
     return {
         "id": diff.diff_id,
         "leg": LEGS[diff.leg].split()[0],
@@ -149,6 +150,8 @@ def happened(proof: Proof) -> list[tuple[str, str]]:
     """Return (when, what) of actions, decisions and approvals, oldest first."""
     found: list[tuple[int, str]] = [line for action in proof.item.actions for line in _acted(action)]
     found += [line for approval in proof.approvals for line in _approved(approval)]
+    if proof.item.inquiry is not None:
+        found += inquired(proof.item.inquiry)
     case = proof.item.case
     if case is not None:
         found.append((case.opened_ms, f"立案（第{case.id}号，{MODES.get(case.mode, case.mode)}）"))
@@ -161,6 +164,20 @@ def happened(proof: Proof) -> list[tuple[str, str]]:
         approval = f"，复核单第{case.approval}号" if case.approval else ""
         found.append((case.changed_ms, f"案件现状：{CASE_STATES.get(case.state, case.state)}{approval}"))
     return _told(found)
+
+
+def inquired(one: InquiryRow) -> list[tuple[int, str]]:
+    """Return (ms, what) of a question to the agency and of what it said."""
+    figures = "，".join(
+        f"{COMPONENTS.get(name, name)}{money(value)}元" for name, value in one.facts.items() if isinstance(value, int)
+    )
+    said = f"经办应答：{ANSWERS[one.finding]}{f'（{figures}）' if figures else ''}"
+    if one.finding == "not_asked":
+        return [(one.asked_ms, ANSWERS["not_asked"])]
+    asked = f"第{one.revision}次对账后以机构名义向经办查询这一笔（5203）"
+    if one.finding == "no_answer":
+        return [(one.asked_ms, f"{asked}，{ANSWERS['no_answer']}")]
+    return [(one.asked_ms, asked), (one.answered_ms, said)]
 
 
 def _told(found: list[tuple[int, str]]) -> list[tuple[str, str]]:

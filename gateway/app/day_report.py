@@ -94,6 +94,8 @@ def whose(report: DayReport) -> str:
 def verdict(report: DayReport) -> str:
     if report.run is None:
         return "未核对"
+    if report.provisional:
+        return "业务日未结束：只是预对，未作任何处理，日终后须再对"
     if not report.agreed:
         return "账不平"
     return "账平（有结转）" if report.total("carried").lines else "账平"

@@ -179,6 +179,7 @@ def day_plain(found: Gathered) -> dict[str, Any]:
         "scope": report.scope,
         "verdict": verdict(report),
         "agreed": report.agreed,
+        "provisional": report.provisional,
         "revision": report.run.revision if report.run else None,
         "keys": keys_of(report),
         "lines": report.lines,

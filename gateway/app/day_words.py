@@ -21,8 +21,8 @@ MOVERS: Mapping[str, str] = {
     "GW": "网关自动处理", "LEG": "等前一段了结", "FILES": "等账目到齐", "LATER": "后日再对（已结转）",
 }  # fmt: skip
 DAY_STATES: Mapping[str, str] = {
-    "OPEN": "未开始", "COLLECTING": "收账中", "WAIT_INPUT": "等账目", "AGREED": "已平", "FROZEN": "已固化",
-    "AGREED_WITH_CARRY": "已平（有结转）", "REOPENED": "已重新打开",
+    "OPEN": "未开始", "COLLECTING": "业务日未结束（预对）", "WAIT_INPUT": "等账目", "AGREED": "已平",
+    "FROZEN": "已固化", "AGREED_WITH_CARRY": "已平（有结转）", "REOPENED": "已重新打开",
     **{f"{leg}_RUNNING": f"{leg}核对中" for leg in ("L1", "L2", "L3", "L4")},
     **{f"{leg}_AGREED": f"{leg}已平" for leg in ("L1", "L2", "L3", "L4")},
     **{f"{leg}_DIFF": f"{leg}有差异" for leg in ("L1", "L2", "L3", "L4")},
@@ -36,6 +36,10 @@ ACTION_STATES: Mapping[str, str] = {
 }  # fmt: skip
 CASE_STATES: Mapping[str, str] = {
     "OPEN": "待提出处理", "PROPOSED": "已提出，待复核", "DECIDED": "已批准，待执行", "CLOSED": "已结案",
+}  # fmt: skip
+ANSWERS: Mapping[str, str] = {
+    "confirmed": "有这一笔，未退费", "refunded": "有这一笔，已退费", "nothing": "没有这一笔",
+    "unclear": "应答与这一笔对不上", "no_answer": "没有应答", "not_asked": "编号不全，没有查询",
 }  # fmt: skip
 APPROVAL_STATES: Mapping[str, str] = {
     "PROPOSED": "待复核", "APPROVED": "批准", "USED": "批准，已执行", "REFUSED": "不批准",

@@ -81,6 +81,12 @@ def _check_reversal(leg: str, action: str, msgid: str, name: str, row: str) -> N
         raise NotPossible("没有原发送方报文ID，无法冲正（2601）：请与经办核实后另行处理")
 
 
+def check_answer(decision: str, name: str, finding: str) -> None:
+    """Raise NotPossible where the agency's own answer (5203) speaks against a decision: nobody voids what it has."""
+    if (decision, finding) == ("void", "confirmed") and name in ("L1-AGY-MISSING", "L1-GW-ONLY"):
+        raise NotPossible("经办查询（5203）有这一笔、未退费，不得作废：请经办把它补进对账明细后重对")
+
+
 def odd_one(name: str, row: str, mode: str, prevails: str) -> str:
     """Return whose record on leg L1 is to be corrected (§5.1, §5.3). mode: of the first run, which tells a split that
     only the institution has otherwise (A1) from one of the journal (A2)."""

@@ -13,6 +13,7 @@ from gateway.core.dates import day_start_ms
 
 DiffState = Literal["OPEN", "WAIT", "RESOLVED"]
 CITY = "*"
+COLLECTING = "COLLECTING"  # the state of a day that is not over: it was only looked at
 ATTEMPTS_MAX = 3  # of one reversal (S3)
 ESCALATES_DAYS = 4  # T+3, its end
 REVERSE, FEEDBACK = "REVERSE", "FEEDBACK"
@@ -57,6 +58,13 @@ def plan_of(line: Line) -> Plan:
 def party_of(leg: str, kind: str) -> str:
     """Return towards whom an action on a leg goes."""
     return _PARTY.get((leg, kind), "INST")
+
+
+def closes_ms(biz_date: str, closes: str) -> int:
+    """Return when a business date is over (§4.3). closes: HH:MM from the date's own midnight, 24:30 being half an hour
+    after it. A run before that only looks: nothing is derived of a day that is still going on."""
+    hours, minutes = closes.split(":")
+    return day_start_ms(date.fromisoformat(biz_date)) + (int(hours) * 60 + int(minutes)) * 60_000
 
 
 def escalates_ms(biz_date: str) -> int:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import attrs
 
-from gateway.books.plans import escalates_ms
+from gateway.books.plans import COLLECTING, escalates_ms
 from gateway.books.rules import Rules
 from gateway.core.booked import VANISHED, ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
 from gateway.core.ledgers import NAMES
@@ -219,9 +219,18 @@ class DayReport:
         return found
 
     @property
+    def provisional(self) -> bool:
+        """Whether the day was not over when it was looked at last: nothing was planned of it."""
+        return any(one.state == COLLECTING for one in self.days)
+
+    @property
     def agreed(self) -> bool:
-        """Whether the day agrees: a run there is, and nothing is open, waiting or withheld."""
-        return self.run is not None and not any(self.total(name).lines for name in ("open", "waiting", "withheld"))
+        """Whether the day agrees: it is over, a run there is, and nothing is open, waiting or withheld."""
+        return (
+            self.run is not None
+            and not self.provisional
+            and not any(self.total(name).lines for name in ("open", "waiting", "withheld"))
+        )
 
     @property
     def lines(self) -> int:
@@ -319,19 +328,21 @@ def _inside(leg: Leg, item: Item, fen: int | None) -> None:
         leg.inside.add(fen)
 
 
-def words_about(diff: DiffRow, rules: Rules) -> tuple[str, str]:
-    """Return (title, what to do) of a line; the class itself where the rules no longer have it."""
+def words_about(diff: DiffRow, rules: Rules, finding: str = "") -> tuple[str, str]:
+    """Return (title, what to do) of a line; the class itself where the rules no longer have it. finding: what the
+    agency said when it was asked, '' = it was not."""
     if diff.row not in rules.rows and diff.name not in rules.classes:
         return rules.titles.get(diff.name, diff.name), ""
     rule = rules.rule(diff.name, diff.row)
-    return rule.title, rule.todo
+    return rule.title, rule.answers.get(finding, rule.todo)
 
 
 def _grouped(groups: dict[tuple[str, ...], Group], item: Item, standing: Standing, rules: Rules, now_ms: int) -> None:
     diff, mover, until = item.diff, mover_of(item), until_of(item)
-    key = (mover, diff.leg, diff.name, diff.row, standing)
+    finding = item.inquiry.finding if item.inquiry is not None else ""
+    key = (mover, diff.leg, diff.name, diff.row, standing, finding)
     if key not in groups:
-        title, todo = words_about(diff, rules)
+        title, todo = words_about(diff, rules, finding)
         groups[key] = Group(mover, diff.leg, diff.name, diff.row, title, todo, standing, until_ms=until)
     group = groups[key]
     group.count.add(fen_of(item))

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 import attrs
 import msgspec
 
+from gateway.books.inquiring import FINDINGS
+
 LEGS = ("L1", "L2", "L4")
 MODES = ("AUTO", "ONE", "TWO")
 ACTIONS = ("REVERSE", "FEEDBACK", "BOOK", "VOID", "QUERY", "CASE", "WAIT", "WAIT_LEG1", "WAIT_LEG2", "NONE")
@@ -44,6 +46,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"c
     agreed: bool = False
     class_: str = ""
     when: dict[str, Way] = {}
+    answers: dict[str, str] = {}
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
@@ -54,7 +57,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"cl
 
 @attrs.frozen(kw_only=True)
 class Rule:
-    """One class or row. name: the class; row: its code, or ''; agreed: the books agree in spite of it (B17)."""
+    """One class or row. name: the class; row: its code, or ''; agreed: the books agree in spite of it (B17);
+    answers: the agency is asked about such a record (5203), and this is what to do by what it says."""
 
     name: str
     row: str
@@ -65,6 +69,7 @@ class Rule:
     title: str
     todo: str
     when: Mapping[str, Way]
+    answers: Mapping[str, str] = attrs.Factory(dict)
 
 
 @attrs.frozen
@@ -76,6 +81,13 @@ class Rules:
     classes: Mapping[str, Rule]
     rows: Mapping[str, Rule]
     titles: Mapping[str, str]
+
+    def answerable(self) -> tuple[list[str], list[str]]:
+        """Return the classes and the rows about whose records the agency is asked."""
+        return (
+            [name for name, rule in self.classes.items() if rule.answers],
+            [name for name, rule in self.rows.items() if rule.answers],
+        )
 
     def rule(self, name: str, row: str) -> Rule:
         """Return what a line's class and row stand for. T5 only says how the presence class came about (B5)."""
@@ -108,7 +120,7 @@ def compile_rules(patterns: bytes, rules: bytes) -> Rules:
 def _rule(name: str, row: str, entry: _Entry) -> Rule:
     return Rule(
         name=name, row=row, mode=entry.mode, action=entry.action, prevails=entry.prevails, agreed=entry.agreed,
-        title=entry.title, todo=entry.todo, when=entry.when,
+        title=entry.title, todo=entry.todo, when=entry.when, answers=entry.answers,
     )  # fmt: skip
 
 
@@ -138,3 +150,5 @@ def _faults(rule: Rule) -> Iterator[str]:
             yield f"{where}的mode或action不认识"
     if not set(rule.when) <= set(CIRCUMSTANCES):
         yield f"{where}的when不认识"
+    if rule.answers and set(rule.answers) != set(FINDINGS):
+        yield f"{where}的answers应有{'、'.join(FINDINGS)}"

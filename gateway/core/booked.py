@@ -115,12 +115,27 @@ class CaseRow:
 
 
 @attrs.frozen(kw_only=True)
+class InquiryRow:
+    """What the agency was asked about a difference, and said (5203). revision: of the run that asked; finding: a word
+    of `gateway.books.inquiring`; facts: of the record it has, amounts in fen; answer_sm3: of the whole answer."""
+
+    diff_id: str
+    revision: int
+    asked_ms: int
+    answered_ms: int
+    finding: str
+    facts: Mapping[str, str | int]
+    answer_sm3: str
+
+
+@attrs.frozen(kw_only=True)
 class Item:
-    """A difference with what is being done about it. actions: oldest first."""
+    """A difference with what is being done about it. actions: oldest first; inquiry: the newest."""
 
     diff: DiffRow
     actions: tuple[ActionRow, ...] = ()
     case: CaseRow | None = None
+    inquiry: InquiryRow | None = None
 
 
 @attrs.frozen(kw_only=True)

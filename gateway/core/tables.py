@@ -51,7 +51,8 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     total, detail: the fields of 3201 and 3202 in the region's edition, of those the gateway can fill. count: what a
     refund counts; refund_rows: whether both rows of a refunded settlement are uploaded; empty_groups: a group without
-    rows is asked for, too; columns: of a result, by number; balanced: readings of stmt_rslt, zeros stripped.
+    rows is asked for, too; columns: of a result, by number; balanced: readings of stmt_rslt, zeros stripped;
+    transactions: clr_type -> what a settlement of it can have been made by, so far as that is known.
     """
 
     total: tuple[str, ...]
@@ -61,6 +62,7 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refund_rows: Literal["both", "exclude"] = "both"
     empty_groups: bool = True
     balanced: tuple[str, ...] = ("",)
+    transactions: dict[str, tuple[str, ...]] = {}
 
 
 class StatusTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

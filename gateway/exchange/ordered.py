@@ -12,7 +12,7 @@ from typing import Literal
 import attrs
 
 from gateway.core.facts import content
-from gateway.core.model import DOUBT, Accept, Accepted, Entry, Known, NotAccepted, OpResult, Recall
+from gateway.core.model import DOUBT, Accept, Accepted, Advance, Entry, Known, NotAccepted, OpResult, Recall
 from gateway.exchange.saf import StoreForward
 
 # done: it is taken back. manual: a person must. unknown: the journal has no such original. delivered: the institution
@@ -22,6 +22,19 @@ Told = Literal["done", "manual", "unknown", "delivered", "under_way", "busy"]
 _ENDED = frozenset({"CONFIRMED", "ACKED", "REVERSED", "ABSENT"})
 
 
+@attrs.frozen(kw_only=True)
+class Stated:
+    """What two people state of an original this journal never saw (§5.1, L1-CENTER-MORE): a result of 3202 names its
+    msgid and person, and no transaction. settled: what the agency's row says of it (JSON, no person), above all its
+    date."""
+
+    oinfno: str
+    psn_no: str
+    link: str
+    medfee_fen: int | None = None
+    settled: str = ""
+
+
 @attrs.frozen
 class Ordered:
     """Takes orders. On the reactor's thread."""
@@ -29,12 +42,14 @@ class Ordered:
     office: StoreForward
 
     def reverse(
-        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False
-    ) -> None:
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False,
+        stated: Stated | None = None,
+    ) -> None:  # fmt: skip
         """Have the record omsgid of an institution reversed; msgid: of this order, the same however often it is given.
 
         unheard: no person decided it, so only what stands and the institution was never told of is reversed; between
-        the reading of the journal and the order it may have asked again, or cancelled it (§5.3, guard 1). `told` is
+        the reading of the journal and the order it may have asked again, or cancelled it (§5.3, guard 1). stated: of an
+        original that may be unknown here; it becomes a durable record of its own (EXTERNAL) first. `told` is
         called once; with under_way or busy the same call may be made again later.
         """
 
@@ -47,15 +62,56 @@ class Ordered:
                 told("busy")
 
         def original(found: OpResult | NotAccepted) -> None:
-            end = _hindrance(found, unheard)
+            end = _hindrance(found, unheard, stated)
             if end is None and isinstance(found, Known):
-                self._begin(found.entry, msgid, told, unheard)
+                self._date(found.entry, stated)
+                self._begin(_as_stated(found.entry, stated), msgid, told, unheard, stated)
+            elif found is None and stated is not None:
+                self._make_known(institution, omsgid, stated, told, original)
             else:
                 told(end or "busy")
 
         self.office.queue.submit(Recall(institution, msgid), own)
 
-    def _begin(self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool) -> None:
+    def _make_known(
+        self, institution: str, omsgid: str, stated: Stated, told: Callable[[Told], None],
+        then: Callable[[OpResult | NotAccepted], None],
+    ) -> None:  # fmt: skip
+        """Make an original durable as people state it; `then` hears of it as if it had been known."""
+        office, now_ms = self.office, int(self.office.clock.seconds() * 1000)
+        link = office.links.get(stated.link)
+        plan = None if link is None else link.plans.get(stated.oinfno)
+        if link is None or plan is None or stated.oinfno not in link.region.reversible:
+            told("unknown")
+            return
+        entry = Entry(
+            id=office.new_id(), fixmedins_code=institution, msgid=omsgid, infno=stated.oinfno,
+            klass=plan.transaction.klass, link=stated.link, state="EXTERNAL", digest=b"", created_ms=now_ms,
+            lane=f"p|{stated.psn_no}", psn_no=stated.psn_no, medfee_fen=stated.medfee_fen,
+        )  # fmt: skip
+
+        def kept(found: OpResult | NotAccepted) -> None:
+            if isinstance(found, NotAccepted):
+                told("busy")
+            else:
+                office.queue.submit(Recall(institution, omsgid), then)
+
+        office.queue.submit(Accept(entry=entry, reason="statement_found"), kept)
+
+    def _date(self, original: Entry, stated: Stated | None) -> None:
+        """Write beside such an original what the agency's row says of it: it is of that day, not of the order's."""
+        if stated is not None and original.state == "EXTERNAL" and not original.settled:
+            now_ms = int(self.office.clock.seconds() * 1000)
+            self.office.queue.later(
+                Advance(
+                    entry=original, was="EXTERNAL", to="EXTERNAL", at_ms=now_ms, reason="books",
+                    settled=stated.settled,
+                )
+            )  # fmt: skip
+
+    def _begin(
+        self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool, stated: Stated | None
+    ) -> None:
         office = self.office
         running = office.live.get(original.id)
         if running is not None or original.state in DOUBT:
@@ -74,7 +130,7 @@ class Ordered:
 
         def looked(found: OpResult | NotAccepted) -> None:
             """With the lane taken, nobody is told of it any more and nobody cancels it: the last look counts."""
-            end = _hindrance(found, unheard)
+            end = _hindrance(found, unheard, stated)
             if end is None:
                 office.queue.submit(Accept(entry=record, reason="books"), durable)
             else:
@@ -118,12 +174,21 @@ class Ordered:
         )
 
 
-def _hindrance(found: OpResult | NotAccepted, unheard: bool) -> Told | None:
+def _as_stated(original: Entry, stated: Stated | None) -> Entry:
+    """Return an original nobody here sent with the transaction people state now; before, they may have been wrong."""
+    if stated is None or original.state != "EXTERNAL":
+        return original
+    return attrs.evolve(original, infno=stated.oinfno)
+
+
+def _hindrance(found: OpResult | NotAccepted, unheard: bool, stated: Stated | None) -> Told | None:
     """Return why the original is not to be reversed now, None when it is."""
     if not isinstance(found, Known):
         return "unknown" if found is None else "busy"
     original = found.entry
-    if not original.infno:
+    if stated is not None and original.state == "EXTERNAL" and original.psn_no != stated.psn_no:
+        return "unknown"  # another person's
+    if not original.infno and stated is None:
         return "unknown"  # a statement names no transaction
     if unheard and original.cancelled:
         return "done"

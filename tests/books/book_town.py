@@ -33,7 +33,7 @@ from gateway.books.corrections import Corrections
 from gateway.core.approval import Approval, Person
 from gateway.core.ledgers import NAMES
 from gateway.core.province import FeedbackItem, FeedbackReceipt, ItemAnswer, Outcome, Reversal, ReversalAck
-from gateway.exchange.ordered import Told
+from gateway.exchange.ordered import Stated, Told
 from simulators.book_parties import BookParties
 
 BEFORE, DAY, NEXT = "2026-03-30", "2026-03-31", "2026-04-01"
@@ -92,13 +92,20 @@ class Wire:
     parties: BookParties
     tick: Tick
     orders: dict[str, str] = attrs.Factory(dict)
+    stated: list[Stated] = attrs.Factory(list)
 
     def reverse(
-        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False
-    ) -> None:
-        """The exchange: an order it knows by its msgid is never begun again."""
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False,
+        stated: Stated | None = None,
+    ) -> None:  # fmt: skip
+        """The exchange: an order it knows by its msgid is never begun again; what the journal never saw wants its
+        transaction, and the agency wants the person's number."""
         self.tick("2601 leaves")
-        if not any(row["msgid"] == omsgid for row in self.parties.books["GW"]):
+        known = any(row["msgid"] == omsgid for row in self.parties.books["GW"])
+        if stated is not None:
+            self.stated.append(stated)
+        people = {one["psn_no"] for one in self.parties.of("AGY", omsgid)}
+        if not known and (stated is None or stated.psn_no not in people):
             told("unknown")
             return
         if self.orders.setdefault(msgid, omsgid) != omsgid:
@@ -234,13 +241,13 @@ class BookTown:
 
     # --- the product ---
 
-    def run(self) -> Ran:
+    def run(self, provisional: bool = False) -> Ran:
         self.clock.advance(60)
         return run(
             RunTask(
                 store=str(self.config.room("books")), data=str(self.folder / "var"), date=DAY, role="care",
                 now_ms=self.now_ms, institutions=[CODE], asked_ms={CODE: self.now_ms, "*": self.now_ms},
-                province=True,
+                province=True, provisional=provisional,
             )
         )  # fmt: skip
 
@@ -274,7 +281,7 @@ class BookTown:
     def fetch(self) -> None:
         """The institution fetches its differences and does what it is asked to; what people tell the agency, too."""
         request = Request()
-        door = BooksDoor(self.config, self.clock, lambda work, done, failed: done(work()), Reported())  # type: ignore[arg-type]
+        door = BooksDoor(self.config, self.clock, lambda lane, work, done, failed: done(work()), Reported())  # type: ignore[arg-type]
         door.receive(request, {CODE: _Free()})  # type: ignore[arg-type, dict-item]
         for order in request.answer["actions"]:
             self.parties.institution(order)
@@ -284,27 +291,31 @@ class BookTown:
                     diff = one.diff
                     self.parties.agency(one.kind, diff.name, diff.setl_id or diff.msgid, one.action_id)
 
-    def decide(self, choose: Chosen) -> int:
+    def decide(self, choose: Chosen, oinfno: str = "") -> int:
         """Decide every open case by its people; return how many decisions there were. choose: '' = not yet."""
         with self.store() as store:
             cases = BooksCases(store.connection).cases(("OPEN", "PROPOSED"), DAY)
         decided = [(one, decision) for one in cases if (decision := choose(one))]
-        outside = Outside(
-            run_node=lambda config: 1, simulate=lambda words: 1, now=self.clock.seconds, entropy=lambda size: b""
-        )
         for case, decision in decided:
             person = Person("zhang", frozenset(), "")
             done = decide(
                 self.config, case.id, decision, "已核实", person, lambda: self.proposals,  # type: ignore[arg-type, return-value]
-                self.now_ms,
+                self.now_ms, oinfno,
             )  # fmt: skip
             if not done.carried_out:
-                content = self.proposals.contents[done.approval - 1]
-                approval = Approval(
-                    id=done.approval, kind=KIND, subject="", content_sm3="", maker="zhang", reason="", proposed_ms=0
-                )
-                assert carry_out(self.config, approval, content, outside)
+                self.approve(done.approval)
         return len(decided)
+
+    def approve(self, number: int) -> None:
+        """The second person sees the content and approves it."""
+        content = self.proposals.contents[number - 1]
+        approval = Approval(
+            id=number, kind=KIND, subject="", content_sm3="", maker="zhang", reason="", proposed_ms=0
+        )  # fmt: skip
+        outside = Outside(
+            run_node=lambda config: 1, simulate=lambda words: 1, now=self.clock.seconds, entropy=lambda size: b""
+        )
+        assert carry_out(self.config, approval, content, outside)
 
     def round(self, choose: Chosen, *days: str) -> Ran:
         """A day as it comes: ledgers, run, actions, decisions, what follows from them, the institution."""

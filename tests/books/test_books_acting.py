@@ -15,7 +15,7 @@ from gateway.app.books_acting import Acting
 from gateway.app.books_run import action_id
 from gateway.app.books_shelf import SCRIPTS
 from gateway.core.booked import DayRow, DiffRow
-from gateway.exchange.ordered import Told
+from gateway.exchange.ordered import Stated, Told
 
 DAY, CODE = "2026-03-15", "H51080200001"
 DIFF = DiffRow(
@@ -34,7 +34,10 @@ class Exchange:
     answer: Told | None = "done"
     waiting: list[Callable[[Told], None]] = attrs.Factory(list)
 
-    def reverse(self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool) -> None:
+    def reverse(
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool,
+        stated: Stated | None = None,
+    ) -> None:  # fmt: skip
         self.unheard.append(unheard)
         known = self.orders.setdefault(msgid, omsgid)
         assert known == omsgid

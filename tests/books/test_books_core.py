@@ -76,7 +76,8 @@ def test_nothing_contested_or_waiting_ever_reverses() -> None:
         ('prevails = "INST"', 'prevails = "BANK"', "prevails"),
         ("when.guarded", "when.sunny", "when不认识"),
         ('class = "TIMING"\n', "", "没有class"),
-        ("[class.L1-GW-ONLY]", "[class.L1-GW-LONELY]", "L1-GW-ONLY不在"),
+        ("[class.L2-PROV-MISSING]", "[class.L2-PROV-LONELY]", "L2-PROV-MISSING不在"),
+        ("answers]\nconfirmed", "answers]\nconfirm", "answers应有"),
         ("agreed = true", "agree = true", "rules.toml"),
     ],
 )

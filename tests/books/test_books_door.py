@@ -1,6 +1,8 @@
 """Files at the institutions' door: one of them may hand in so much (security T30), and faults are told plainly."""
 
 import json
+import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +10,13 @@ from typing import Any
 
 import attrs
 import pytest
-from test_books_run import CONFIG, DAY, A
+from test_books_run import CONFIG, DAY, A, B
 from twisted.internet.task import Clock
 
+from adapters.store.fair_threads import FairThreads
 from gateway.app import books_door
 from gateway.app.books_door import BooksDoor
-from gateway.app.config import read_config
+from gateway.app.config import Config, read_config
 from gateway.exchange.door import Institution
 
 ROW = b"setl_id,medfee_sumamt,setl_time\nS%d,1.00,2026-03-15 10:00:00\n"
@@ -46,9 +49,11 @@ class Street:
         self.door = BooksDoor(config, self.clock, self.run, self.faults.append)  # type: ignore[arg-type]
         self.bound = {A: Institution(code=A, name="甲", link=SimpleNamespace())}  # type: ignore[arg-type]
 
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+    def run(
+        self, lane: str, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
         if self.queue is not None:
-            self.queue.append((work, done, failed))
+            self.queue.append((lane, work, done, failed))
             return
         try:
             found = work()
@@ -86,8 +91,8 @@ def test_one_institution_cannot_keep_the_others_from_the_thread(street: Street) 
     asked = [street.ask(body=ROW % number) for number in range(4)]
     assert [one.said[0][0] if one.said else 0 for one in asked] == [0, 0, 429, 429]
     waiting, street.queue = street.queue, None
-    for work, done, failed in waiting:
-        street.run(work, done, failed)
+    for one in waiting:
+        street.run(*one)
     assert [one.said[0][0] for one in asked[:2]] == [200, 200]
     assert street.ask(body=ROW % 5).said[0][0] == 200
 
@@ -96,3 +101,32 @@ def test_one_institution_cannot_keep_the_others_from_the_thread(street: Street) 
 def test_a_marker_that_is_no_number_is_the_senders_fault(street: Street, rows: bytes) -> None:
     status, told = street.ask(body=ROW % 1, query=b"rows=" + rows).said[0]
     assert (status, told["gw_code"], street.faults) == (400, "GW-INVALID", [])
+
+
+def test_a_slow_file_of_one_institution_holds_up_no_other(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real threads: while one institution's file is being checked, the other's is taken."""
+    back: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
+    gate, checked = threading.Event(), books_door.hand_in
+    threads = FairThreads(lambda what, *words: back.put((what, words)), "d", 2)
+
+    def slowly(config: Config, ledger: int, scope: str, *rest: Any) -> Any:
+        if scope == A:
+            assert gate.wait(20.0)
+        return checked(config, ledger, scope, *rest)
+
+    monkeypatch.setattr(books_door, "hand_in", slowly)
+    street.door.run = threads.run
+    street.bound[B] = Institution(code=B, name="乙", link=SimpleNamespace())  # type: ignore[arg-type]
+    path = f"/api/v1/books/{B}/{DAY}".encode()
+    slow = [street.ask(body=ROW % 1), street.ask(body=ROW % 2)]
+    quick = [street.ask(body=ROW % 3, path=path), street.ask(method=b"GET", path=path)]
+    while not all(one.said for one in quick):
+        what, words = back.get(timeout=20.0)
+        what(*words)
+    assert ([one.said[0][0] for one in quick], [one.said for one in slow]) == ([200, 200], [[], []])
+    gate.set()
+    while not all(one.said for one in slow):
+        what, words = back.get(timeout=20.0)
+        what(*words)
+    assert [one.said[0][0] for one in slow] == [200, 200]
+    threads.stop()

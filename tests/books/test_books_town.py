@@ -2,7 +2,6 @@
 (reconciliation specification §5, §9.1, §9.2, §9.4)."""
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,7 @@ import attrs
 import pytest
 from book_town import BEFORE, CODE, DAY, NEXT, BookTown, cells
 
-import schemas
-from adapters.crypto.vault import Vault
 from adapters.store.books_cases import Case
-from adapters.store.sqlite_journal import SqliteJournal
 from gateway.books.decisions import NotPossible
 from schemas import ROOT
 from simulators.book_parties import PARTIES, refund_of
@@ -282,22 +278,6 @@ def test_the_province_is_told_what_the_care_locality_really_has(tmp_path: Path, 
     (row,) = town.parties.of("PROV", "S1")
     assert (row["status"], town.parties.has("PROV", "S1")) == (own, there)
     assert town.round(lambda case: "").days["*"] == "AGREED"
-
-
-def test_what_the_journal_never_saw_is_not_reversed_by_a_number_alone(tmp_path: Path) -> None:
-    """2601 wants the transaction (oinfno), which no row of 3202 has: it is said at once, not when it fails."""
-    town = BookTown(tmp_path)
-    town.put("1", AGY={"clr_pay_loc": ""})
-    town.hand_in()
-    town.run()
-    scripts = list(schemas.read("migrations/journal", ".sql"))
-    SqliteJournal.open(town.config.journal, Vault(b"k" * 32, "aes-256-gcm", os.urandom), scripts).close()
-    with pytest.raises(NotPossible, match="oinfno"):
-        town.decide(lambda case: "reverse")
-    assert town.actions() == [] and town.decide(lambda case: "correct") == 1
-    town.act()
-    town.fetch()
-    assert town.parties.of("AGY", "S1") == []
 
 
 @pytest.mark.parametrize("decision", ["reverse", "void", "book"])

@@ -1,11 +1,16 @@
 """A reversal by order of the books: through store and forward, once however often ordered, also over a restart."""
 
+import json
+
+import attrs
 import pytest
 from exchange_messages import HOME, PERSON, pay, refund
 from exchange_rig import Rig
 from exchange_undo import at_once, fall_into_doubt, says, sent_of, undo
 
-from gateway.exchange.ordered import Ordered, Told
+from gateway.books.journal import ledger_row
+from gateway.exchange.lanes import Lanes
+from gateway.exchange.ordered import Ordered, Stated, Told
 
 
 def ordered(rig: Rig, msgid: str = "b1", omsgid: str = "m1", unheard: bool = False) -> list[Told]:
@@ -134,3 +139,65 @@ def test_what_the_province_does_not_list_is_a_persons_business(rig: Rig) -> None
     assert ordered(rig, omsgid="u1") == ["manual"]
     assert not sent_of(rig, "2601") and not rig.room.lanes.held()
     assert rig.row("m1").cancelled
+# --- what this journal never saw --------------------------------------------------------------------------------------
+
+STATED = Stated(
+    oinfno="2207", psn_no=PERSON, link="national", medfee_fen=10_000,
+    settled='{"setl_time":"2026-02-27","medfee_sumamt":10000}',
+)  # fmt: skip
+
+
+def stated(rig: Rig, msgid: str = "b1", what: Stated = STATED) -> list[Told]:
+    told: list[Told] = []
+    Ordered(rig.room.office).reverse(HOME, "x1", msgid, told.append, stated=what)
+    rig.run()
+    return told
+
+
+def test_what_people_state_of_an_unknown_original_is_reversed_and_dated_as_the_agency_has_it(rig: Rig) -> None:
+    rig.far.plays = says(0)
+    assert (stated(rig), stated(rig)) == (["done"], ["done"])
+    (sent,) = sent_of(rig, "2601")
+    assert sent.message["input"]["data"] == {"psn_no": PERSON, "omsgid": "x1", "oinfno": "2207"}
+    row = rig.row("x1")
+    assert (row.state, row.infno, row.cancelled, rig.state("b1")) == ("EXTERNAL", "2207", True, "CONFIRMED")
+    cells = ledger_row(row, set())
+    assert cells is not None
+    assert (cells["setl_time"], cells["status"], cells["medfee_sumamt"]) == ("2026-02-27", "REVERSED", "100.00")
+    assert not rig.room.lanes.held()
+
+
+@pytest.mark.parametrize(("name", "value"), [("oinfno", "2208"), ("oinfno", "9999"), ("link", "elsewhere")])
+def test_what_cannot_be_reversed_here_leaves_no_trace(rig: Rig, name: str, value: str) -> None:
+    assert stated(rig, what=attrs.evolve(STATED, **{name: value})) == ["unknown"]
+    assert (sent_of(rig, "2601"), rig.states("x1")) == ([], [])
+
+
+def test_a_node_that_dies_before_the_order_goes_on_with_the_original_it_made(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Lanes, "enter", lambda lanes, record: False)  # the person is at a counter
+        assert stated(rig) == ["busy"]
+    assert (rig.states("x1"), rig.states("b1")) == (["EXTERNAL", "EXTERNAL"], [])
+    rig.kill()
+    rig.restart()
+    rig.far.plays = says(0)
+    assert stated(rig) == ["done"]
+    assert len(sent_of(rig, "2601")) == 1
+    assert json.loads(rig.row("x1").settled)["setl_time"] == "2026-02-27"
+
+
+def test_another_persons_record_is_not_what_people_state(rig: Rig) -> None:
+    rig.far.plays = says(0)
+    assert stated(rig) == ["done"]
+    assert stated(rig, "b2", attrs.evolve(STATED, psn_no="51080000000000000002")) == ["unknown"]
+    assert len(sent_of(rig, "2601")) == 1
+
+
+def test_a_wrong_transaction_can_be_stated_anew(rig: Rig) -> None:
+    rig.far.plays = says(-1, "该交易不支持冲正")
+    assert stated(rig, what=attrs.evolve(STATED, oinfno="2304")) == ["manual"]
+    rig.far.plays = says(0)
+    assert stated(rig, "b2") == ["done"]
+    assert [one.message["input"]["data"]["oinfno"] for one in sent_of(rig, "2601")][-1] == "2207"

@@ -43,6 +43,7 @@ COLUMNS = (
 SECRET = b"not much of a secret"
 BOOKS = """
 [books]
+day_closes = "00:00"
 patience_s = 20
 reverse_wait_s = 20
 """

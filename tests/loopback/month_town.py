@@ -38,6 +38,7 @@ MONTH = "2026-02"
 PLACE = {"fixmedins_code": HOSPITAL, "insutype": "310", "clr_type": "11", "clr_optins": "510800"}
 CONFIG = """
 [books]
+day_closes = "00:00"
 patience_s = 5
 doubt_ask_s = [0.2, 0.2]
 [codes]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest_twisted
-from books_town import BooksTown, Once
+from books_town import BOOKS, BooksTown, Once
 from town import HOSPITAL, PHARMACY
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
@@ -132,5 +132,24 @@ async def test_the_provinces_mistakes_are_told_to_it_and_the_city_agrees(reactor
         assert len(town.actions()) == 3
         assert (await town.day(0))["revision"] == told["revision"]
         assert len(town.actions()) == 3
+    finally:
+        await town.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_day_that_is_not_over_is_only_looked_at(reactor: Any, tmp_path: Path) -> None:
+    """What would be reversed by itself tomorrow stays, nobody is asked to decide, and a day ahead is refused."""
+    town = BooksTown(reactor, tmp_path)
+    await town.open(BOOKS.replace('day_closes = "00:00"', 'day_closes = "29:59"'))
+    try:
+        town.platform.faults = Once("2207", Fault(system_error="业务数据不合规"))
+        await town.pay(await town.bills(2))
+        await town.hand_in()
+        told = await town.day(3)
+        assert (told["provisional"], told["days"]["*"], told["actions"]) == (True, "COLLECTING", {}), told
+        assert told["classes"] == {"L1-CENTER-MORE": 1} and town.actions() == []
+        assert (town.count("2601"), (await town.books("cases"))["count"]) == (0, 0)
+        ahead = await town.books("day", "--date", "2099-01-01", code=1)
+        assert "BK-DAY-AHEAD" in ahead["message"]
     finally:
         await town.close()

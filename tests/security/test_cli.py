@@ -93,7 +93,7 @@ def test_from_the_first_user_to_a_decision_of_two(room: Room, monkeypatch: pytes
     first = ("--new-password-file", room.password(FIRST))
     assert "SEC-BOOTSTRAP" in room.security("user", "add", "root", "--role", "operator", *first, code=1).stderr
     room.security("user", "add", "root", "--role", "security", *first)
-    assert "SEC-WHO" in room.security("user", "add", "eve", "--role", "security", *first, code=1).stderr
+    assert "SEC-WHO" in room.security("user", "add", "eve", "--role", "security", *first, code=2).stderr
     own = ("--user", "root", "--password-file", room.password(FIRST))
     assert "SEC-SECOND-FACTOR" in room.security("user", "add", "eve", "--role", "finance", *first, *own, code=1).stderr
     root = room.enrol("root", ROOT)
@@ -313,8 +313,8 @@ def test_what_is_wrong_with_files_is_said(staffed: tuple[Room, Town]) -> None:
     Path(zhao[3]).chmod(0o644)
     assert "0600" in room.security("user", "lock", "li", "--reason", "x", *zhao, code=2).stderr
     Path(zhao[3]).chmod(0o600)
-    assert "须同时给出" in room.security("user", "lock", "li", "--reason", "x", *zhao[:6], code=1).stderr
-    assert "没有终端" in room.security("user", "lock", "li", "--reason", "x", "--user", "zhao", code=1).stderr
+    assert "须同时给出" in room.security("user", "lock", "li", "--reason", "x", *zhao[:6], code=2).stderr
+    assert "没有终端" in room.security("user", "lock", "li", "--reason", "x", "--user", "zhao", code=2).stderr
     (room.folder / "var" / "signing-sm2.key").unlink()
     assert "密钥文件" in room.run("audit", "verify", room.config, code=2).stderr
 
