@@ -26,7 +26,9 @@ from simulators.wording import Dice, Json, read_object, write
 
 WINDOW_MS = 300_000
 REMEMBERED_MAX = 100_000
-_CHANGES = frozenset({"feedback", "reversal", "clearing/begin", "clearing/rows", "clearing/submit"})
+_CHANGES = frozenset(
+    {"feedback", "reversal", "clearing/begin", "clearing/rows", "clearing/submit", "clearing/withdraw"}
+)
 
 
 class Province:

@@ -19,6 +19,7 @@ from gateway.core.province import (
     ClearingDetail,
     ClearingRow,
     ClearingStatus,
+    ClearingWithdrawal,
     Deduction,
     FeedbackItem,
     FeedbackReceipt,
@@ -214,6 +215,11 @@ def clearing_head(app: ClearingApp) -> Data:
         "rows_total": app.rows_count,
         "totals": _yuan(app.sums_fen),
     }
+
+
+def withdrawal(what: ClearingWithdrawal) -> Data:
+    names = ("reason", "maker", "checker")
+    return {"clr_appy_evt_id": what.event_id, **{name: getattr(what, name) for name in names}}
 
 
 def clearing_row(row: ClearingRow) -> Data:

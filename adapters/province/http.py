@@ -34,6 +34,7 @@ from gateway.core.province import (
     ClearingDetail,
     ClearingRow,
     ClearingStatus,
+    ClearingWithdrawal,
     Deduction,
     FeedbackItem,
     FeedbackReceipt,
@@ -102,6 +103,10 @@ class HttpProvince:
 
     def upload_clearing(self, key: str, app: ClearingApp) -> Deferred[Outcome[str]]:
         return self._safely(self._upload(key, app))
+
+    def withdraw_clearing(self, key: str, what: ClearingWithdrawal) -> Deferred[Outcome[str]]:
+        number = partial(codec.text, name="ack_no", required=True)
+        return self._tell("clearing/withdraw", key, codec.withdrawal(what), number)
 
     def clearing_status(self, key: str, event_id: str = "", app_no: str = "") -> Deferred[Outcome[ClearingStatus]]:
         fields = {"clr_appy_evt_id": event_id, "app_no": app_no}

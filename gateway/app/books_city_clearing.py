@@ -1,7 +1,8 @@
 """The city's clearing applications at the province: the same steps as `books_clearing_job`, by `ProvincialPort`.
 
 Uploaded with every row and its deductions under our own number, which the province takes once. A lost answer is asked
-for by that number and never sent again. What the audit deducted is downloaded whole and checked before AUDITED.
+for by that number and never sent again; so is a withdrawal. What the audit deducted is downloaded whole and checked
+before AUDITED.
 """
 
 import tempfile
@@ -63,19 +64,36 @@ class CityClearing(ClearingJob):
                 raise GaveUp(text)
             app = application(row, content, count, (_decode(line) for line in spool))
             outcome = await self.port.upload_clearing(key, app)
-        if outcome.kind == "refused":
-            self.alarms.append(f"省平台拒绝：{outcome.text}（{outcome.code}）")
-            return await self._step(row, Input.REFUSED, Facts(), outcome.text)
-        if outcome.kind == "not_sent":
-            await self._step(row, Input.NOT_SENT, Facts(), outcome.text)
-            raise GaveUp(f"没有送到省平台：{outcome.text}（{outcome.code}）")
+        if outcome.kind in ("refused", "not_sent"):
+            return await self._said_no(row, outcome)
         if outcome.value:
             changes = {"event_id": outcome.value, "submitted_ms": self.work.desk.now_ms()}
             return await self._step(row, Input.ANSWERED, Facts(event_id=outcome.value), "", changes)
         return await self._resolve(await self._step(row, Input.SILENT, Facts(), outcome.text))
 
     async def _withdraw(self, row: ClearingRow) -> ClearingRow:
-        raise GaveUp("省平台没有撤回接口：请在省平台办理退回后登记（month returned）")
+        if not self.profile.city_withdraw:
+            raise GaveUp("省平台没有撤回接口：请在省平台办理退回后登记（month returned）")
+        row = await self._withdrawing(row)
+        given = self.work.order.arguments
+        what = province.ClearingWithdrawal(
+            event_id=row.event_id, reason=str(given.get("reason", "")), maker=str(given.get("maker", "")),
+            checker=str(given.get("checker", "")),
+        )  # fmt: skip
+        outcome = await self.port.withdraw_clearing(row.msgid, what)
+        if outcome.value:
+            return await self._step(row, Input.ANSWERED, Facts(), f"省平台回执{outcome.value}")
+        if outcome.kind == "unknown":
+            return await self._resolve(await self._step(row, Input.SILENT, Facts(), outcome.text))
+        return await self._said_no(row, outcome)
+
+    async def _said_no(self, row: ClearingRow, outcome: province.Outcome[str]) -> ClearingRow:
+        """Nothing happened there: refused, or certainly not sent. Raises GaveUp for what may be ordered again."""
+        if outcome.kind == "refused":
+            self.alarms.append(f"省平台拒绝：{outcome.text}（{outcome.code}）")
+            return await self._step(row, Input.REFUSED, Facts(), outcome.text)
+        await self._step(row, Input.NOT_SENT, Facts(), outcome.text)
+        raise GaveUp(f"没有送到省平台：{outcome.text}（{outcome.code}）")
 
     # --- asking ---------------------------------------------------------------------------------------
 
@@ -88,10 +106,9 @@ class CityClearing(ClearingJob):
             if outcome.value is None:
                 continue
             if event_id := outcome.value.event_id:
-                changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
-                return await self._step(row, Input.FOUND, Facts(event_id=event_id), "省平台查询", changes)
+                return await self._there(row, event_id, "省平台查询")
             if number == len(steps):
-                return await self._step(row, Input.ABSENT, Facts(), "省平台查无此申请")
+                return await self._step(row, Input.ABSENT, Facts(), self._absent)
         return await self._alarmed(row, "省平台没有答复查询，结果仍未知；请稍后再次执行")
 
     async def _heard(self, row: ClearingRow) -> ClearingRow:

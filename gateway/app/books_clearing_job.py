@@ -146,14 +146,18 @@ class ClearingJob:
     async def _withdraw(self, row: ClearingRow) -> ClearingRow:
         if not self.profile.withdraw:
             raise GaveUp("本地区没有撤回接口：请在经办平台撤回后登记")
+        row = await self._withdrawing(row)
+        return await self._sent(row, self.profile.withdraw, row.msgid, {"data": {"clr_appy_evt_id": row.event_id}})
+
+    async def _withdrawing(self, row: ClearingRow) -> ClearingRow:
+        """Take the step before the message leaves; its number rests in the store."""
         given = self.work.order.arguments
         facts = Facts(
             approved=bool(given.get("approval")), maker=str(given.get("maker", "")),
             checker=str(given.get("checker", "")), clr_stas=row.clr_stas, audited_from=self.profile.audited_from,
         )  # fmt: skip
-        msgid = self.work.msgid()
-        row = await self._step(row, Input.WITHDRAW, facts, f"第{given.get('approval')}号事项", {"msgid": msgid})
-        return await self._sent(row, self.profile.withdraw, msgid, {"data": {"clr_appy_evt_id": row.event_id}})
+        changes = {"msgid": self.work.msgid()}
+        return await self._step(row, Input.WITHDRAW, facts, f"第{given.get('approval')}号事项", changes)
 
     async def _sent(self, row: ClearingRow, infno: str, msgid: str, words: Mapping[str, Any]) -> ClearingRow:
         submits = row.state == State.SUBMITTING.value
@@ -193,11 +197,17 @@ class ClearingJob:
                 return await self._alarmed(row, "平台上有几份内容相同的申请，请核实后登记（month resolve）")
             if found:
                 event_id = str(found[0]["clr_appy_evt_id"])
-                changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
-                return await self._step(row, Input.FOUND, Facts(event_id=event_id), "平台查询", changes)
+                return await self._there(row, event_id, "平台查询")
             if number == len(steps):
                 return await self._step(row, Input.ABSENT, Facts(), self._absent)
         return await self._alarmed(row, "平台没有答复查询，结果仍未知；请稍后再次执行")
+
+    async def _there(self, row: ClearingRow, event_id: str, note: str) -> ClearingRow:
+        """It was asked for and found: a submission is done, a withdrawal came to nothing."""
+        if row.doubt == "withdraw":
+            self.alarms.append(f"{row.name}：撤回没有生效，申请仍在；需要时重新办理撤回")
+        changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
+        return await self._step(row, Input.FOUND, Facts(event_id=event_id), note, changes)
 
     async def _alarmed(self, row: ClearingRow, text: str) -> ClearingRow:
         self.alarms.append(f"{row.name}：{text}")

@@ -73,7 +73,7 @@ def _scope(given: Month, number: int, as_json: bool) -> str:
         return the_row(MonthReader(connection), given, number, as_json).scope
 
 
-@click.command(help="撤回（3204）：第一次提出，另一人核准后再次执行即由节点发出")
+@click.command(help="撤回（3204，全市的经省平台）：第一次提出，另一人核准后再次执行即由节点发出")
 @number_option
 @click.option("--reason", required=True)
 @json_option
@@ -100,6 +100,7 @@ def withdraw(given: Month, number: int, reason: str, as_json: bool, credentials:
                 return
         arguments: dict[str, object] = {
             "id": number, "approval": approval.id, "maker": approval.maker, "checker": approval.checker,
+            "reason": reason,
         }  # fmt: skip
         _ordered(given, WITHDRAW, row.scope, arguments, person.name, as_json)
 

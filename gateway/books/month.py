@@ -29,6 +29,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     apply: str
     withdraw: str
+    city_withdraw: bool
     status: str
     split: str
     checks_block: bool

@@ -200,6 +200,16 @@ class ClearingApp:
 
 
 @attrs.frozen(kw_only=True)
+class ClearingWithdrawal:
+    """Two people take an application back before it is audited (§7.1)."""
+
+    event_id: str
+    reason: str
+    maker: str
+    checker: str
+
+
+@attrs.frozen(kw_only=True)
 class ClearingStatus:
     """Where an application stands. clr_stas: 10, 20, .. as the party gives it. Amounts in fen, 0 where it says nothing.
 
@@ -281,6 +291,10 @@ class ProvincialPort(Protocol):
 
     def upload_clearing(self, key: str, app: ClearingApp) -> Deferred[Outcome[str]]:
         """Upload an application; the value is its event id. unknown: never upload again, ask `clearing_status`."""
+
+    def withdraw_clearing(self, key: str, what: ClearingWithdrawal) -> Deferred[Outcome[str]]:
+        """Take an application back; the value is the party's receipt. refused `CLOSED`: it is audited, `NOT_FOUND`: the
+        party has none. unknown: never send again, ask `clearing_status`: one that is gone is not found."""
 
     def clearing_status(self, key: str, event_id: str = "", app_no: str = "") -> Deferred[Outcome[ClearingStatus]]:
         """Ask where an application stands, by either number."""
