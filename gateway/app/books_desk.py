@@ -44,6 +44,7 @@ from gateway.app.books_tasks import (
     RunTask,
     Task,
 )
+from gateway.app.books_upload_job import UPLOAD, UploadJob
 from gateway.app.children import Child, run_module
 from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
 from gateway.app.config import Config
@@ -115,6 +116,7 @@ class BooksDesk:
                 DECIDE: self._decide,
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
+                UPLOAD: self._upload,
             },
             errands=self.errands,
             crowded=self.crowded,
@@ -162,6 +164,12 @@ class BooksDesk:
             config=self.config, work=work, link=link, profile=profile, port=self.province, folder=self._data / "books"
         )
         return await job.run()
+
+    async def _upload(self, work: Work) -> Ended:
+        if self.province is None:
+            raise GaveUp("本月明细经省平台上传，配置中没有[province]")
+        asks = self.config.books.doubt_ask_s
+        return await UploadJob(work=work, port=self.province, folder=self._data / "books", doubt_ask_s=asks).run()
 
     async def _split(self, work: Work) -> Ended:
         return await SplitJob.of(self.config, work, self._place(work)).run()

@@ -10,6 +10,7 @@ import attrs
 
 from adapters.store.books import BooksStore
 from adapters.store.books_month import ClearingRow, MonthReader
+from adapters.store.books_upload import UploadStore
 from gateway.app.books_month_desk import appeal_until, standing
 from gateway.app.codes_orders import CodesOrders
 from gateway.app.config import Config
@@ -58,6 +59,9 @@ class MonthWatch:
         for row in look.unended(_ENDED):
             where = "" if row.scope == CITY else row.scope
             found += [(what, where, f"{row.month}.{row.id}") for what in self._of(look, row, now_s)]
+        for one in UploadStore(look.connection).unended():
+            if now_s * 1000 - one.changed_ms >= DOUBT_MS:
+                found.append((DOUBT, "", f"{one.month}.upload{one.revision}"))
         self.attention = {what: sum(one[0] == what for one in found) for what in WHATS}
         return found
 

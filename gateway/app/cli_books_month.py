@@ -1,7 +1,7 @@
 """`liangding books month CONFIG --month yyyy-MM ACTION`: a month's clearing, from frozen days to the payment."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,10 +16,10 @@ from gateway.app import books_month_desk as desk_work
 from gateway.app.acting import Credentials, acting
 from gateway.app.books_month_work import CannotBuild, apply
 from gateway.app.books_month_work import build as build_month
-from gateway.app.books_region import ROLES, reading, scopes_of, writing
+from gateway.app.books_region import ROLES, scopes_of, writing
 from gateway.app.cli_books_freeze import explained
 from gateway.app.config import Config
-from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
+from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.books.clearing import Facts, Input, Refused
 from gateway.books.deductions import ACCEPTED, APPEALED, REVISED, REVOKED, UPHELD
@@ -33,7 +33,9 @@ _ELSEWHERE = {
     "confirm-split": "gateway.app.cli_books_month_send", "report": "gateway.app.cli_books_month_report",
     "rollback-split": "gateway.app.cli_books_month_send", "split": "gateway.app.cli_books_month_send",
     "resolve": "gateway.app.cli_books_month_send",
+    "status": "gateway.app.cli_books_month_status",
     "submit": "gateway.app.cli_books_month_send", "sync": "gateway.app.cli_books_month_send",
+    "upload": "gateway.app.cli_books_month_send",
     "withdraw": "gateway.app.cli_books_month_send",
 }  # fmt: skip
 
@@ -146,13 +148,13 @@ def build(given: Month, scope: str, as_json: bool, credentials: Credentials) -> 
         lines = [f"{day}没有固化" for day in cause.missing]
         lines += [f"[{one.code}] {one.text}" for one in cause.objections]
         end(FAILED, *lines, "没有生成申请", as_json=as_json)
-    lines = [_line(row) for row in found.applications]
+    lines = [line_of(row) for row in found.applications]
     lines += [f"不计入：{one[0]} 结算{one[1] or one[2]} {one[3]} {yuan(one[8] or 0)}元" for one in found.held[:20]]
     plain = {"applications": [told_row(row) for row in found.applications], "held": [list(one) for one in found.held]}
     show(plain, lines or ["本月没有可申请的费用"], as_json)
 
 
-def _line(row: ClearingRow) -> str:
+def line_of(row: ClearingRow) -> str:
     content = json.loads(row.content)
     sums = content["sums"]
     figures = "，".join(
@@ -189,7 +191,7 @@ def moved(
         return work(writer, the_row(writer, given, number, as_json), who)
 
     row = _worked(given, credentials, right, f"clearing:{number}", as_json, whole)
-    show(told_row(row), [_line(row)], as_json)
+    show(told_row(row), [line_of(row)], as_json)
 
 
 @month.command(help="核对申请：各日固化、双方确认、逐基金合计")
@@ -369,31 +371,3 @@ def close(given: Month, number: int, as_json: bool, credentials: Credentials) ->
         return apply(writer, row, Input.CLOSE, Facts(), who, given.now_ms)
 
     moved(given, number, "month.send", as_json, credentials, work)
-
-
-@month.command(help="本月全部申请：状态、金额、扣款、拨付期限（工作日）；有逾期时退出码3")
-@click.option("--scope", default="", help="定点机构编码，全市用'*'")
-@json_option
-@click.pass_obj
-def status(given: Month, scope: str, as_json: bool) -> None:
-    plain: list[dict[str, Any]] = []
-    lines: list[str] = []
-    with explained_month(as_json), reading(given.config) as connection:
-        look = MonthReader(connection) if connection is not None else None
-        rows: Sequence[ClearingRow] = look.of_month(given.role, scope, given.month) if look is not None else []
-        found = [desk_work.standing(given.config, look, row, given.today) for row in rows if look is not None]
-        events = {one.row.id: look.events(one.row.id) for one in found} if look is not None else {}
-    for one in found:
-        figures = {name: getattr(one, name) for name in ("applied", "approved", "deducted", "withheld", "deposit")}
-        names = ("input", "before", "after", "who", "note", "at_ms")
-        history = [dict(zip(names, event, strict=True)) for event in events[one.row.id]]
-        plain.append(
-            {**told_row(one.row), **figures, "paid": one.row.paid, "due": one.due, "overdue": one.overdue,
-             "deductions": [attrs.asdict(each) for each in one.deductions], "events": history}
-        )  # fmt: skip
-        lines.append(_line(one.row))
-        lines += [f"  拨付期限{days}个工作日：{last}{'，已逾期' if late else ''}" for days, last, late in one.due]
-        alarms = [event for event in history if event["input"] == "alarm"]
-        lines += [f"  告警：{event['note']}" for event in alarms[-3:]]
-    show({"applications": plain}, lines or ["本月没有申请"], as_json)
-    raise SystemExit(FINDINGS if any(one.overdue for one in found) else DONE)

@@ -13,6 +13,7 @@ from gateway.app.books_month_work import apply
 from gateway.app.books_region import reading
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import CONFIRM, ROLLBACK, SPLIT
+from gateway.app.books_upload_job import ROLE, UPLOAD
 from gateway.app.cli_books_month import Month, explained_month, json_option, moved, number_option, the_row
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
@@ -138,6 +139,20 @@ def sync(given: Month, scope: str, as_json: bool, credentials: Credentials) -> N
     with explained_month(as_json):
         who = _allowed(given, credentials, f"clearing:{scope}/{given.month} sync")
         _ordered(given, SYNC, scope, {"role": given.role, "month": given.month}, who, as_json)
+
+
+@click.command(
+    help="上传本月明细到省平台：通过第1段和三方核对的全市费用，逐笔连同扣款；由运行中的节点发出，应答丢失时只查询"
+)
+@json_option
+@acting
+@click.pass_obj
+def upload(given: Month, as_json: bool, credentials: Credentials) -> None:
+    if given.role != ROLE:
+        end(USAGE, "月度明细由就医地上传（--role care）", as_json=as_json)
+    with explained_month(as_json):
+        who = _allowed(given, credentials, f"upload:{given.month}")
+        _ordered(given, UPLOAD, CITY, {"month": given.month}, who, as_json)
 
 
 @click.command(help="下载异地清分明细（3260）并与固化记录核对；对账单的行数和金额齐备才算完整")
