@@ -19,6 +19,7 @@ from gateway.books.clearing import Facts, Input, Refused, State, read_status
 from gateway.books.month import Content, Profile, days_of
 from gateway.core.jsontext import Raw
 from gateway.core.money import fen_of, yuan
+from gateway.core.rows import rows_in
 from gateway.exchange.door import Link
 
 T = TypeVar("T")
@@ -43,22 +44,6 @@ def application_words(content: Content, profile: Profile) -> dict[str, Any]:
         "fund_appy_sum": amount("fund_pay_sumamt"), "cash_payamt": amount("psn_cash_pay"),
         "acct_pay": amount("acct_pay"), "begndate": days[0], "enddate": days[-1],
     }  # fmt: skip
-
-
-def rows_in(output: Any, field: str) -> list[Mapping[str, Any]]:
-    """Return the records of an answer that have a field, wherever the province puts them: one, or a list."""
-    found: list[Mapping[str, Any]] = []
-    waiting = [output]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, dict):
-            if field in one:
-                found.append(one)
-            else:
-                waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-    return found
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -183,7 +168,7 @@ class ClearingJob:
 
     async def _resolve(self, row: ClearingRow) -> ClearingRow:
         """Ask what became of a lost answer; nothing is ever sent again from here."""
-        if not self.profile.status:
+        if not self.asks:
             text = "应答丢失，本地区没有状态查询接口：请在经办平台核实后登记（month resolve），不得重复申报"
             return await self._alarmed(row, text)
         steps = self.config.books.doubt_ask_s
@@ -268,7 +253,11 @@ class ClearingJob:
         if len(found) != 1:
             text = "平台没有答复查询" if rows is None else f"平台查询得到{len(found)}份此申报号的申请，请核实"
             return await self._alarmed(row, text)
-        heard = read_status(str(found[0].get("clr_stas", "")), row.clr_stas, self.profile.clr_stas)
+        return await self._follow(row, str(found[0].get("clr_stas", "")), rows or [])
+
+    async def _follow(self, row: ClearingRow, stas: str, rows: Sequence[Mapping[str, Any]]) -> ClearingRow:
+        """Take the step a state of the platform means. rows: what it told of the month."""
+        heard = read_status(stas, row.clr_stas, self.profile.clr_stas)
         if heard.alarm:
             return await self._alarmed(row, heard.alarm)
         if heard.input is None or (heard.number == row.clr_stas and heard.number > 0):

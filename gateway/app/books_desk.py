@@ -27,6 +27,7 @@ from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_month_watch import MonthWatch
+from gateway.app.books_monthly_job import MonthlyJob
 from gateway.app.books_province import Provincial
 from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import Schedule
@@ -156,7 +157,8 @@ class BooksDesk:
     async def _clearing(self, work: Work) -> Ended:
         link = self._place(work)
         if work.order.arguments.get("scope") != CITY:
-            return await ClearingJob.of(self.config, work, link).run()
+            by_month = profile_of(self.config, work.order.institution).monthly.sums
+            return await (MonthlyJob if by_month else ClearingJob).of(self.config, work, link).run()
         if self.province is None:
             raise GaveUp("全市的申请经省平台申报，配置中没有[province]")
         profile = profile_of(self.config, CITY)

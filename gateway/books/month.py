@@ -11,7 +11,9 @@ from typing import Any
 import attrs
 import msgspec
 
+from gateway.books.clearing import FUNDS
 from gateway.books.freezing import ADJ, DAY, FUND_PARTS, HELD_SUM
+from gateway.books.monthly import Monthly
 from gateway.core.ledgers import COMPONENTS
 
 Digest = Callable[[bytes], bytes]
@@ -39,6 +41,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     appeal_workdays: int
     audited_from: int
     clr_stas: dict[str, str]
+    monthly: Monthly
 
     @property
     def manual(self) -> bool:
@@ -47,11 +50,15 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def profile(plain: Mapping[str, Any], region: str) -> Profile:
     """Return a region's profile: the default with its differences. Raises ProfileError."""
-    merged = {**plain["default"], **plain.get("region", {}).get(region, {})}
+    own, default = plain.get("region", {}).get(region, {}), plain["default"]
+    tables = {name: {**table, **own.get(name, {})} for name, table in default.items() if isinstance(table, dict)}
+    merged = {**default, **own, **tables}
     try:
         found = msgspec.convert(merged, Profile)
     except msgspec.ValidationError as cause:
         raise ProfileError(f"books/clearing.toml: {region}: {cause}") from cause
+    if unknown := sorted(set(found.monthly.fund_types.values()) - set(FUNDS)):
+        raise ProfileError(f"books/clearing.toml: {region}: fund_types: {unknown}")
     if found.recognised not in COMPONENTS:
         raise ProfileError(f"books/clearing.toml: {region}: recognised: {found.recognised}")
     return found
