@@ -57,6 +57,7 @@ class ClearingBook:
     confirmed: dict[str, tuple[tuple[str, str, str], list[Json]]] = attrs.Factory(dict)
     shift: Callable[[list[Json]], object] = lambda rows: None
     deposit: int = 50  # per mille of what is payable that is kept back
+    materials: dict[str, list[tuple[str, bytes]]] = attrs.Factory(dict)  # of appeals, by number
     answered: dict[str, str] = attrs.Factory(dict)  # msgid of a 3261 -> inf_refmsgid of its answer
     extra: list[Json] = attrs.Factory(list)  # rows 3205A shows besides: another system's, or a fault
 

@@ -12,6 +12,7 @@ import attrs
 
 from simulators import archives, checks, lookups, national, settling, shapes, stamps, statements, visits
 from simulators.access import Gatekeeper, open_gate
+from simulators.appeals import HANDLERS as APPEALS
 from simulators.clearing_desk import HANDLERS as CLEARING
 from simulators.clearing_monthly import HANDLERS as MONTHLY
 from simulators.faults import Fault, Weather, calm
@@ -27,6 +28,7 @@ HANDLERS: Mapping[str, Handler] = {
     **lookups.HANDLERS,
     **CLEARING,
     **MONTHLY,
+    **APPEALS,
     **LISTS,
     **visits.HANDLERS,
     **settling.HANDLERS,

@@ -6,7 +6,7 @@ looks. An order taken up again after a crash finds SUBMITTING or WITHDRAWING and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -57,7 +57,7 @@ class ClearingJob:
     alarms: list[str] = attrs.Factory(list)
 
     @classmethod
-    def of(cls, config: Config, work: Work, link: Link) -> "ClearingJob":
+    def of(cls, config: Config, work: Work, link: Link) -> Self:
         return cls(config=config, work=work, link=link, profile=profile_of(config, work.order.institution))
 
     @property

@@ -23,6 +23,7 @@ from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.books_acting import Acting
+from gateway.app.books_appeal_job import APPEALS, DEDUCTIONS, AppealJob
 from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
@@ -118,6 +119,7 @@ class BooksDesk:
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
                 UPLOAD: self._upload,
+                **dict.fromkeys((DEDUCTIONS, APPEALS), self._appeal),
             },
             errands=self.errands,
             crowded=self.crowded,
@@ -166,6 +168,9 @@ class BooksDesk:
             config=self.config, work=work, link=link, profile=profile, port=self.province, folder=self._data / "books"
         )
         return await job.run()
+
+    async def _appeal(self, work: Work) -> Ended:
+        return await AppealJob.of(self.config, work, self._place(work)).run()
 
     async def _upload(self, work: Work) -> Ended:
         if self.province is None:

@@ -12,10 +12,12 @@ import attrs
 
 from adapters.store.books_month import ClearingRow
 from adapters.store.books_split import SplitStore
+from gateway.app.books_appeal_job import AppealJob
 from gateway.app.books_clearing_job import ClearingJob
 from gateway.app.books_month_work import audit_facts, deduction_of
 from gateway.app.books_paged import NotWhole, Paged, Rows
-from gateway.books.clearing import Input, State, read_status
+from gateway.books.appealing import BadAppeals
+from gateway.books.clearing import Input, Refused, State, read_status
 from gateway.books.deductions import totals
 from gateway.books.month import Content
 from gateway.books.monthly import (
@@ -32,6 +34,7 @@ from gateway.core.rows import rows_in
 PAGE = ("page_num", "page_size")
 NAMED_MAX = 20
 _BEFORE = (State.SUBMITTED, State.ACCEPTED)
+_READ = (*_BEFORE, State.AUDITED)  # what appeals came to changes the audited amounts
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -79,19 +82,19 @@ class MonthlyJob(ClearingJob):
     async def _follow(self, row: ClearingRow, stas: str, rows: Sequence[Mapping[str, Any]]) -> ClearingRow:
         """Take the audited amounts before what the state says is believed."""
         heard = read_status(stas, row.clr_stas, self.profile.clr_stas)
-        if not heard.alarm and heard.number >= self.profile.audited_from and State(row.state) in _BEFORE:
+        if not heard.alarm and heard.number >= self.profile.audited_from and State(row.state) in _READ:
             try:
                 row = await self._audited(row, rows)
-            except (NotWhole, BadMonthly) as cause:
+            except (NotWhole, BadMonthly, BadAppeals, Refused) as cause:
                 return await self._alarmed(row, str(cause))
             if State(row.state) in _BEFORE:
                 return row
         return await super()._follow(row, stas, rows)
 
     async def _audited(self, row: ClearingRow, rows: Sequence[Mapping[str, Any]]) -> ClearingRow:
-        """SUBMITTED or ACCEPTED -> AUDITED with the amounts of each fund; stays where it is when anything does not fit.
+        """Come to AUDITED with the amounts of each fund; stay where it is when anything does not fit.
 
-        Raises NotWhole, BadMonthly.
+        Raises NotWhole, BadMonthly, BadAppeals, Refused.
         """
         names = self.profile.monthly
         details = await self._list(names.details, row, names.visit) if names.details else []
@@ -107,14 +110,18 @@ class MonthlyJob(ClearingJob):
         if faults:
             more = f"，共{len(faults)}处" if len(faults) > NAMED_MAX else ""
             return await self._alarmed(row, "；".join(faults[:NAMED_MAX]) + more)
+        if self.profile.appeals.query:
+            await AppealJob(config=self.config, work=self.work, link=self.link, profile=self.profile).take(row)
         facts = await self._db(lambda writer: audit_facts(writer, row, self.profile))
         facts = attrs.evolve(facts, event_id=row.event_id)
-        changes: dict[str, Any] = {"clr_stas": self.profile.audited_from}
+        changes: dict[str, Any] = {"clr_stas": max(row.clr_stas, self.profile.audited_from)}
         if names.funds:
             found = lines_of(funds, row.insutype, names)
             if texts := audit_faults(Content.read(row.content).funds, found, *await self._taken(row)):
                 return await self._alarmed(row, "；".join(texts))
             changes["audit"] = _stored(found)
+        if State(row.state) is State.AUDITED and changes.get("audit", row.audit) == row.audit:
+            return row
         return await self._step(row, Input.AUDIT, facts, f"{names.sums}、{names.details}、{names.funds}", changes)
 
     async def _taken(self, row: ClearingRow) -> tuple[dict[str, int], dict[str, int]]:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from gateway.books.appealing import Appeals
 from gateway.books.clearing import FUNDS
 from gateway.books.freezing import ADJ, DAY, FUND_PARTS, HELD_SUM
 from gateway.books.monthly import Monthly
@@ -42,6 +43,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audited_from: int
     clr_stas: dict[str, str]
     monthly: Monthly
+    appeals: Appeals
 
     @property
     def manual(self) -> bool:
@@ -59,6 +61,8 @@ def profile(plain: Mapping[str, Any], region: str) -> Profile:
         raise ProfileError(f"books/clearing.toml: {region}: {cause}") from cause
     if unknown := sorted(set(found.monthly.fund_types.values()) - set(FUNDS)):
         raise ProfileError(f"books/clearing.toml: {region}: fund_types: {unknown}")
+    if found.appeals.fund not in FUNDS:
+        raise ProfileError(f"books/clearing.toml: {region}: appeals.fund: {found.appeals.fund}")
     if found.recognised not in COMPONENTS:
         raise ProfileError(f"books/clearing.toml: {region}: recognised: {found.recognised}")
     return found

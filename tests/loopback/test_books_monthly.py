@@ -12,7 +12,7 @@ import pytest_twisted
 from month_ledger import settled_there
 from month_town import HOSPITAL, MONTH, Cells, MonthTown, Once, remote
 
-from adapters.store.books_month import DeductionRow, MonthWriter
+from adapters.store.books_month import MonthWriter
 from gateway.app.books_month_work import apply
 from gateway.books.clearing import Facts, Input
 from gateway.books.month import Content
@@ -50,14 +50,6 @@ def entered(town: MonthTown, number: int, event_id: str) -> Application:
     return one
 
 
-def deduction(one: Finding) -> DeductionRow:
-    return DeductionRow(
-        deduction_id=one.suspt_id, setl_id=one.setl_id, feedetl_sn="", fund=one.fund, amount=one.amount_fen,
-        kind={"1": "DEDUCT", "2": "WITHHOLD"}[one.kind], reason_code="", text="", period="", dept="", doctor="",
-        notice="", state="NOTIFIED", revised=None, ended="", notified=f"{MONTH}-28", changed_ms=0,
-    )  # fmt: skip
-
-
 @pytest_twisted.ensureDeferred
 async def test_state_and_amounts_of_each_fund_come_by_interface(reactor: Any, tmp_path: Path) -> None:
     town = MonthTown(reactor, tmp_path, REGION)
@@ -83,15 +75,13 @@ async def _audited(town: MonthTown) -> None:
     assert (await _synced(town, number))[0] == "ACCEPTED"
     assert town.count("2174") == 0  # nothing is audited yet
 
-    # Audited, and the deductions are not all here: nothing is taken, and it is said what lacks.
+    # Audited, and the deductions cannot be had (3701): nothing is taken, and it is said what lacks.
     theirs.findings = [Finding(suspt_id="K1", setl_id="S3", fund="hifp_pay", amount_fen=1_200),
-                       Finding(suspt_id="K2", setl_id="S4", fund="cvlserv_pay", amount_fen=300, kind="2")]  # fmt: skip
+                       Finding(suspt_id="K2", setl_id="S4", fund="hifp_pay", amount_fen=300, kind="2")]  # fmt: skip
     theirs.clr_stas = "40"
+    town.platform.faults = Once("3701", Fault(business_error="查询失败"))
     state, told = await _synced(town, number)
-    assert (state, town.row(number).audit, "hifp_pay的扣款：平台1200分，本方0分" in told) == ("ACCEPTED", "", True), (
-        told
-    )
-    town.work(lambda writer: writer.deduct(number, [deduction(one) for one in theirs.findings], "qian", 5))
+    assert (state, town.row(number).audit, "平台没有给出3701" in told) == ("ACCEPTED", "", True), told
 
     # Another total at the platform than in the frozen rows: the visit is named.
     spoilt = books.settlements["S7"]
@@ -100,8 +90,8 @@ async def _audited(town: MonthTown) -> None:
     assert (state, "就诊V7：平台10001分，固化10000分" in told) == ("ACCEPTED", True), told
     books.settlements["S7"] = spoilt
 
-    # A fund line that cannot be understood, or that lacks the audited amount, is no audit.
-    theirs.findings[0].fund = "nobody"
+    # The platform took it from another fund than its findings say: no audit.
+    theirs.findings[0].fund = "cvlserv_pay"
     state, told = await _synced(town, number)
     assert (state, "hifp_pay的扣款：平台0分，本方1200分" in told) == ("ACCEPTED", True), told
     theirs.findings[0].fund = "hifp_pay"
@@ -125,9 +115,9 @@ async def _audited(town: MonthTown) -> None:
     declared = {"hifp_pay": 5_500 * ROWS, "cvlserv_pay": 500 * ROWS, "acct_pay": 1_000 * ROWS}
     audit = json.loads(row.audit)
     for fund, fen in declared.items():
-        cut = {"hifp_pay": 1_200, "cvlserv_pay": 300}.get(fund, 0)
+        cut = {"hifp_pay": 1_500}.get(fund, 0)
         assert audit["approved"][fund] + audit["deposit"][fund] + cut == fen
-    assert audit["deposit"]["hifp_pay"] == round((5_500 * ROWS - 1_200) * 0.05)
+    assert audit["deposit"]["hifp_pay"] == round((5_500 * ROWS - 1_500) * 0.05)
     assert row.clr_stas == 40
 
     # Backwards is no state; cleared is not believed while deductions are open.
