@@ -41,6 +41,12 @@ class AppealStore:
         names = [field.name for field in attrs.fields(AppealRow)]
         return None if row is None else AppealRow(**dict(zip(names, row, strict=True)))
 
+    def unended(self) -> list[AppealRow]:
+        """Return those of which nobody knows whether they arrived."""
+        query = f"SELECT {_ROW} FROM appeal_sent WHERE state IN ('SENDING', 'IN_DOUBT') ORDER BY id"
+        names = [field.name for field in attrs.fields(AppealRow)]
+        return [AppealRow(**dict(zip(names, row, strict=True))) for row in self.connection.execute(query)]
+
     def begin(self, one: AppealRow) -> AppealRow:
         """Write it before it leaves: durable when this returns."""
         with transaction(self.connection):

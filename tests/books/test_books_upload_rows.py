@@ -112,6 +112,11 @@ def test_the_month_shows_its_uploads_and_that_one_is_out_of_date(tmp_path: Path)
     assert "上传到省平台" in page.read_text("utf-8") and "200.00" in page.read_text("utf-8")
     [head, line] = CalamineWorkbook.from_path(str(workbook)).get_sheet_by_name("上传").to_python()[1:]
     assert dict(zip(head, line, strict=True))["回执"] == "N1"
+    folder = tmp_path / "whole"
+    told = office.run("report", "--month", MONTH, "--out", str(folder), code=3)
+    assert told["uploads"][0]["receipt"] == "N1" and "五、上传到省平台" in (folder / "month.html").read_text("utf-8")
+    [_, line] = CalamineWorkbook.from_path(str(folder / "month.xlsx")).get_sheet_by_name("上传").to_python()[1:]
+    assert line[-1] == "N1"
     with office.books() as books:
         freeze = next(one for one in books.writer.month("care", CITY, MONTH) if one.biz_date.endswith("-09"))
         books.writer.reopen(freeze, "漏账", ("li", "wang", 1), 4)

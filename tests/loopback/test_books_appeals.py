@@ -3,6 +3,7 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest_twisted
 from month_ledger import settled_there
 from month_town import HOSPITAL, MONTH, MonthTown, Once
 from test_books_monthly import DAY, REGION, entered, fee
+from test_journal_decide import enrol, run
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from adapters.store.books_appeal import AppealStore
 from simulators.clearing_book import Application, Finding
@@ -145,3 +148,18 @@ async def _killed(town: MonthTown, number: int, theirs: Application) -> None:
     await town.start()
     ended = await town.end(order)
     assert (ended.outcome, states(town, number)["K3"], town.count("3702")) == ("done", "APPEALED", before + 1), ended
+    await deferToThread(_commanded, town, number)
+    finding = theirs.findings[1]
+    assert (finding.appealed, finding.reason, states(town, number)["K1"]) == (True, "病历可证", "APPEALED")
+    [(name, content)] = town.platform.books.clearing.materials[finding.attachment]
+    assert (name.endswith(".pdf"), content) == (True, EVIDENCE)
+
+
+def _commanded(town: Any, number: int) -> None:
+    """As the person gives it: an appeal with its material."""
+    file = town.folder / "ward.pdf"
+    file.write_bytes(EVIDENCE)
+    words = ["books", "month", str(town.town.config), "--month", MONTH, "appeal", "--id", str(number)]
+    words += ["--deduction", "K1", "appeal", "--note", "病历可证", "--file", str(file), "--json"]
+    code, said = run(town, words, ("qian", *enrol(town, "qian", "finance")))
+    assert (code, json.loads(said)["state"]) == (0, "DONE"), said

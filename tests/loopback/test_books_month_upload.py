@@ -3,6 +3,7 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random  # noqa: TID251  (a seeded one)
@@ -12,8 +13,10 @@ import attrs
 import pytest_twisted
 from month_town import HOSPITAL, MONTH, Cells, MonthTown, Room
 from test_books_city_month import CONFIG, SECRET, Wall, remote
+from test_journal_decide import enrol, run
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from adapters.store.books_month import DeductionRow, MonthWriter, NewClearing
 from adapters.store.books_upload import UploadRow, UploadStore
@@ -157,3 +160,17 @@ async def _killed(town: MonthTown, province: Province, wire: Quiet) -> None:
     [booked] = province.monthly.booked.values()
     assert (last.state, last.receipt, province.counts["monthly/submit"]) == ("DONE", booked.receipt, before + 1), ended
     assert booked.cuts == []
+    await deferToThread(_commanded, town, last.revision)
+
+
+def _commanded(town: Any, revision: int) -> None:
+    """As the person gives it: nothing new is there, two records stay behind, and the month says so."""
+    qian = ("qian", *enrol(town, "qian", "finance"))
+    words = ["books", "month", str(town.town.config), "--month", MONTH]
+    code, said = run(town, [*words, "upload", "--json"], qian)
+    told = json.loads(said)
+    assert (code, told["revision"], told["kept_back"]) == (3, revision, 2) and "没有再次上传" in said
+    code, said = run(town, [*words, "status", "--scope", "*", "--json"])
+    assert (code, [one["state"] for one in json.loads(said)["uploads"]]) == (
+        0, ["NOT_SENT", "DONE", "REFUSED", "DONE", "DONE"],
+    ), said  # fmt: skip
