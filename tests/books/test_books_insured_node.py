@@ -131,6 +131,7 @@ def reactor() -> Any:
     return reactor
 
 
+@pytest.mark.timeout(300)  # fifteen processes, one after the other
 @pytest_twisted.ensureDeferred
 async def test_every_difference_of_leg_l4_ends_agreed_and_the_day_is_frozen(reactor: Any, tmp_path: Path) -> None:
     province = Province(Wall(reactor), Random(1), accounts={"510800": SECRET}, outside=12)
