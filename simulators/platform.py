@@ -12,7 +12,9 @@ import attrs
 
 from simulators import archives, checks, lookups, national, settling, shapes, stamps, statements, visits
 from simulators.access import Gatekeeper, open_gate
+from simulators.appeals import HANDLERS as APPEALS
 from simulators.clearing_desk import HANDLERS as CLEARING
+from simulators.clearing_monthly import HANDLERS as MONTHLY
 from simulators.faults import Fault, Weather, calm
 from simulators.ledger import Books, Call, Refusal
 from simulators.list_desk import ListDesk
@@ -25,6 +27,8 @@ JSON_TYPE = "application/json;charset=utf-8"
 HANDLERS: Mapping[str, Handler] = {
     **lookups.HANDLERS,
     **CLEARING,
+    **MONTHLY,
+    **APPEALS,
     **LISTS,
     **visits.HANDLERS,
     **settling.HANDLERS,

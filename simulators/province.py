@@ -20,13 +20,17 @@ from simulators.platform import JSON_TYPE, Clock, Reply
 from simulators.postings import Book, Posting, Serials, of_facts, of_platform
 from simulators.province_clearing import Clearing
 from simulators.province_faults import OF_ANSWERS, OF_BOOKS, Fault, Faults, fault_of
+from simulators.province_monthly import Monthly
 from simulators.province_statements import Statements
 from simulators.province_words import PREFIX, Ask, No
 from simulators.wording import Dice, Json, read_object, write
 
 WINDOW_MS = 300_000
 REMEMBERED_MAX = 100_000
-_CHANGES = frozenset({"feedback", "reversal", "clearing/begin", "clearing/rows", "clearing/submit"})
+_CHANGES = frozenset({
+    "feedback", "reversal", "clearing/begin", "clearing/rows", "clearing/submit", "clearing/withdraw", "monthly/begin",
+    "monthly/rows", "monthly/submit",
+})  # fmt: skip
 
 
 class Province:
@@ -46,6 +50,7 @@ class Province:
         self.insured = InsuredAgencies()
         self.books["INS"] = self.insured.book
         self.clearing = Clearing(clock, self.books["PROV"], self.faults)
+        self.monthly = Monthly(clock, self.books["PROV"])
         self.statements = Statements(clock, self.books, self.faults, page_max)
         self.counts: dict[str, int] = {}
         self._clock = clock
@@ -65,6 +70,7 @@ class Province:
             "reversal": self._reversal,
             "receipt": self._receipt,
             **self.clearing.operations,
+            **self.monthly.operations,
         }
 
     # --- what comes in by itself ---

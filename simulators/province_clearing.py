@@ -34,6 +34,7 @@ class Application:
     event_id: str = ""
     since_s: float = 0.0
     forced: str = ""
+    withdrawn: Json = attrs.Factory(dict)  # who took it back and why; empty while it stands
     reason: str = ""
     deductions: list[Json] = attrs.Factory(list)
 
@@ -69,6 +70,7 @@ class Clearing:
             "clearing/begin": self._begin,
             "clearing/rows": self._rows,
             "clearing/submit": self._submit,
+            "clearing/withdraw": self._withdraw,
             "clearing/status": self._status,
             "clearing/deductions": self._deductions,
             "clearing/detail": self._detail,
@@ -114,6 +116,23 @@ class Clearing:
         one.deductions = [{**cut, "state": "NOTIFIED"} for line in lines for cut in line.get("deductions") or []]
         return {"clr_appy_evt_id": one.event_id}
 
+    def _withdraw(self, ask: Ask) -> Json:
+        """By two people, and before the audit has spoken."""
+        one = next((one for one in self.standing() if one.event_id == ask.facts["clr_appy_evt_id"]), None)
+        if one is None:
+            raise No("NOT_FOUND", "没有这个申请")
+        people = [str(ask.facts[name]) for name in ("maker", "checker")]
+        if not ask.facts["reason"] or not all(people) or people[0] == people[1]:
+            raise No("BAD_REQUEST", "撤回须写明原因，由两人办理")
+        if self._state(one) >= "40":
+            raise No("CLOSED", "申请已审核完成，不能撤回")
+        one.withdrawn = {"maker": people[0], "checker": people[1], "reason": ask.facts["reason"]}
+        return {"ack_no": self._serial(AREA, self.clock.seconds(), "W")}
+
+    def standing(self) -> list[Application]:
+        """Every application that was made and not taken back."""
+        return [one for one in self.applications if one.event_id and not one.withdrawn]
+
     def _check_known(self, lines: list[Json]) -> None:
         known = {one.key: one for one in self.book.live()}
         for line in lines:
@@ -148,7 +167,7 @@ class Clearing:
     def _status(self, ask: Ask) -> Json:
         event_id, app_no = ask.facts.get("clr_appy_evt_id") or "", ask.facts.get("app_no") or ""
         one = next(
-            (one for one in self.applications if one.event_id and (one.event_id == event_id or one.app_no == app_no)),
+            (one for one in self.standing() if one.event_id == event_id or one.app_no == app_no),
             None,
         )
         if one is None:
@@ -177,8 +196,8 @@ class Clearing:
         }
 
     def _deductions(self, ask: Ask) -> Json:
-        one = next((one for one in self.applications if one.event_id == ask.facts["clr_appy_evt_id"]), None)
-        if one is None or not one.event_id:
+        one = next((one for one in self.standing() if one.event_id == ask.facts["clr_appy_evt_id"]), None)
+        if one is None:
             raise No("NOT_FOUND", "没有这个申请")
         rows = one.deductions if self._state(one) in ("40", "50", "60") else []
         sums = {kind: str(yuan(one.deducted(kind) if rows else 0)) for kind in _KINDS}

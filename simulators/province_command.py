@@ -17,7 +17,14 @@ from simulators.province_words import PREFIX
 from simulators.wording import Dice, read_object
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FRESH = (f"{PREFIX}statement", f"{PREFIX}clearing/", f"{PREFIX}feedback", f"{PREFIX}reversal", "/sim/")
+_FRESH = (
+    f"{PREFIX}statement",
+    f"{PREFIX}clearing/",
+    f"{PREFIX}monthly/",
+    f"{PREFIX}feedback",
+    f"{PREFIX}reversal",
+    "/sim/",
+)
 
 
 @attrs.frozen

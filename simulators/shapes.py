@@ -219,10 +219,19 @@ def record_complaints(node: Node, record: Json) -> list[str]:
     return found
 
 
+_INNER = {
+    "3701": "FsiIntlgSupnApplEvtCQueryDTO", "3702": "FsiIntlgSupnApplSaveDTO", "3703": "FsiIntlgSupnApplDiscussDTO",
+    "3704": "FsiAttFileUploadDTO",
+}  # fmt: skip
+
+
 def unwrapped(infno: str, body: Any) -> Any:
     """`input` with its nodes at the top; the rows of 4102 stand in a node `data` on some wires (pitfalls §3.16); what
-    the split's only field list (3260-3262) calls the node `input` is the message's `input` itself."""
+    the only field lists of the split (3260-3262) and of appeals (3701-3704) call the node `input` is the message's own
+    `input`."""
     if infno in ("3260", "3261", "3262") and isinstance(body, dict) and "input" not in body:
         return {"input": body}
+    if infno in _INNER and isinstance(body, dict) and _INNER[infno] not in body:
+        return {_INNER[infno]: [{"input": body}] if infno in ("3702", "3703") else {"input": body}}
     inner = body.get("data") if infno == "4102" and isinstance(body, dict) else None
     return inner if isinstance(inner, dict) else body

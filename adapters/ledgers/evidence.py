@@ -101,6 +101,33 @@ class Evidence:
         ((count, fen),) = self._do(query, (ledger, scope, scope))
         return int(count), int(fen)
 
+    def between(self, one: str, other: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Compare two ledgers' day record by record: (records, fen of medfee) that are alike, and (records, fen they
+        differ by) that are not.
+
+        A record is a key and a direction; identical rows count once. Alike: both have it, with the same status and
+        the same amounts, as far as both carry them.
+        """
+        sums = ", ".join(f"sum({name}) AS {name}" for name in COMPONENTS)
+        side = f"""
+            SELECT k, direction, string_agg(DISTINCT status, ',' ORDER BY status) AS status, {sums} FROM (
+                SELECT DISTINCT {_KEY} AS k, coalesce(direction, '0') AS direction, setl_id, prov_sn,
+                coalesce(status, 'SETTLED') AS status, {", ".join(COMPONENTS)} FROM told {self._today} AND ledger = ?
+            ) GROUP BY k, direction
+        """
+        same = " AND ".join(f"coalesce(x.{name} = y.{name}, true)" for name in COMPONENTS)
+        query = f"""
+            WITH x AS ({side}), y AS ({side}), pairs AS (
+                SELECT x.medfee_sumamt AS mine, y.medfee_sumamt AS theirs,
+                x.k IS NOT NULL AND y.k IS NOT NULL AND x.status = y.status AND {same} AS alike
+                FROM x FULL JOIN y ON x.k = y.k AND x.direction = y.direction
+            )
+            SELECT count(*) FILTER (alike), coalesce(sum(mine) FILTER (alike), 0), count(*) FILTER (NOT alike),
+            coalesce(sum(abs(coalesce(mine, 0) - coalesce(theirs, 0))) FILTER (NOT alike), 0) FROM pairs
+        """
+        ((alike, fen, apart, by),) = self._do(query, (one, other))
+        return (int(alike), int(fen)), (int(apart), int(by))
+
     def mentions(self, names: Collection[str]) -> Iterator[Mention]:
         """Yield every row, of any date, that bears one of the names (`key_of`), at most ROWS_MAX."""
         self._fill("wanted", names)

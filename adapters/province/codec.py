@@ -19,11 +19,14 @@ from gateway.core.province import (
     ClearingDetail,
     ClearingRow,
     ClearingStatus,
+    ClearingWithdrawal,
     Deduction,
     FeedbackItem,
     FeedbackReceipt,
     ItemAnswer,
     Kind,
+    MonthBooked,
+    MonthUpload,
     Outcome,
     Page,
     Remembered,
@@ -177,11 +180,11 @@ def _objects(value: object, most: int, name: str) -> list[dict[str, Any]]:
     return value
 
 
-def sums(data: Data) -> dict[str, int]:
+def sums(data: Data, name: str = "totals") -> dict[str, int]:
     """Return `totals` in fen. Raises Unreadable."""
-    totals = data.get("totals")
+    totals = data.get(name)
     if not isinstance(totals, dict):
-        raise Unreadable("缺少totals")
+        raise Unreadable(f"缺少{name}")
     return {name: amount(totals, name) for name in totals}
 
 
@@ -214,6 +217,19 @@ def clearing_head(app: ClearingApp) -> Data:
         "rows_total": app.rows_count,
         "totals": _yuan(app.sums_fen),
     }
+
+
+def withdrawal(what: ClearingWithdrawal) -> Data:
+    names = ("reason", "maker", "checker")
+    return {"clr_appy_evt_id": what.event_id, **{name: getattr(what, name) for name in names}}
+
+
+def month_head(upload: MonthUpload) -> Data:
+    return {
+        "upload_key": upload.upload_key, "month": upload.month, "revision": upload.revision,
+        "rows_total": upload.rows_count, "totals": _yuan(upload.sums_fen),
+        "deductions_total": upload.deductions_count, "deduction_totals": _yuan(upload.deducted_fen),
+    }  # fmt: skip
 
 
 def clearing_row(row: ClearingRow) -> Data:
@@ -271,6 +287,19 @@ def status(data: Data) -> ClearingStatus:
         paid_fen=amount(data, "act_dfr_amt"),
         deductions=whole_number(data, "deductions"),
         reason=words(data.get("reason")),
+    )
+
+
+def month_booked(data: Data) -> MonthBooked:
+    if not flag(data, "found"):
+        return MonthBooked(receipt_no="")
+    return MonthBooked(
+        receipt_no=text(data, "receipt_no", required=True),
+        revision=whole_number(data, "revision"),
+        rows_count=whole_number(data, "rows_total"),
+        sums_fen=sums(data),
+        deductions_count=whole_number(data, "deductions_total"),
+        deducted_fen=sums(data, "deduction_totals"),
     )
 
 

@@ -5,7 +5,7 @@ with the same key or looks it up. Blocking work, reading of answers included, is
 """
 
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,10 +34,13 @@ from gateway.core.province import (
     ClearingDetail,
     ClearingRow,
     ClearingStatus,
+    ClearingWithdrawal,
     Deduction,
     FeedbackItem,
     FeedbackReceipt,
     Kind,
+    MonthBooked,
+    MonthUpload,
     Outcome,
     Page,
     Remembered,
@@ -101,7 +104,17 @@ class HttpProvince:
         return self._tell("reversal", key, codec.reversal(what), codec.ack)
 
     def upload_clearing(self, key: str, app: ClearingApp) -> Deferred[Outcome[str]]:
-        return self._safely(self._upload(key, app))
+        return self._safely(self._upload("clearing", key, codec.clearing_head(app), app.rows, "clr_appy_evt_id"))
+
+    def upload_month(self, key: str, upload: MonthUpload) -> Deferred[Outcome[str]]:
+        return self._safely(self._upload("monthly", key, codec.month_head(upload), upload.rows, "receipt_no"))
+
+    def month_booked(self, key: str, upload_key: str) -> Deferred[Outcome[MonthBooked]]:
+        return self._safely(self._ask("monthly/status", key, {"upload_key": upload_key}, codec.month_booked))
+
+    def withdraw_clearing(self, key: str, what: ClearingWithdrawal) -> Deferred[Outcome[str]]:
+        number = partial(codec.text, name="ack_no", required=True)
+        return self._tell("clearing/withdraw", key, codec.withdrawal(what), number)
 
     def clearing_status(self, key: str, event_id: str = "", app_no: str = "") -> Deferred[Outcome[ClearingStatus]]:
         fields = {"clr_appy_evt_id": event_id, "app_no": app_no}
@@ -162,21 +175,24 @@ class HttpProvince:
             return Outcome(kind=outcome.kind, code=outcome.code, text=outcome.text)
         return Outcome(kind="done", value=made(outcome.value))
 
-    async def _upload(self, key: str, app: ClearingApp) -> Outcome[str]:
-        """Until `submit` there is no application: what fails before it is certainly not sent."""
+    async def _upload(
+        self, what: str, key: str, head: Data, rows_of: Iterable[ClearingRow], answer: str
+    ) -> Outcome[str]:
+        """Begin, rows by pages, submit: until `submit` nothing is booked, so what fails before is certainly not sent.
+        answer: the field of the number that `submit` gives."""
         number = partial(codec.text, name="upload_no", required=True)
-        begun = await self._change("clearing/begin", f"{key}-b", codec.clearing_head(app), number)
+        begun = await self._change(f"{what}/begin", f"{key}-b", head, number)
         if begun.value is None:
             return _nothing_yet(begun)
-        for seq, rows in enumerate(_batches(iter(app.rows)), 1):
+        for seq, rows in enumerate(_batches(iter(rows_of)), 1):
             fields = {"upload_no": begun.value, "seq": seq, "rows": [codec.clearing_row(row) for row in rows]}
             taken = await self._change(
-                "clearing/rows", f"{key}-r{seq}", fields, partial(codec.whole_number, name="received")
+                f"{what}/rows", f"{key}-r{seq}", fields, partial(codec.whole_number, name="received")
             )
             if taken.value is None:
                 return _nothing_yet(taken)
-        event = partial(codec.text, name="clr_appy_evt_id", required=True)
-        return await self._change("clearing/submit", key, {"upload_no": begun.value}, event)
+        event = partial(codec.text, name=answer, required=True)
+        return await self._change(f"{what}/submit", key, {"upload_no": begun.value}, event)
 
     def _tell(self, op: str, key: str, fields: Data, read: Callable[[Data], T]) -> Deferred[Outcome[T]]:
         return self._safely(self._change(op, key, fields, read))

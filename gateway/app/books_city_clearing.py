@@ -1,7 +1,8 @@
 """The city's clearing applications at the province: the same steps as `books_clearing_job`, by `ProvincialPort`.
 
 Uploaded with every row and its deductions under our own number, which the province takes once. A lost answer is asked
-for by that number and never sent again. What the audit deducted is downloaded whole and checked before AUDITED.
+for by that number and never sent again; so is a withdrawal. What the audit deducted is downloaded whole and checked
+before AUDITED.
 """
 
 import tempfile
@@ -10,27 +11,22 @@ from pathlib import Path
 from typing import IO, Any
 
 import attrs
-import msgspec
 
 from adapters.store.books_freeze import FreezeReader
 from adapters.store.books_month import ClearingRow, DeductionRow, MonthReader
 from gateway.app.books_clearing_job import ClearingJob
 from gateway.app.books_month_desk import take_deductions
-from gateway.app.books_month_work import audit_facts, deduction_of, frozen_facts, group_of
+from gateway.app.books_month_work import audit_facts, frozen_facts, group_of
+from gateway.app.books_upload_rows import Spooled, read_rows, spool
 from gateway.app.codes_orders import GaveUp
 from gateway.books.clearing import Facts, Input, Refused, read_status
-from gateway.books.deductions import NOTIFIED, Deduction
-from gateway.books.freezing import Fee, Header, read_back
+from gateway.books.deductions import NOTIFIED
 from gateway.books.month import Content, days_of
-from gateway.books.uploading import clearing_row
 from gateway.core import province
 from gateway.core.dates import day_of
-from gateway.core.ledgers import COMPONENTS
 
 PAGE_ROWS = 100
 PAGES_MAX = 20_000
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(province.ClearingRow).decode
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -55,27 +51,44 @@ class CityClearing(ClearingJob):
         key, content = self.work.msgid(), Content.read(row.content)
         row = await self._step(row, Input.SUBMIT, facts, key, {"msgid": key})
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(prefix=".clearing-", dir=self.folder) as spool:
-            count, sums = await self._db(lambda writer: spool_rows(writer, row, spool))
-            if sums != {name: fen for name, fen in content.sums.items() if fen}:
+        with tempfile.TemporaryFile(prefix=".clearing-", dir=self.folder) as spooled:
+            found = await self._db(lambda writer: spool_rows(writer, row, spooled))
+            if found.sums != {name: fen for name, fen in content.sums.items() if fen}:
                 text = "上传明细的合计与申请不符，没有发送；请验证固化（books verify）"
                 await self._step(row, Input.NOT_SENT, Facts(), text)
                 raise GaveUp(text)
-            app = application(row, content, count, (_decode(line) for line in spool))
+            app = application(row, content, found.rows, read_rows(spooled))
             outcome = await self.port.upload_clearing(key, app)
-        if outcome.kind == "refused":
-            self.alarms.append(f"省平台拒绝：{outcome.text}（{outcome.code}）")
-            return await self._step(row, Input.REFUSED, Facts(), outcome.text)
-        if outcome.kind == "not_sent":
-            await self._step(row, Input.NOT_SENT, Facts(), outcome.text)
-            raise GaveUp(f"没有送到省平台：{outcome.text}（{outcome.code}）")
+        if outcome.kind in ("refused", "not_sent"):
+            return await self._said_no(row, outcome)
         if outcome.value:
             changes = {"event_id": outcome.value, "submitted_ms": self.work.desk.now_ms()}
             return await self._step(row, Input.ANSWERED, Facts(event_id=outcome.value), "", changes)
         return await self._resolve(await self._step(row, Input.SILENT, Facts(), outcome.text))
 
     async def _withdraw(self, row: ClearingRow) -> ClearingRow:
-        raise GaveUp("省平台没有撤回接口：请在省平台办理退回后登记（month returned）")
+        if not self.profile.city_withdraw:
+            raise GaveUp("省平台没有撤回接口：请在省平台办理退回后登记（month returned）")
+        row = await self._withdrawing(row)
+        given = self.work.order.arguments
+        what = province.ClearingWithdrawal(
+            event_id=row.event_id, reason=str(given.get("reason", "")), maker=str(given.get("maker", "")),
+            checker=str(given.get("checker", "")),
+        )  # fmt: skip
+        outcome = await self.port.withdraw_clearing(row.msgid, what)
+        if outcome.value:
+            return await self._step(row, Input.ANSWERED, Facts(), f"省平台回执{outcome.value}")
+        if outcome.kind == "unknown":
+            return await self._resolve(await self._step(row, Input.SILENT, Facts(), outcome.text))
+        return await self._said_no(row, outcome)
+
+    async def _said_no(self, row: ClearingRow, outcome: province.Outcome[str]) -> ClearingRow:
+        """Nothing happened there: refused, or certainly not sent. Raises GaveUp for what may be ordered again."""
+        if outcome.kind == "refused":
+            self.alarms.append(f"省平台拒绝：{outcome.text}（{outcome.code}）")
+            return await self._step(row, Input.REFUSED, Facts(), outcome.text)
+        await self._step(row, Input.NOT_SENT, Facts(), outcome.text)
+        raise GaveUp(f"没有送到省平台：{outcome.text}（{outcome.code}）")
 
     # --- asking ---------------------------------------------------------------------------------------
 
@@ -88,10 +101,9 @@ class CityClearing(ClearingJob):
             if outcome.value is None:
                 continue
             if event_id := outcome.value.event_id:
-                changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
-                return await self._step(row, Input.FOUND, Facts(event_id=event_id), "省平台查询", changes)
+                return await self._there(row, event_id, "省平台查询")
             if number == len(steps):
-                return await self._step(row, Input.ABSENT, Facts(), "省平台查无此申请")
+                return await self._step(row, Input.ABSENT, Facts(), self._absent)
         return await self._alarmed(row, "省平台没有答复查询，结果仍未知；请稍后再次执行")
 
     async def _heard(self, row: ClearingRow) -> ClearingRow:
@@ -182,42 +194,7 @@ def application(
     )  # fmt: skip
 
 
-def spool_rows(look: MonthReader, row: ClearingRow, into: IO[bytes]) -> tuple[int, dict[str, int]]:
-    """Write the rows of an application one a line; return (rows, sums in fen that are not zero)."""
-    freezes = FreezeReader(look.connection)
-    cuts: dict[str, list[Deduction]] = {}
-    for one in look.deducted(row.role, row.month):
-        cuts.setdefault(one.setl_id, []).append(deduction_of(one))
-    sums: dict[str, int] = {}
-    count = 0
-    for number in look.freezes(row.id):
-        for fee, lines, order in _counted(freezes, number, group_of(row)):
-            told = clearing_row(fee, lines, order, cuts.get(fee.setl_id, ()))
-            into.write(_encode(told) + b"\n")
-            count += 1
-            for name, fen in zip(COMPONENTS, fee.amounts, strict=True):
-                sums[name] = sums.get(name, 0) + (fen or 0)
-    into.seek(0)
-    return count, {name: fen for name, fen in sums.items() if fen}
-
-
-def _counted(
-    freezes: FreezeReader, number: int, group: tuple[str, str, str, str]
-) -> Iterator[tuple[Fee, list[str], tuple[int, ...]]]:
-    """Yield (fee, the lines of its key, order of ledgers) of what counts in a group."""
-    header = _header(freezes, number)
-    for lines, fees in read_back(freezes.lines(number), header.order):
-        for fee in fees:
-            if fee.held or (fee.clr_type, fee.insutype, fee.clr_optins, fee.clr_pay_loc) != group:
-                continue
-            if fee.adjusts[0]:
-                origin = _header(freezes, fee.adjusts[0])
-                yield fee, freezes.lines_of_key(fee.adjusts[0], fee.key), origin.order
-            else:
-                yield fee, lines, header.order
-
-
-def _header(freezes: FreezeReader, number: int) -> Header:
-    row = freezes.one(number)
-    assert row is not None  # a foreign key says so
-    return Header.read(row.header)
+def spool_rows(look: MonthReader, row: ClearingRow, into: IO[bytes]) -> Spooled:
+    """Write the rows of an application one a line, with the deductions of its settlements."""
+    numbers, deducted = look.freezes(row.id), look.deducted(row.role, row.month)
+    return spool(FreezeReader(look.connection), numbers, deducted, into, group=group_of(row))

@@ -6,7 +6,7 @@ looks. An order taken up again after a crash finds SUBMITTING or WITHDRAWING and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from gateway.books.clearing import Facts, Input, Refused, State, read_status
 from gateway.books.month import Content, Profile, days_of
 from gateway.core.jsontext import Raw
 from gateway.core.money import fen_of, yuan
+from gateway.core.rows import rows_in
 from gateway.exchange.door import Link
 
 T = TypeVar("T")
@@ -45,22 +46,6 @@ def application_words(content: Content, profile: Profile) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rows_in(output: Any, field: str) -> list[Mapping[str, Any]]:
-    """Return the records of an answer that have a field, wherever the province puts them: one, or a list."""
-    found: list[Mapping[str, Any]] = []
-    waiting = [output]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, dict):
-            if field in one:
-                found.append(one)
-            else:
-                waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-    return found
-
-
 @attrs.define(eq=False, kw_only=True)
 class ClearingJob:
     """One order. link: of the institution in whose name it goes."""
@@ -72,7 +57,7 @@ class ClearingJob:
     alarms: list[str] = attrs.Factory(list)
 
     @classmethod
-    def of(cls, config: Config, work: Work, link: Link) -> "ClearingJob":
+    def of(cls, config: Config, work: Work, link: Link) -> Self:
         return cls(config=config, work=work, link=link, profile=profile_of(config, work.order.institution))
 
     @property
@@ -146,14 +131,18 @@ class ClearingJob:
     async def _withdraw(self, row: ClearingRow) -> ClearingRow:
         if not self.profile.withdraw:
             raise GaveUp("本地区没有撤回接口：请在经办平台撤回后登记")
+        row = await self._withdrawing(row)
+        return await self._sent(row, self.profile.withdraw, row.msgid, {"data": {"clr_appy_evt_id": row.event_id}})
+
+    async def _withdrawing(self, row: ClearingRow) -> ClearingRow:
+        """Take the step before the message leaves; its number rests in the store."""
         given = self.work.order.arguments
         facts = Facts(
             approved=bool(given.get("approval")), maker=str(given.get("maker", "")),
             checker=str(given.get("checker", "")), clr_stas=row.clr_stas, audited_from=self.profile.audited_from,
         )  # fmt: skip
-        msgid = self.work.msgid()
-        row = await self._step(row, Input.WITHDRAW, facts, f"第{given.get('approval')}号事项", {"msgid": msgid})
-        return await self._sent(row, self.profile.withdraw, msgid, {"data": {"clr_appy_evt_id": row.event_id}})
+        changes = {"msgid": self.work.msgid()}
+        return await self._step(row, Input.WITHDRAW, facts, f"第{given.get('approval')}号事项", changes)
 
     async def _sent(self, row: ClearingRow, infno: str, msgid: str, words: Mapping[str, Any]) -> ClearingRow:
         submits = row.state == State.SUBMITTING.value
@@ -179,7 +168,7 @@ class ClearingJob:
 
     async def _resolve(self, row: ClearingRow) -> ClearingRow:
         """Ask what became of a lost answer; nothing is ever sent again from here."""
-        if not self.profile.status:
+        if not self.asks:
             text = "应答丢失，本地区没有状态查询接口：请在经办平台核实后登记（month resolve），不得重复申报"
             return await self._alarmed(row, text)
         steps = self.config.books.doubt_ask_s
@@ -193,11 +182,17 @@ class ClearingJob:
                 return await self._alarmed(row, "平台上有几份内容相同的申请，请核实后登记（month resolve）")
             if found:
                 event_id = str(found[0]["clr_appy_evt_id"])
-                changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
-                return await self._step(row, Input.FOUND, Facts(event_id=event_id), "平台查询", changes)
+                return await self._there(row, event_id, "平台查询")
             if number == len(steps):
                 return await self._step(row, Input.ABSENT, Facts(), self._absent)
         return await self._alarmed(row, "平台没有答复查询，结果仍未知；请稍后再次执行")
+
+    async def _there(self, row: ClearingRow, event_id: str, note: str) -> ClearingRow:
+        """It was asked for and found: a submission is done, a withdrawal came to nothing."""
+        if row.doubt == "withdraw":
+            self.alarms.append(f"{row.name}：撤回没有生效，申请仍在；需要时重新办理撤回")
+        changes = {"event_id": event_id, "submitted_ms": row.submitted_ms or self.work.desk.now_ms()}
+        return await self._step(row, Input.FOUND, Facts(event_id=event_id), note, changes)
 
     async def _alarmed(self, row: ClearingRow, text: str) -> ClearingRow:
         self.alarms.append(f"{row.name}：{text}")
@@ -258,7 +253,11 @@ class ClearingJob:
         if len(found) != 1:
             text = "平台没有答复查询" if rows is None else f"平台查询得到{len(found)}份此申报号的申请，请核实"
             return await self._alarmed(row, text)
-        heard = read_status(str(found[0].get("clr_stas", "")), row.clr_stas, self.profile.clr_stas)
+        return await self._follow(row, str(found[0].get("clr_stas", "")), rows or [])
+
+    async def _follow(self, row: ClearingRow, stas: str, rows: Sequence[Mapping[str, Any]]) -> ClearingRow:
+        """Take the step a state of the platform means. rows: what it told of the month."""
+        heard = read_status(stas, row.clr_stas, self.profile.clr_stas)
         if heard.alarm:
             return await self._alarmed(row, heard.alarm)
         if heard.input is None or (heard.number == row.clr_stas and heard.number > 0):

@@ -23,11 +23,13 @@ from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore, WorkOrder
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.books_acting import Acting
+from gateway.app.books_appeal_job import APPEALS, DEDUCTIONS, AppealJob
 from gateway.app.books_asking import Asking
 from gateway.app.books_city_clearing import CityClearing
 from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
+from gateway.app.books_monthly_job import MonthlyJob
 from gateway.app.books_province import Provincial
 from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
@@ -46,6 +48,7 @@ from gateway.app.books_tasks import (
     RunTask,
     Task,
 )
+from gateway.app.books_upload_job import UPLOAD, UploadJob
 from gateway.app.children import Child, run_module
 from gateway.app.codes_orders import Books, CodesOrders, Ended, GaveUp, Stopped, Work
 from gateway.app.config import Config
@@ -122,6 +125,8 @@ class BooksDesk:
                 DECIDE: self._decide,
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
+                UPLOAD: self._upload,
+                **dict.fromkeys((DEDUCTIONS, APPEALS), self._appeal),
             },
             errands=self.errands,
             crowded=self.crowded,
@@ -161,7 +166,8 @@ class BooksDesk:
     async def _clearing(self, work: Work) -> Ended:
         link = self._place(work)
         if work.order.arguments.get("scope") != CITY:
-            return await ClearingJob.of(self.config, work, link).run()
+            by_month = profile_of(self.config, work.order.institution).monthly.sums
+            return await (MonthlyJob if by_month else ClearingJob).of(self.config, work, link).run()
         if self.province is None:
             raise GaveUp("全市的申请经省平台申报，配置中没有[province]")
         profile = profile_of(self.config, CITY)
@@ -169,6 +175,15 @@ class BooksDesk:
             config=self.config, work=work, link=link, profile=profile, port=self.province, folder=self._data / "books"
         )
         return await job.run()
+
+    async def _appeal(self, work: Work) -> Ended:
+        return await AppealJob.of(self.config, work, self._place(work)).run()
+
+    async def _upload(self, work: Work) -> Ended:
+        if self.province is None:
+            raise GaveUp("本月明细经省平台上传，配置中没有[province]")
+        asks = self.config.books.doubt_ask_s
+        return await UploadJob(work=work, port=self.province, folder=self._data / "books", doubt_ask_s=asks).run()
 
     async def _split(self, work: Work) -> Ended:
         return await SplitJob.of(self.config, work, self._place(work)).run()

@@ -209,12 +209,7 @@ def decide(config: Config, writer: MonthWriter, row: ClearingRow, given: Decisio
     one = stored.get(given.deduction_id)
     if one is None:
         raise Refused([Objection("BD-ROW", f"申请{row.name}没有扣款{given.deduction_id}")])
-    late = given.state == APPEALED and day_of(at_ms / 1000) > appeal_until(config, row, one)
-    moved = move(deduction_of(one), given.state, given.revised, late)
-    if given.state == APPEALED and not given.note.strip():
-        raise Refused([Objection("BD-NOTE", "申诉须写明理由（--note），有材料的附上（--file）")])
-    if row.state not in (State.AUDITED.value, State.DISPUTED.value):
-        raise Refused([Objection("BM-STATE", f"申请处于{row.state}，登记审核结果之后才能处理扣款")])
+    moved = judged(config, row, one, given, at_ms)
     if given.state == APPEALED:
         row = apply(writer, row, Input.DISPUTE, Facts(), who, at_ms, given.deduction_id)
     new = attrs.evolve(one, state=moved.state, revised=moved.revised, ended=moved.ended)
@@ -223,6 +218,17 @@ def decide(config: Config, writer: MonthWriter, row: ClearingRow, given: Decisio
     if row.state == State.DISPUTED.value and not rest:
         row = apply(writer, row, Input.SETTLE, Facts(), who, at_ms, given.deduction_id)
     return row
+
+
+def judged(config: Config, row: ClearingRow, one: DeductionRow, given: Decision, at_ms: int) -> Deduction:
+    """Return what a deduction becomes. Raises Refused with the reason why not, CalendarError."""
+    late = given.state == APPEALED and day_of(at_ms / 1000) > appeal_until(config, row, one)
+    moved = move(deduction_of(one), given.state, given.revised, late)
+    if given.state == APPEALED and not given.note.strip():
+        raise Refused([Objection("BD-NOTE", "申诉须写明理由（--note），有材料的附上（--file）")])
+    if row.state not in (State.AUDITED.value, State.DISPUTED.value):
+        raise Refused([Objection("BM-STATE", f"申请处于{row.state}，登记审核结果之后才能处理扣款")])
+    return moved
 
 
 def appeal_until(config: Config, row: ClearingRow, one: DeductionRow) -> str:

@@ -16,11 +16,12 @@ from adapters.store.books_month import DeductionRow, MonthReader, Sum
 from adapters.store.lists import reading as lists_reading
 from gateway.app.books_month_desk import Standing, standing
 from gateway.app.books_report import COMPONENT_TITLES
+from gateway.app.books_upload_look import Uploaded, uploads_of
 from gateway.app.config import Config
 from gateway.app.drawing import Share, columns, shares
 from gateway.app.lists_desk import SCRIPTS
 from gateway.books.deductions import REVOKED
-from gateway.books.freezing import FUND_PARTS
+from gateway.books.freezing import CITY, FUND_PARTS
 from gateway.books.month import days_of, funds_of, missing_days, named
 from gateway.core.money import yuan
 
@@ -52,6 +53,7 @@ class Report:
     held: tuple[tuple[Any, ...], ...]
     standings: tuple[Standing, ...]
     deductions: tuple[tuple[str, DeductionRow, int], ...]  # name of the application, the row, what counts
+    uploads: tuple[Uploaded, ...] = ()  # of the city's month to the province
 
     @property
     def totals(self) -> dict[str, int]:
@@ -117,7 +119,7 @@ def collect(config: Config, look: MonthReader, role: str, scope: str, month: str
     return Report(
         name=name, scope=scope, month=month, missing=tuple(missing_days(month, (day[0] for day in days))),
         groups=tuple(look.rows(*where)), days=days, held=tuple(look.held(*where, HELD_MAX)), standings=standings,
-        deductions=tuple(deductions),
+        deductions=tuple(deductions), uploads=tuple(uploads_of(look.connection, role, month)) if scope == CITY else (),
     )  # fmt: skip
 
 
@@ -208,6 +210,11 @@ def sheets(report: Report) -> list[Sheet]:
         for one in report.held
     ]  # fmt: skip
     places = [(*one[:3], Amount(one[3])) for one in report.by_place()]
+    sent = [
+        (one.row.revision, one.state, one.content.rows, Amount(one.medfee), Amount(one.fund), one.content.deductions,
+         Amount(one.deducted), one.content.kept_back, one.row.receipt)
+        for one in report.uploads
+    ]  # fmt: skip
     heads = (
         ("概况", ("项目", "数值"), overview),
         ("分类", ("类别", "结算", "退费", *(COMPONENT_TITLES[name] for name in names)), groups),
@@ -216,10 +223,12 @@ def sheets(report: Report) -> list[Sheet]:
         ("扣款", _CUT, cut),
         ("科室", ("科室", "医师", "条数", "金额"), places),
         ("不计入", ("日期", "结算ID", "原因", "类别", "医疗费总额"), held),
+        *((("上传", _SENT, sent),) if report.scope == CITY else ()),
     )  # fmt: skip
     return [Sheet(name, title, head, rows) for name, head, rows in heads]
 
 
+_SENT = ("修订", "状态", "行数", "医疗费总额", "基金支付", "扣款条数", "扣款金额", "不上传笔数", "回执")
 _CUT = (
     "申请", "扣款编号", "结算ID", "基金", "类别", "通知金额", "计入金额", "科室", "医师", "原因", "说明", "状态",
 )  # fmt: skip
@@ -231,4 +240,5 @@ def plain(report: Report) -> Mapping[str, Any]:
         "scope": report.scope, "month": report.month, "missing": list(report.missing), "totals": report.totals,
         **{name: report.figure(name) for _, name in FIGURES}, "structure": report.structure,
         "departments": [list(one) for one in report.by_place()], "held": len(report.held),
+        "uploads": [one.plain for one in report.uploads],
     }  # fmt: skip

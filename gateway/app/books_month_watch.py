@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from adapters.store.books import BooksStore
+from adapters.store.books_appeal import AppealStore
 from adapters.store.books_month import ClearingRow, MonthReader
+from adapters.store.books_upload import UploadStore
 from gateway.app.books_month_desk import appeal_until, standing
 from gateway.app.codes_orders import CodesOrders
 from gateway.app.config import Config
@@ -58,6 +60,11 @@ class MonthWatch:
         for row in look.unended(_ENDED):
             where = "" if row.scope == CITY else row.scope
             found += [(what, where, f"{row.month}.{row.id}") for what in self._of(look, row, now_s)]
+        doubtful = [
+            (one.changed_ms, f"{one.month}.upload{one.revision}") for one in UploadStore(look.connection).unended()
+        ]
+        doubtful += [(one.sent_ms, f"{one.clearing}.{one.kind}") for one in AppealStore(look.connection).unended()]
+        found += [(DOUBT, "", name) for since_ms, name in doubtful if now_s * 1000 - since_ms >= DOUBT_MS]
         self.attention = {what: sum(one[0] == what for one in found) for what in WHATS}
         return found
 

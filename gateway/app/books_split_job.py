@@ -11,7 +11,6 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.store.books_split import CONFIRMED, CONFIRMING, FETCHED, UNPROVEN, Batch, Split, SplitStore
-from gateway.app.books_clearing_job import rows_in
 from gateway.app.books_region import profile_of
 from gateway.app.codes_orders import Ended, GaveUp, Work
 from gateway.app.config import Config
@@ -31,6 +30,7 @@ from gateway.books.splitting import (
     union,
     verdict,
 )
+from gateway.core.rows import rows_in
 from gateway.exchange.door import Link
 from gateway.exchange.errands import Outcome
 

@@ -1,10 +1,9 @@
 """`liangding books month CONFIG --month yyyy-MM ACTION`: a month's clearing, from frozen days to the payment."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,13 +15,12 @@ from gateway.app import books_month_desk as desk_work
 from gateway.app.acting import Credentials, acting
 from gateway.app.books_month_work import CannotBuild, apply
 from gateway.app.books_month_work import build as build_month
-from gateway.app.books_region import ROLES, reading, scopes_of, writing
+from gateway.app.books_region import ROLES, scopes_of, writing
 from gateway.app.cli_books_freeze import explained
 from gateway.app.config import Config
-from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
+from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.books.clearing import Facts, Input, Refused
-from gateway.books.deductions import ACCEPTED, APPEALED, REVISED, REVOKED, UPHELD
 from gateway.books.month import ProfileError
 from gateway.books.workdays import CalendarError
 from gateway.core.dates import day_of, is_date
@@ -30,10 +28,14 @@ from gateway.core.money import fen_of, yuan
 
 # Loaded when it is named.
 _ELSEWHERE = {
+    "appeal": "gateway.app.cli_books_month_audit", "audit": "gateway.app.cli_books_month_audit",
+    "deductions": "gateway.app.cli_books_month_audit",
     "confirm-split": "gateway.app.cli_books_month_send", "report": "gateway.app.cli_books_month_report",
     "rollback-split": "gateway.app.cli_books_month_send", "split": "gateway.app.cli_books_month_send",
     "resolve": "gateway.app.cli_books_month_send",
+    "status": "gateway.app.cli_books_month_status",
     "submit": "gateway.app.cli_books_month_send", "sync": "gateway.app.cli_books_month_send",
+    "upload": "gateway.app.cli_books_month_send",
     "withdraw": "gateway.app.cli_books_month_send",
 }  # fmt: skip
 
@@ -141,18 +143,18 @@ def build(given: Month, scope: str, as_json: bool, credentials: Credentials) -> 
         return build_month(writer, where, who, given.now_ms)
 
     try:
-        found = _worked(given, credentials, "month.build", "/".join(where), as_json, work)
+        found = worked(given, credentials, "month.build", "/".join(where), as_json, work)
     except CannotBuild as cause:
         lines = [f"{day}没有固化" for day in cause.missing]
         lines += [f"[{one.code}] {one.text}" for one in cause.objections]
         end(FAILED, *lines, "没有生成申请", as_json=as_json)
-    lines = [_line(row) for row in found.applications]
+    lines = [line_of(row) for row in found.applications]
     lines += [f"不计入：{one[0]} 结算{one[1] or one[2]} {one[3]} {yuan(one[8] or 0)}元" for one in found.held[:20]]
     plain = {"applications": [told_row(row) for row in found.applications], "held": [list(one) for one in found.held]}
     show(plain, lines or ["本月没有可申请的费用"], as_json)
 
 
-def _line(row: ClearingRow) -> str:
+def line_of(row: ClearingRow) -> str:
     content = json.loads(row.content)
     sums = content["sums"]
     figures = "，".join(
@@ -162,7 +164,7 @@ def _line(row: ClearingRow) -> str:
     return f"{row.id} {row.name} {row.state}：结算{content['settlements']}笔、退费{content['refunds']}笔，{figures}"
 
 
-def _worked(
+def worked(
     given: Month, credentials: Credentials, right: str, subject: str, as_json: bool,
     work: Callable[[MonthWriter, str], Any],
 ) -> Any:  # fmt: skip
@@ -188,8 +190,8 @@ def moved(
     def whole(writer: MonthWriter, who: str) -> ClearingRow:
         return work(writer, the_row(writer, given, number, as_json), who)
 
-    row = _worked(given, credentials, right, f"clearing:{number}", as_json, whole)
-    show(told_row(row), [_line(row)], as_json)
+    row = worked(given, credentials, right, f"clearing:{number}", as_json, whole)
+    show(told_row(row), [line_of(row)], as_json)
 
 
 @month.command(help="核对申请：各日固化、双方确认、逐基金合计")
@@ -260,75 +262,6 @@ def returned(given: Month, number: int, reason: str, as_json: bool, credentials:
     moved(given, number, "month.send", as_json, credentials, work)
 
 
-@month.command(
-    help=f"导入审核扣款（CSV：{','.join(desk_work.COLUMNS)}；fund为基金分项，kind为DEDUCT、WITHHOLD、PENALTY）"
-)
-@number_option
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--notified", default="", help="通知日期，默认今天；申诉期限由此起算")
-@json_option
-@acting
-@click.pass_obj
-def deductions(
-    given: Month, number: int, file: Path, notified: str, as_json: bool, credentials: Credentials
-) -> None:  # fmt: skip
-    if notified and not is_date(notified):
-        end(USAGE, f"日期应为yyyy-MM-dd：{notified}", as_json=as_json)
-
-    def work(writer: MonthWriter, who: str) -> int:
-        row = the_row(writer, given, number, as_json)
-        rows = desk_work.read_deductions(file, notified or given.today)
-        return desk_work.take_deductions(writer, row, rows, who, given.now_ms)
-
-    added = _worked(given, credentials, "month.send", f"clearing:{number}", as_json, work)
-    show({"added": added}, [f"导入扣款{added}条"], as_json)
-
-
-@month.command(help="登记审核结果（CSV：fund,approved,deposit，元）")
-@number_option
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@json_option
-@acting
-@click.pass_obj
-def audit(given: Month, number: int, file: Path, as_json: bool, credentials: Credentials) -> None:
-    def work(writer: MonthWriter, row: ClearingRow, who: str) -> ClearingRow:
-        return desk_work.take_audit(given.config, writer, row, desk_work.read_audit(file), who, given.now_ms)
-
-    moved(given, number, "month.send", as_json, credentials, work)
-
-
-_STATES = {"accept": ACCEPTED, "appeal": APPEALED, "upheld": UPHELD, "revised": REVISED, "revoked": REVOKED}
-
-
-@month.command(help="处理一条扣款：接受、申诉（期限内，附材料）、申诉结果")
-@number_option
-@click.option("--deduction", required=True, help="扣款编号")
-@click.argument("what", type=click.Choice(list(_STATES)))
-@click.option("--note", default="", help="理由或说明")
-@click.option("--amount", default="", help="改判后的金额，元")
-@click.option("--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="材料")
-@json_option
-@acting
-@click.pass_obj
-def appeal(
-    given: Month, number: int, deduction: str, what: str, note: str, amount: str, file: Path | None, as_json: bool,
-    credentials: Credentials,
-) -> None:  # fmt: skip
-    fen = fen_of(amount) if amount else None
-    if bool(amount) != (what == "revised") or (amount and fen is None):
-        end(USAGE, "revised须用--amount给出改判金额（元），其他不给", as_json=as_json)
-
-    def work(writer: MonthWriter, row: ClearingRow, who: str) -> ClearingRow:
-        place = desk_work.keep_attachment(given.config, row, file) if file is not None else ("", "")
-        one = desk_work.Decision(
-            deduction_id=deduction, state=_STATES[what], note=note, revised=None if fen is None else int(fen),
-            file=place[0], file_sm3=place[1],
-        )  # fmt: skip
-        return desk_work.decide(given.config, writer, row, one, who, given.now_ms)
-
-    moved(given, number, "month.send", as_json, credentials, work)
-
-
 @month.command(help="确认审核结果：申报＝核准＋扣款＋暂扣＋保证金，逐基金到分")
 @number_option
 @json_option
@@ -369,31 +302,3 @@ def close(given: Month, number: int, as_json: bool, credentials: Credentials) ->
         return apply(writer, row, Input.CLOSE, Facts(), who, given.now_ms)
 
     moved(given, number, "month.send", as_json, credentials, work)
-
-
-@month.command(help="本月全部申请：状态、金额、扣款、拨付期限（工作日）；有逾期时退出码3")
-@click.option("--scope", default="", help="定点机构编码，全市用'*'")
-@json_option
-@click.pass_obj
-def status(given: Month, scope: str, as_json: bool) -> None:
-    plain: list[dict[str, Any]] = []
-    lines: list[str] = []
-    with explained_month(as_json), reading(given.config) as connection:
-        look = MonthReader(connection) if connection is not None else None
-        rows: Sequence[ClearingRow] = look.of_month(given.role, scope, given.month) if look is not None else []
-        found = [desk_work.standing(given.config, look, row, given.today) for row in rows if look is not None]
-        events = {one.row.id: look.events(one.row.id) for one in found} if look is not None else {}
-    for one in found:
-        figures = {name: getattr(one, name) for name in ("applied", "approved", "deducted", "withheld", "deposit")}
-        names = ("input", "before", "after", "who", "note", "at_ms")
-        history = [dict(zip(names, event, strict=True)) for event in events[one.row.id]]
-        plain.append(
-            {**told_row(one.row), **figures, "paid": one.row.paid, "due": one.due, "overdue": one.overdue,
-             "deductions": [attrs.asdict(each) for each in one.deductions], "events": history}
-        )  # fmt: skip
-        lines.append(_line(one.row))
-        lines += [f"  拨付期限{days}个工作日：{last}{'，已逾期' if late else ''}" for days, last, late in one.due]
-        alarms = [event for event in history if event["input"] == "alarm"]
-        lines += [f"  告警：{event['note']}" for event in alarms[-3:]]
-    show({"applications": plain}, lines or ["本月没有申请"], as_json)
-    raise SystemExit(FINDINGS if any(one.overdue for one in found) else DONE)

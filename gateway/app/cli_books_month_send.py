@@ -1,5 +1,7 @@
 """`liangding books month CONFIG --month yyyy-MM submit|withdraw|sync|resolve|split|...`: what the running node does."""
 
+from typing import NoReturn
+
 import click
 
 from adapters.store.books import BooksStore
@@ -13,6 +15,7 @@ from gateway.app.books_month_work import apply
 from gateway.app.books_region import reading
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import CONFIRM, ROLLBACK, SPLIT
+from gateway.app.books_upload_job import ROLE, UPLOAD
 from gateway.app.cli_books_month import Month, explained_month, json_option, moved, number_option, the_row
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
@@ -23,7 +26,7 @@ from gateway.core.approval import NotAllowed
 from gateway.core.money import fen_of
 
 
-def _ordered(given: Month, kind: str, scope: str, arguments: dict[str, object], who: str, as_json: bool) -> None:
+def ordered(given: Month, kind: str, scope: str, arguments: dict[str, object], who: str, as_json: bool) -> NoReturn:
     """Have the node do it, say how it ended and end with the exit code."""
     store = given.config.room("books")
 
@@ -45,7 +48,7 @@ def _lines(status: WorkStatus) -> list[str]:
     return [*lines, *([str(result["message"])] if result.get("message") else [])]
 
 
-def _allowed(given: Month, credentials: Credentials, subject: str) -> str:
+def allowed(given: Month, credentials: Credentials, subject: str) -> str:
     """Return who acts, with the right to send and a row in the trail."""
     with security_desk(given.config, given.outside.now, given.outside.entropy) as desk:
         person = credentials.person(desk)
@@ -61,19 +64,19 @@ def _allowed(given: Month, credentials: Credentials, subject: str) -> str:
 @click.pass_obj
 def submit(given: Month, number: int, as_json: bool, credentials: Credentials) -> None:
     with explained_month(as_json):
-        scope = _scope(given, number, as_json)
-        who = _allowed(given, credentials, f"clearing:{number} submit")
-        _ordered(given, SUBMIT, scope, {"id": number}, who, as_json)
+        scope = scope_of_row(given, number, as_json)
+        who = allowed(given, credentials, f"clearing:{number} submit")
+        ordered(given, SUBMIT, scope, {"id": number}, who, as_json)
 
 
-def _scope(given: Month, number: int, as_json: bool) -> str:
+def scope_of_row(given: Month, number: int, as_json: bool) -> str:
     with reading(given.config) as connection:
         if connection is None:
             end(USAGE, "还没有申请", as_json=as_json)
         return the_row(MonthReader(connection), given, number, as_json).scope
 
 
-@click.command(help="撤回（3204）：第一次提出，另一人核准后再次执行即由节点发出")
+@click.command(help="撤回（3204，全市的经省平台）：第一次提出，另一人核准后再次执行即由节点发出")
 @number_option
 @click.option("--reason", required=True)
 @json_option
@@ -100,8 +103,9 @@ def withdraw(given: Month, number: int, reason: str, as_json: bool, credentials:
                 return
         arguments: dict[str, object] = {
             "id": number, "approval": approval.id, "maker": approval.maker, "checker": approval.checker,
+            "reason": reason,
         }  # fmt: skip
-        _ordered(given, WITHDRAW, row.scope, arguments, person.name, as_json)
+        ordered(given, WITHDRAW, row.scope, arguments, person.name, as_json)
 
 
 @click.command(help="应答丢失而平台不能查询时，登记在经办平台核实的结果：有此申请（--event），或没有（--absent）")
@@ -135,8 +139,22 @@ def resolve(
 @click.pass_obj
 def sync(given: Month, scope: str, as_json: bool, credentials: Credentials) -> None:
     with explained_month(as_json):
-        who = _allowed(given, credentials, f"clearing:{scope}/{given.month} sync")
-        _ordered(given, SYNC, scope, {"role": given.role, "month": given.month}, who, as_json)
+        who = allowed(given, credentials, f"clearing:{scope}/{given.month} sync")
+        ordered(given, SYNC, scope, {"role": given.role, "month": given.month}, who, as_json)
+
+
+@click.command(
+    help="上传本月明细到省平台：通过第1段和三方核对的全市费用，逐笔连同扣款；由运行中的节点发出，应答丢失时只查询"
+)
+@json_option
+@acting
+@click.pass_obj
+def upload(given: Month, as_json: bool, credentials: Credentials) -> None:
+    if given.role != ROLE:
+        end(USAGE, "月度明细由就医地上传（--role care）", as_json=as_json)
+    with explained_month(as_json):
+        who = allowed(given, credentials, f"upload:{given.month}")
+        ordered(given, UPLOAD, CITY, {"month": given.month}, who, as_json)
 
 
 @click.command(help="下载异地清分明细（3260）并与固化记录核对；对账单的行数和金额齐备才算完整")
@@ -157,8 +175,8 @@ def split(
             end(USAGE, "--rows、--medfee、--optins须同时给出，金额为元", as_json=as_json)
         arguments |= {"rows": rows, "medfee": int(fens[0]), "optins": int(fens[1])}
     with explained_month(as_json):
-        who = _allowed(given, credentials, f"split:{scope}/{given.month}")
-        _ordered(given, SPLIT, scope, arguments, who, as_json)
+        who = allowed(given, credentials, f"split:{scope}/{given.month}")
+        ordered(given, SPLIT, scope, arguments, who, as_json)
 
 
 @click.command(help="分批确认清分（3261，每批至多100行）：相符的确认，其余不确认")
@@ -168,8 +186,8 @@ def split(
 @click.pass_obj
 def confirm_split(given: Month, scope: str, as_json: bool, credentials: Credentials) -> None:
     with explained_month(as_json):
-        who = _allowed(given, credentials, f"split:{scope}/{given.month} confirm")
-        _ordered(given, CONFIRM, scope, {"month": given.month}, who, as_json)
+        who = allowed(given, credentials, f"split:{scope}/{given.month} confirm")
+        ordered(given, CONFIRM, scope, {"month": given.month}, who, as_json)
 
 
 @click.command(help="回退清分确认（3262）：逐批回退；有一批结果未知时回退全月")
@@ -179,5 +197,5 @@ def confirm_split(given: Month, scope: str, as_json: bool, credentials: Credenti
 @click.pass_obj
 def rollback_split(given: Month, scope: str, as_json: bool, credentials: Credentials) -> None:
     with explained_month(as_json):
-        who = _allowed(given, credentials, f"split:{scope}/{given.month} rollback")
-        _ordered(given, ROLLBACK, scope, {"month": given.month}, who, as_json)
+        who = allowed(given, credentials, f"split:{scope}/{given.month} rollback")
+        ordered(given, ROLLBACK, scope, {"month": given.month}, who, as_json)

@@ -29,7 +29,10 @@ CROWDED_S = 0.2
 SIGN_INS_MAX = 2
 INSTITUTIONS_MAX = 4  # worked for at once: each has one message on its way, and money wants the links
 LISTS_KINDS = ("lists_upload", "lists_results", "lists_compare", "lists_counts")
-MONTH_KINDS = ("month_submit", "month_withdraw", "month_sync", "month_split", "month_confirm", "month_rollback")
+MONTH_KINDS = (
+    "month_submit", "month_withdraw", "month_sync", "month_split", "month_confirm", "month_rollback",
+    "month_upload", "month_deductions", "month_appeal",
+)  # fmt: skip
 OF_INSTITUTIONS = frozenset({"upload", "cancel", "compare", *LISTS_KINDS, *MONTH_KINDS})
 LIBRARIES = ""  # the lane of orders about libraries
 

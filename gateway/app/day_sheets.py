@@ -90,6 +90,14 @@ def _overview(report: DayReport) -> Iterator[tuple[Cell, ...]]:
     for leg in report.legs.values():
         agreed: tuple[Cell, ...] = ("—", "—") if leg.agreed is None else (leg.agreed[0], Amount(leg.agreed[1]))
         yield (LEGS[leg.name], LOOKS[leg.look], *agreed, *_both(leg.counts[name] for name in ORDER))
+        if leg.apart is not None:
+            yield (
+                f"{leg.name} 两份账不同的",
+                "",
+                leg.apart.lines,
+                Amount(leg.apart.fen),
+                *("" for _ in ORDER for _ in "12"),
+            )
     yield ("合计", "", "", "", *_both(report.total(name) for name in ORDER))
 
 
@@ -225,4 +233,5 @@ def _count(one: Count) -> dict[str, int]:
 def _leg(leg: Leg) -> dict[str, Any]:
     agreed = None if leg.agreed is None else {"count": leg.agreed[0], "fen": leg.agreed[1]}
     counts = {name: _count(leg.counts[name]) for name in ORDER}
-    return {"state": leg.look, "agreed": agreed, "inside_inst_gw": _count(leg.inside), "counts": counts}
+    apart = {} if leg.apart is None else {"apart": {"count": leg.apart.lines, "fen": leg.apart.fen}}
+    return {"state": leg.look, "agreed": agreed, "inside_inst_gw": _count(leg.inside), "counts": counts, **apart}

@@ -9,7 +9,10 @@ PARTIES: Mapping[str, str] = {
     "INST": "医药机构", "GW": "网关", "AGY": "就医地经办", "PROV": "省平台", "INS": "参保地经办",
 }  # fmt: skip
 PARTY_STATES: Mapping[str, str] = {"complete": "账目完整", "incomplete": "账目不完整", "missing": "没有账"}
-LEGS: Mapping[str, str] = {"L1": "L1 机构/网关—经办", "L2": "L2 经办—省平台", "L4": "L4 省平台—参保地"}
+LEGS: Mapping[str, str] = {
+    "L1": "L1 机构/网关—经办", "L2": "L2 经办—省平台", "L3": "L3 就医地经办（省平台所报）—省平台",
+    "L4": "L4 省平台—参保地",
+}  # fmt: skip
 LOOKS: Mapping[str, str] = {"agreed": "已平", "open": "未平", "waiting": "等待", "off": "未核对"}
 STANDINGS: Mapping[str, str] = {
     "open": "待处理", "waiting": "等待", "withheld": "账不全暂不判定", "carried": "结转后日", "trace": "仅留痕",

@@ -18,8 +18,11 @@ from gateway.app.config import Config
 from gateway.app.security_desk import SCRIPTS
 from gateway.app.story import lines_of, story_of
 from gateway.books.report import (
+    ASIDE,
     CLOSING,
+    PAIRS,
     UNSETTLED,
+    Count,
     DayReport,
     Institution,
     Party,
@@ -150,8 +153,13 @@ def _look(report: DayReport, found: Evidence, keys: Keys) -> None:
     else:
         report.parties = [_own(party, _together(totals, party.name)) for party in report.parties]
     given = {one.ledger for one in report.inputs}
+    aside = report.legs.get(ASIDE)
+    whole = {one.name for one in report.parties if one.state == "complete"}
+    if aside is not None and aside.on and whole.issuperset(PAIRS[ASIDE]):  # absence in half a file proves nothing
+        aside.agreed, (apart, fen) = found.between(*PAIRS[ASIDE])
+        aside.apart = Count(lines=apart, fen=fen)
     for name, leg in report.legs.items():
-        reference = next((ledger for ledger in _REFERENCE[name] if ledger in given), "")
+        reference = next((ledger for ledger in _REFERENCE.get(name, ()) if ledger in given), "")
         if leg.on and reference:
             leg.agreed = found.agreed(reference, keys.open[name], keys.repeated, report.scope)
 

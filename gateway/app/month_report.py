@@ -5,6 +5,7 @@ from typing import Any
 
 from adapters.files.workbook import Amount, Cell, Sheet
 from gateway.app.books_report import COMPONENT_TITLES
+from gateway.app.books_upload_look import Uploaded
 from gateway.app.day_report import template
 from gateway.app.day_words import DAY_STATES, ROLES, when
 from gateway.app.month_work import MonthGathered
@@ -43,6 +44,7 @@ def month_page(found: MonthGathered) -> str:
         applications_rest=max(0, len(report.applications) - PAGE_APPLICATIONS),
         deductions=lines[:PAGE_DEDUCTIONS],
         deductions_rest=max(0, len(lines) - PAGE_DEDUCTIONS),
+        uploads=found.uploads,
         names=found.names, states=STATES, kinds=KINDS, deduction_states=DEDUCTION_STATES, looks=LOOKS,
         day_states=DAY_STATES, money_names=_MONEY, money_titles=_TITLES, funds=COMPONENT_TITLES,
     )  # fmt: skip
@@ -84,7 +86,22 @@ def month_sheets(found: MonthGathered) -> list[Sheet]:
         ),
         Sheet("申请", f"{title} 清算申请", _APPLICATION_HEAD, [_application(one) for one in report.applications]),
         Sheet("扣款", f"{title} 审核扣款", _DEDUCTION_HEAD, [_deduction(one) for one in report.deductions]),
+        *(
+            [Sheet("上传", f"{title} 上传到省平台", _UPLOAD_HEAD, [_upload(one) for one in found.uploads])]
+            if found.uploads
+            else []
+        ),
     ]
+
+
+_UPLOAD_HEAD = ("修订", "状态", "行数", "医疗费总额", "基金支付", "扣款条数", "扣款金额", "不上传笔数", "回执")
+
+
+def _upload(one: Uploaded) -> tuple[Cell, ...]:
+    return (
+        one.row.revision, one.state, one.content.rows, Amount(one.medfee), Amount(one.fund), one.content.deductions,
+        Amount(one.deducted), one.content.kept_back, one.row.receipt,
+    )  # fmt: skip
 
 
 _APPLICATION_HEAD = (
@@ -157,6 +174,7 @@ def month_plain(found: MonthGathered) -> dict[str, Any]:
             for one in report.deductions
         ],
         "deadlines": not found.lost,
+        "uploads": [one.plain for one in found.uploads],
     }  # fmt: skip
 
 

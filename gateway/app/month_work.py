@@ -8,6 +8,7 @@ from adapters.store.books_month import ClearingRow, MonthReader
 from adapters.store.books_report import books_reading
 from gateway.app.books_month_desk import Standing, appeal_until, standing
 from gateway.app.books_region import reading
+from gateway.app.books_upload_look import Uploaded, uploads_of
 from gateway.app.config import Config
 from gateway.app.day_work import NoSuchDay
 from gateway.books.deductions import NOTIFIED
@@ -21,11 +22,12 @@ ROLES = ("care", "insured")
 
 @attrs.frozen
 class MonthGathered:
-    """A month. lost: why deadlines are not told, or ''."""
+    """A month. lost: why deadlines are not told, or ''; uploads: of the city's month to the province."""
 
     report: MonthReport
     names: dict[str, str]
     lost: str = ""
+    uploads: tuple[Uploaded, ...] = ()
 
 
 def gather_month(config: Config, role: str, month: str, scope: str, now_ms: int) -> MonthGathered:
@@ -45,11 +47,12 @@ def gather_month(config: Config, role: str, month: str, scope: str, now_ms: int)
         counts = look.open_counts(role, dates[0], dates[-1], scope)
     with reading(config) as connection:
         reader = MonthReader(connection)
+        uploads = tuple(uploads_of(connection, role, month)) if not scope else ()
         applications = [_application(config, reader, row, today, lost) for row in reader.of_month(role, scope, month)]
     head = (role, month, scope, now_ms)
     report = month_report(head, dates, rows, freezes, counts, applications)
     names = {one.fixmedins_code: one.name for one in config.institution}
-    return MonthGathered(report, names, lost[0] if lost else "")
+    return MonthGathered(report, names, lost[0] if lost else "", uploads)
 
 
 def _application(config: Config, look: MonthReader, row: ClearingRow, today: str, lost: list[str]) -> Application:

@@ -11,7 +11,7 @@ import attrs
 from markupsafe import Markup
 
 from gateway.app.day_words import LEGS, LOOKS, PARTIES, PARTY_STATES, money
-from gateway.books.report import Count, DayReport, Leg, Party, Standing
+from gateway.books.report import ASIDE, Count, DayReport, Leg, Party, Standing
 
 WIDTH, HEIGHT = 1128, 244
 _BOX, _GAP, _TOP, _TALL = 136, 110, 128, 92
@@ -59,7 +59,7 @@ def parties_drawing(report: DayReport) -> Markup:
     ElementTree.SubElement(picture, "desc").text = says
     pen = _Pen(picture)
     _first_leg(pen, report.legs["L1"])
-    _between(pen, "AGY", "PROV", report.legs["L2"])
+    _between(pen, "AGY", "PROV", report.legs.get(ASIDE) or report.legs["L2"])
     _between(pen, "PROV", "INS", report.legs["L4"])
     for party in report.parties:
         _box(pen, party)
@@ -138,6 +138,8 @@ def _told(leg: Leg) -> list[str]:
         return []
     lines = [] if leg.agreed is None else [f"一致{leg.agreed[0]:,}笔", f"{money(leg.agreed[1])}元"]
     lines += [_amount("未平", leg.counts["open"])] if leg.counts["open"].lines else []
+    if leg.apart is not None and leg.apart.lines:
+        lines += [f"不同{leg.apart.lines:,}笔 {money(leg.apart.fen)}元"]
     rest: Sequence[Standing] = ("waiting", "withheld", "carried")
     return lines + [f"{_SHORT[name]}{leg.counts[name].lines:,}条" for name in rest if leg.counts[name].lines]
 

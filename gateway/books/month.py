@@ -11,7 +11,10 @@ from typing import Any
 import attrs
 import msgspec
 
+from gateway.books.appealing import Appeals
+from gateway.books.clearing import FUNDS
 from gateway.books.freezing import ADJ, DAY, FUND_PARTS, HELD_SUM
+from gateway.books.monthly import Monthly
 from gateway.core.ledgers import COMPONENTS
 
 Digest = Callable[[bytes], bytes]
@@ -29,6 +32,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     apply: str
     withdraw: str
+    city_withdraw: bool
     status: str
     split: str
     checks_block: bool
@@ -38,6 +42,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     appeal_workdays: int
     audited_from: int
     clr_stas: dict[str, str]
+    monthly: Monthly
+    appeals: Appeals
 
     @property
     def manual(self) -> bool:
@@ -46,11 +52,17 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def profile(plain: Mapping[str, Any], region: str) -> Profile:
     """Return a region's profile: the default with its differences. Raises ProfileError."""
-    merged = {**plain["default"], **plain.get("region", {}).get(region, {})}
+    own, default = plain.get("region", {}).get(region, {}), plain["default"]
+    tables = {name: {**table, **own.get(name, {})} for name, table in default.items() if isinstance(table, dict)}
+    merged = {**default, **own, **tables}
     try:
         found = msgspec.convert(merged, Profile)
     except msgspec.ValidationError as cause:
         raise ProfileError(f"books/clearing.toml: {region}: {cause}") from cause
+    if unknown := sorted(set(found.monthly.fund_types.values()) - set(FUNDS)):
+        raise ProfileError(f"books/clearing.toml: {region}: fund_types: {unknown}")
+    if found.appeals.fund not in FUNDS:
+        raise ProfileError(f"books/clearing.toml: {region}: appeals.fund: {found.appeals.fund}")
     if found.recognised not in COMPONENTS:
         raise ProfileError(f"books/clearing.toml: {region}: recognised: {found.recognised}")
     return found

@@ -24,7 +24,10 @@ Standing = Literal["open", "waiting", "withheld", "carried", "trace", "closed"]
 STANDINGS: tuple[Standing, ...] = ("open", "waiting", "withheld", "carried", "trace", "closed")
 UNSETTLED: tuple[Standing, ...] = ("open", "waiting", "withheld", "carried")
 LEGS = ("L1", "L2", "L4")
-PAIRS: Mapping[str, tuple[str, ...]] = {"L1": ("INST", "GW", "AGY"), "L2": ("AGY", "PROV"), "L4": ("PROV", "INS")}
+ASIDE = "L3"  # of the insured role: two statements of the province side by side, without lines of its own (B7)
+PAIRS: Mapping[str, tuple[str, ...]] = {
+    "L1": ("INST", "GW", "AGY"), "L2": ("AGY", "PROV"), "L3": ("AGY", "PROV"), "L4": ("PROV", "INS"),
+}  # fmt: skip
 # Lines of leg L1 that say institution and gateway disagree: leg L0 is looked at inside L1 (§1).
 _INSIDE = frozenset({"L1-GW-ONLY", "L1-INST-MISSING", "L1-INST-ONLY", "L1-GW-MISSING"})
 _INSIDE_ROWS = frozenset({"A1", "A2", "A4"})
@@ -129,20 +132,22 @@ def _counts() -> dict[Standing, Count]:
 @attrs.define
 class Leg:
     """One leg. on: both sides were given; agreed: keys and fen beside the open ones, None when the files are gone;
-    inside: of L1, lines that say institution and gateway disagree (L0)."""
+    inside: of L1, lines that say institution and gateway disagree (L0); apart: of L3, keys that the two statements have
+    differently, None when nobody looked: they are no lines, L4 has those that matter to it."""
 
     name: str
     on: bool
     counts: dict[Standing, Count] = attrs.Factory(_counts)
     agreed: tuple[int, int] | None = None
     inside: Count = attrs.Factory(Count)
+    apart: Count | None = None
 
     @property
     def look(self) -> Literal["off", "open", "waiting", "agreed"]:
         """How it is drawn."""
-        if not self.on:
+        if not self.on or (self.name == ASIDE and self.apart is None):
             return "off"
-        if self.counts["open"].lines:
+        if self.counts["open"].lines or (self.apart is not None and self.apart.lines):
             return "open"
         return "waiting" if any(self.counts[name].lines for name in ("waiting", "withheld", "carried")) else "agreed"
 
@@ -254,7 +259,8 @@ class Told:
 def day_report(told: Told, items: Iterable[Item], rules: Rules, items_max: int) -> DayReport:
     """Return the day. items: every difference of it, in the order they are to be listed."""
     given = {one.ledger for one in told.inputs}
-    legs = {name: Leg(name, on=_is_on(name, given, told)) for name in LEGS}
+    names = sorted({*LEGS, ASIDE}) if told.role == "insured" else LEGS
+    legs = {name: Leg(name, on=_is_on(name, given, told)) for name in names}
     report = DayReport(
         role=told.role, date=told.date, scope=told.scope, now_ms=told.now_ms, days=told.days, run=told.run,
         inputs=told.inputs, parties=[_party_of(name, told) for name in NAMES], legs=legs, groups=[],
@@ -298,8 +304,8 @@ def state_of_action(action: ActionRow) -> str:
 
 
 def _is_on(leg: str, given: set[str], told: Told) -> bool:
-    """Say whether a leg was compared: an institution's page has L1 only, the insured role L4 only (B7)."""
-    wanted = leg == "L1" if told.scope else told.role != "insured" or leg == "L4"
+    """Say whether a leg was compared: an institution's page has L1 only, the insured role L4 (B7) and L3 beside it."""
+    wanted = leg == "L1" if told.scope else told.role != "insured" or leg in (ASIDE, "L4")
     return told.run is not None and wanted and len(given & set(PAIRS[leg])) > 1
 
 

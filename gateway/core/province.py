@@ -200,6 +200,47 @@ class ClearingApp:
 
 
 @attrs.frozen(kw_only=True)
+class MonthUpload:
+    """A month of remote settlements that passed every check, each with its deductions (§7.2; 003 7.6.4.5 b).
+
+    upload_key: ours, unique with the revision; a later revision takes the place of an earlier one. rows: read once,
+    page by page; rows_count, sums_fen, deductions_count and deducted_fen (by kind): what they add up to.
+    """
+
+    upload_key: str
+    month: str
+    revision: int
+    rows_count: int
+    sums_fen: Mapping[str, int]
+    deductions_count: int
+    deducted_fen: Mapping[str, int]
+    rows: Iterable[ClearingRow]
+
+
+@attrs.frozen(kw_only=True)
+class MonthBooked:
+    """What the party has booked of an upload; receipt_no: '' = it has none of that key. revision: what it has of the
+    month now."""
+
+    receipt_no: str
+    revision: int = 0
+    rows_count: int = 0
+    sums_fen: Mapping[str, int] = attrs.Factory(dict)
+    deductions_count: int = 0
+    deducted_fen: Mapping[str, int] = attrs.Factory(dict)
+
+
+@attrs.frozen(kw_only=True)
+class ClearingWithdrawal:
+    """Two people take an application back before it is audited (§7.1)."""
+
+    event_id: str
+    reason: str
+    maker: str
+    checker: str
+
+
+@attrs.frozen(kw_only=True)
 class ClearingStatus:
     """Where an application stands. clr_stas: 10, 20, .. as the party gives it. Amounts in fen, 0 where it says nothing.
 
@@ -282,11 +323,21 @@ class ProvincialPort(Protocol):
     def upload_clearing(self, key: str, app: ClearingApp) -> Deferred[Outcome[str]]:
         """Upload an application; the value is its event id. unknown: never upload again, ask `clearing_status`."""
 
+    def withdraw_clearing(self, key: str, what: ClearingWithdrawal) -> Deferred[Outcome[str]]:
+        """Take an application back; the value is the party's receipt. refused `CLOSED`: it is audited, `NOT_FOUND`: the
+        party has none. unknown: never send again, ask `clearing_status`: one that is gone is not found."""
+
     def clearing_status(self, key: str, event_id: str = "", app_no: str = "") -> Deferred[Outcome[ClearingStatus]]:
         """Ask where an application stands, by either number."""
 
     def clearing_deductions(self, key: str, event_id: str, start: int) -> Deferred[Outcome[Page[Deduction]]]:
         """Read a page of an application's deductions; sums_fen by kind."""
+
+    def upload_month(self, key: str, upload: MonthUpload) -> Deferred[Outcome[str]]:
+        """Upload a month; the value is the party's receipt. unknown: never upload again, ask `month_booked`."""
+
+    def month_booked(self, key: str, upload_key: str) -> Deferred[Outcome[MonthBooked]]:
+        """Ask what the party has booked of an upload."""
 
     def download_clearing_detail(
         self, key: str, year: str, month: str, start: int

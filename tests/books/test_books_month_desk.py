@@ -129,7 +129,17 @@ def test_a_month_goes_from_the_frozen_days_to_the_payment(office: Office) -> Non
     proof = office.folder / "proof.txt"
     proof.write_text("病程记录")
     appealed = act(
-        office, "appeal", *which, "--deduction", "D1", "appeal", "--note", "符合适应症", "--file", str(proof)
+        office,
+        "appeal",
+        *which,
+        "--deduction",
+        "D1",
+        "appeal",
+        "--note",
+        "符合适应症",
+        "--file",
+        str(proof),
+        "--by-hand",
     )
     assert appealed["state"] == "DISPUTED"
     assert act(office, "appeal", *which, "--deduction", "D2", "accept")["state"] == "DISPUTED"
@@ -196,7 +206,9 @@ def test_an_appeal_after_ten_working_days_is_too_late(office: Office) -> None:
     act(office, "deductions", "--id", number, str(files), "--notified", "2026-11-02")  # today is the 18th: 12 days
     files.write_text("fund,approved\nhifp_pay,1.00\n")
     act(office, "audit", "--id", number, str(files))
-    assert "BD-LATE" in str(act(office, "appeal", "--id", number, "--deduction", "D1", "appeal", "--note", "x", code=1))
+    words = ("appeal", "--id", number, "--deduction", "D1", "appeal", "--note", "x")
+    assert "BD-LATE" in str(act(office, *words, "--by-hand", code=1))
+    assert "没有正在运行的节点" in str(act(office, *words, code=2))  # by interface it is the node that sends
 
 
 def test_payment_deadlines_are_told_in_working_days(office: Office) -> None:

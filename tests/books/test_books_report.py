@@ -282,8 +282,50 @@ def test_without_its_files_a_day_is_told_from_the_tables(desk: ReportDesk) -> No
 def test_the_insured_role_has_its_own_day(desk: ReportDesk) -> None:
     desk.day({"PROV": [settled(1, clr_pay_loc="4")], "INS": []}, role="insured")
     plain = desk.plain()
-    assert plain["role"] == "insured" and [leg["state"] for leg in plain["legs"].values()] == ["off", "off", "open"]
+    assert plain["role"] == "insured" and [leg["state"] for leg in plain["legs"].values()] == [
+        "off", "off", "off", "open",
+    ]  # fmt: skip
     assert desk.run("--date", DAY, "--role", "care").exit_code == 1
+
+
+def insured() -> dict[str, list[Cells]]:
+    """Six of our people treated elsewhere, one of them taken back; leg L3 has one of every sort wrong, L4 one."""
+    care = [settled(n, clr_pay_loc="4", prov_sn=f"Q{n}") for n in range(1, 7)]
+    care.append(refunded(6, clr_pay_loc="4", prov_sn="Q6R"))
+    prov, ins = ([dict(row) for row in care] for _ in range(2))
+    del care[0]  # the province has it, the care agency does not
+    care[0]["medfee_sumamt"] = "100.03"  # S2
+    care[1]["status"] = "REVERSED"  # S3
+    care.append(dict(care[2]))  # S4 stands there twice, alike: counted once
+    ins[4]["fund_pay_sumamt"] = "61.00"  # S5, of leg L4 alone
+    return {"AGY": care, "PROV": prov, "INS": ins}
+
+
+def test_what_the_province_reports_of_the_care_agency_is_drawn_beside_it(desk: ReportDesk) -> None:
+    """Leg L3 in the insured role: alike S4, S5 and S6 with its refund; S1, S2 and S3 are not."""
+    desk.day(insured(), role="insured")
+    plain = desk.plain("--out", str(desk.out))
+    assert {name: leg["state"] for name, leg in plain["legs"].items()} == {
+        "L1": "off", "L2": "off", "L3": "open", "L4": "open",
+    }  # fmt: skip
+    third = plain["legs"]["L3"]
+    assert (third["agreed"], third["apart"]) == ({"count": 4, "fen": 20_000}, {"count": 3, "fen": 10_003})
+    assert plain["totals"]["open"]["count"] == plain["legs"]["L4"]["counts"]["open"]["count"] == 1
+    page = shown(desk)
+    drawn = [text for text in ("L3 未平", "一致4笔", "200.00元", "不同3笔 100.03元", "L4 未平") if text in page.text]
+    assert len(drawn) == 5, page.text
+    assert "L2 未核对" not in page.text
+    [aside] = [row for table in page.tables for row in table if row and row[0] == "两份账不同的"]
+    assert aside[2:4] == ["3", "100.03"]
+    [line] = [row for row in sheet(desk, "总览") if row[0] == "L3 两份账不同的"]
+    assert (line[2], fen(line[3])) == (3, 10_003)
+
+
+def test_half_a_statement_says_nothing_about_leg_l3(desk: ReportDesk) -> None:
+    desk.day(insured(), role="insured", incomplete=["AGY"])
+    third = desk.plain("--out", str(desk.out))["legs"]["L3"]
+    assert (third["state"], third["agreed"], "apart" in third) == ("off", None, False)
+    assert "L3 未核对" in shown(desk).text
 
 
 def test_a_frozen_day_shows_its_seal_and_consents(desk: ReportDesk) -> None:

@@ -175,7 +175,7 @@ def test_a_leg_is_on_where_both_sides_gave_a_ledger() -> None:
     assert looks(*everybody) == ["agreed", "agreed", "agreed"]
     assert looks("INST", "AGY") == ["agreed", "off", "off"]
     assert looks(*everybody, scope=HOSPITAL) == ["agreed", "off", "off"]
-    assert looks("AGY", "PROV", "INS", role="insured") == ["off", "off", "agreed"]
+    assert looks("AGY", "PROV", "INS", role="insured") == ["off", "off", "off", "agreed"]
     assert looks("INST", "PROV", "INS", found=(Item(diff=diff(leg="L4")),)) == ["off", "off", "open"]
     assert looks("INST", "AGY", found=(Item(diff=diff(state="WAIT")),)) == ["waiting", "off", "off"]
 

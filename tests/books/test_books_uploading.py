@@ -58,7 +58,7 @@ def test_rows_adjustments_and_deductions_add_up_to_the_application(tmp_path: Pat
         [number] = writer.build(("care", CITY, "2026-03"), [attrs.evolve(new, idempotency="b")], days, "qian", 1)
         row, spool = writer.one(number), io.BytesIO()
         assert row is not None
-        count, sums = spool_rows(writer, row, spool)
+        found = spool_rows(writer, row, spool)
         [month] = writer.rows("care", CITY, "2026-03")
     told = [msgspec.json.decode(line, type=ClearingRow) for line in spool]
     seen = [(one.setl_id, one.direction, one.prov_sn, one.values_fen["fund_pay_sumamt"]) for one in told]
@@ -67,7 +67,7 @@ def test_rows_adjustments_and_deductions_add_up_to_the_application(tmp_path: Pat
         ("S3", "0", "A3", 6_000), ("S4", "0", "A4", 6_000), ("S4", "1", "A9", -6_000),
     ]  # fmt: skip
     assert {one.setl_time for one in told if one.setl_id in ("S1", "S3")} == {f"{FIRST} 09:00:01", f"{FIRST} 09:00:03"}
-    assert count == len(told) == 7
-    assert sums == {name: fen for name, fen in zip(COMPONENTS, month.sums, strict=True) if fen}
+    assert found.rows == len(told) == 7 and (found.deductions, found.deducted) == (1, {"DEDUCT": 100})
+    assert found.sums == {name: fen for name, fen in zip(COMPONENTS, month.sums, strict=True) if fen}
     cuts = [(one.setl_id, each.deduction_id, each.amount_fen) for one in told for each in one.deductions]
     assert cuts == [("S2", "D1", 100)]  # not once more with the correction, and not what was revoked

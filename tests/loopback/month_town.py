@@ -169,4 +169,4 @@ class MonthTown:
         return sum(one["infno"] == infno for one in self.arrived)
 
 
-__all__ = ["BACK", "HOSPITAL", "MONTH", "Key", "MonthTown", "Once", "remote"]
+__all__ = ["BACK", "HOSPITAL", "MONTH", "Cells", "Key", "MonthTown", "Once", "Room", "remote"]

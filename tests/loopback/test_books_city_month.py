@@ -99,7 +99,8 @@ async def _cleared(town: MonthTown, province: Province) -> None:
     assert (len(theirs.lines), theirs.head["fixmedins_code"]) == (ROWS, "*")
     assert {line["prov_sn"] for line in theirs.lines} == set(desk.book.rows)
     assert (await _order(town, "month_submit", id=number)).outcome == "failed"
-    assert "没有撤回接口" in str(await _order(town, "month_withdraw", id=number))
+    number = await _withdrawn(town, province, number)
+    row, theirs = town.row(number), desk.standing()[0]
 
     # It is accepted, then audited: the deductions are downloaded whole, and refused whole.
     desk.move({"event_id": row.event_id, "clr_stas": "20"})
@@ -120,6 +121,34 @@ async def _cleared(town: MonthTown, province: Province) -> None:
     assert {one.kind for one in kept} == {"DEDUCT", "WITHHOLD"}
     desk.move({"event_id": row.event_id, "clr_stas": "10"})
     assert (await _synced(town)).outcome == "findings" and town.row(number).state == "AUDITED"
+
+
+TWO = {"approval": 1, "maker": "qian", "checker": "sun", "reason": "漏报一日"}
+
+
+async def _withdrawn(town: MonthTown, province: Province, number: int) -> int:
+    """Two people take it back: a lost request changes nothing, a lost answer is asked for and not sent again."""
+    desk, sent = province.clearing, lambda: province.counts.get("clearing/withdraw", 0)
+    alone = await _order(town, "month_withdraw", id=number, **{**TWO, "checker": "qian"})
+    assert (alone.outcome, sent(), "BM-TWO" in str(alone.result)) == ("failed", 0, True), alone
+    province.plant(fault_of({"kind": "lose_request", "op": "clearing/withdraw", "times": 1}))
+    vain = await _order(town, "month_withdraw", id=number, **TWO)
+    assert (vain.outcome, town.row(number).state, sent()) == ("findings", "SUBMITTED", 1), vain
+    assert "撤回没有生效" in str(vain.result)
+    desk.move({"event_id": town.row(number).event_id, "clr_stas": "40"})  # it was audited meanwhile
+    closed = await _order(town, "month_withdraw", id=number, **TWO)
+    assert (closed.outcome, town.row(number).state, "CLOSED" in str(closed.result)) == ("findings", "SUBMITTED", True)
+    [theirs] = desk.standing()
+    theirs.forced, theirs.deductions = "20", []
+    theirs.head.pop("audited")
+    province.plant(fault_of({"kind": "lose_answer", "op": "clearing/withdraw", "times": 1}))
+    lost = await _order(town, "month_withdraw", id=number, **TWO)
+    assert (lost.outcome, town.row(number).state, sent()) == ("done", "WITHDRAWN", 3), lost
+    assert (desk.standing(), theirs.withdrawn["maker"], theirs.withdrawn["checker"]) == ([], "qian", "sun")
+    again = town.approved()
+    assert (await _order(town, "month_submit", id=again)).outcome == "done"
+    assert (town.row(again).revision, len(desk.standing())) == (2, 1)
+    return again
 
 
 async def _synced(town: MonthTown) -> Any:
