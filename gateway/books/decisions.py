@@ -32,6 +32,7 @@ _KINDS = {"reverse": REVERSE, "book": "BOOK", "void": "VOID", "correct": "CORREC
 
 _MONEY = frozenset({"AMOUNT", "COMP_SPLIT", "DUP_CONFLICT", "REFUND_MISMATCH"})  # amounts of one settlement differ
 _BESIDES = re.compile(r"(?:^|; )A[1-7] ")  # so a note tells of amounts that differ besides
+_CUT = re.compile(r"(?:^|; )\+[0-9]+(?:; |$)")  # a note has no room for all settlements of a double
 _NO_WRITE_OFF = (
     "金额或分项不符不能认可现状：对账不设容差，也不得核销，清算按基金分项。"
     "请更正（correct），或由两人结转（carry）、不计入清算"
@@ -74,6 +75,8 @@ def following(
             raise NotPossible(_NO_WRITE_OFF, "BD-MONEY")
         return Following(two=two, diff_state="RESOLVED")
     if decision == "carry":
+        if _CUT.search(note):
+            raise NotPossible("重复的结算太多，差异中列不全，不能整笔结转：请由机构逐笔撤销后重新对账", "BD-MANY")
         return Following(two=True, diff_state="CARRIED")
     if decision == "reverse":
         _check_reversal(leg, action, msgid, name, row)

@@ -153,3 +153,10 @@ def test_a_difference_in_money_is_never_written_off(name: str, row: str, note: s
 def test_what_differs_in_no_amount_may_be_accepted_as_it_stands() -> None:
     for name, row, note in (("L1-GW-MISSING", "", ""), ("ATTRIBUTE", "A9", "A9 psn_no"), ("DUP_ROW", "D1", "DUP_ROW")):
         assert following("accept", "L1", "ONE", "BOOK", "M1", name, row, note=note).diff_state == "RESOLVED"
+
+
+def test_a_double_of_more_settlements_than_a_note_names_is_not_carried() -> None:
+    """What is carried must be left out whole, and the line does not say what it is."""
+    with pytest.raises(NotPossible, match="BD-MANY"):
+        following("carry", "L1", "TWO", "CASE", "M1", "DOUBLE_POST", "D3", note="S2; S3; +4")
+    assert following("carry", "L1", "TWO", "CASE", "M1", "DOUBLE_POST", "D3", note="S2; S3").diff_state == "CARRIED"
