@@ -231,6 +231,12 @@ class FreezeReader:
     def inputs(self, run_id: str) -> list[Input]:
         return [Input(*row) for row in self.connection.execute(_INPUTS, (run_id,))]
 
+    def unread(self, role: str, scope: str, date: str, run_id: str) -> list[tuple[str, str]]:
+        """Return (ledger, scope) of the newest inputs of a day that a run was not over: of a scope and of the whole
+        city; of the city's day any."""
+        found = self.connection.execute(_UNREAD, (date, run_id, role, scope, scope))
+        return [(str(ledger), str(of)) for ledger, of in found]
+
     def open_work(self, role: str, scope: str, date: str) -> tuple[int, int, int]:
         """Return (actions not at their end, differences PENDING_GW, other differences that are open) of a day.
 
@@ -251,18 +257,31 @@ class FreezeReader:
     def held(self, role: str, scope: str, date: str) -> dict[str, str]:
         """Return key of a row -> CARRIED or WITHHELD, on any leg: what clearing may not count yet."""
         query = (
-            f"SELECT setl_id, fixmedins_code, msgid, note, state FROM diff WHERE {_OF_DAY} "
+            f'SELECT setl_id, fixmedins_code, msgid, note, "row", state FROM diff WHERE {_OF_DAY} '
             "AND (state = 'CARRIED' OR (class = 'WITHHELD' AND state IN ('OPEN', 'WAIT')))"
         )
         found = {}
-        for setl_id, institution, msgid, note, state in self.connection.execute(query, (role, date, scope, scope)):
+        for setl_id, institution, msgid, note, row, state in self.connection.execute(query, (role, date, scope, scope)):
             key = setl_id or (f" m:{institution}|{msgid}" if msgid else f" p:{str(note).partition('prov_sn=')[2]}")
-            found[key] = "CARRIED" if state == "CARRIED" else "WITHHELD"
+            for one in (key, *(_twins(str(note)) if row in _DOUBLES else ())):
+                found[one] = "CARRIED" if state == "CARRIED" else "WITHHELD"
         return found
 
 
+_DOUBLES = ("D3", "D4")  # one line tells of several settlements: the others stand in its note (annex B9)
+# A statement of the province for the other role has a scope of its own.
+_UNREAD = (
+    "SELECT ledger, scope FROM input WHERE id IN (SELECT max(id) FROM input WHERE biz_date = ? GROUP BY ledger, scope) "
+    "AND id NOT IN (SELECT input FROM run_input WHERE run_id = ?) AND (scope = 'insured') = (? <> 'care') "
+    "AND (? = '*' OR scope IN (?, '*')) ORDER BY ledger, scope"
+)
 # Of the day itself, or of the institution's records on the city's legs.
 _OF_DAY = "role = ? AND biz_date = ? AND (scope = ? OR (scope = '*' AND fixmedins_code = ?))"
+
+
+def _twins(note: str) -> list[str]:
+    """Return the settlements a note names. More than it has room for cannot be carried (`gateway.books.decisions`)."""
+    return [part for part in note.split("; ") if part and not part.startswith("+")]
 
 
 def _freeze(row: Sequence[Any]) -> FreezeRow:
@@ -328,7 +347,8 @@ class FreezeWriter(FreezeReader):
                 raise NotInForce
             newest = self.run(row.role, row.biz_date)  # runs go on beside a freeze; its reading may take minutes
             judged = newest is not None and newest[0] == json.loads(row.header)["run_id"]
-            if not judged or not self.state(*where).startswith("AGREED") or any(self.open_work(*where)):
+            unread = newest is not None and self.unread(*where, newest[0])
+            if not judged or unread or not self.state(*where).startswith("AGREED") or any(self.open_work(*where)):
                 raise NotInForce
             self.connection.executemany(
                 f"INSERT INTO freeze_sum VALUES ({_SUM_MARKS})", ((row.id, *one) for one in sums)

@@ -7,14 +7,14 @@ from pathlib import Path
 import attrs
 
 from adapters.store.books_freeze import AdjustmentRow, FreezeReader, FreezeWriter
-from gateway.app.books_freezing import own_inputs
+from gateway.app.books_freezing import own_inputs, three_way
 from gateway.app.books_region import profile_of, reading, writing
 from gateway.app.books_snapshot import read_rows
 from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
-from gateway.books.adjusting import CannotAdjust, Kept, Wanted, adjustments, count_of
-from gateway.books.freezing import Adjustment, Fee, Objection, read_back
+from gateway.books.adjusting import RELEASE, CannotAdjust, Kept, Wanted, adjustments, count_of
+from gateway.books.freezing import CITY, REMOTE, Adjustment, Fee, Objection, read_back
 from gateway.core.approval import Approval, Person
 from gateway.core.dates import day_of
 
@@ -107,7 +107,14 @@ def planned(config: Config, look: FreezeReader, role: str, scope: str, wanted: W
         if wanted.setl_id in refunds_of(look, data_dir, (role, scope, date))
     ]
     checks_block = profile_of(config, scope).checks_block
-    return adjustments(wanted, kept_of(look, role, scope, wanted.setl_id), refunds, checks_block)
+    kept = kept_of(look, role, scope, wanted.setl_id)
+    if wanted.kind == RELEASE and scope != CITY:
+        far = {one.date for one in kept if one.own and one.fee.held and one.fee.clr_pay_loc in REMOTE}
+        open_days = sorted(day for day in far if not three_way(look, role, day, role in config.province.roles))
+        if open_days:
+            text = f"异地结算{wanted.setl_id}：全市{'、'.join(open_days)}与省平台还没有对平，对平后才能放出"
+            raise CannotAdjust([Objection("BA-CITY", text)])
+    return adjustments(wanted, kept, refunds, checks_block)
 
 
 def propose(

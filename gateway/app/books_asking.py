@@ -58,13 +58,12 @@ class Asking:
         return Answered(group=group, result=await self._details(group), unbalanced=not balanced)
 
     async def _total(self, group: Group, insutype: str, sums: Sums) -> bool:
-        """3201: whether it is balanced; no direction is taken from its answer."""
+        """3201: whether it is balanced; no direction is taken from its answer, and silence is no yes."""
         words = self._words(group, sums) | {"insutype": insutype}
         outcome = await self._asked("3201", self._fields(words, self.table.total))
-        result = _word(outcome, "stmtinfo", "stmt_rslt")
-        if result is None:
-            raise GaveUp("平台对总账（3201）的应答没有对账结果stmt_rslt")
-        return result.strip("0") in self.table.balanced
+        result = (_word(outcome, "stmtinfo", "stmt_rslt") or "").strip()
+        # Nothing said is not "balanced": its zeros must stand there. 3202 tells the rest.
+        return bool(result) and result.strip("0") in self.table.balanced
 
     async def _details(self, group: Group) -> str:
         """9101, 3202, 9102: return the name of the result, below the workplace."""

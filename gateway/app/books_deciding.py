@@ -134,7 +134,7 @@ def _answer(store: BooksStore, case: Case) -> dict[str, object]:
 def _following(case: Case, decision: str) -> Following:
     diff = case.diff
     odd = odd_one(diff.name, diff.row, diff.mode, diff.prevails)
-    return following(decision, diff.leg, case.mode, diff.action, diff.msgid, diff.name, diff.row, odd)
+    return following(decision, diff.leg, case.mode, diff.action, diff.msgid, diff.name, diff.row, odd, diff.note)
 
 
 def _record(config: Config, store: BooksStore, case: Case, follows: Following) -> dict[str, str]:

@@ -24,7 +24,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import Action, BooksCases
 from adapters.transport.server import HttpRequest
-from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
+from gateway.app.books_handin import DayAhead, DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
 from gateway.core.answers import refusal
@@ -171,7 +171,7 @@ class BooksDoor:
             ]
             _, body = refusal("GW-INVALID", complaints=places)
             request.respond(400, body)  # nothing was kept
-        elif isinstance(cause, DayFrozen):
+        elif isinstance(cause, DayAhead | DayFrozen):
             request.respond(*refusal(cause.code, str(cause)))
         elif isinstance(cause, WrongMarker | WrongPage):
             _, body = refusal("GW-INVALID", str(cause))

@@ -30,7 +30,8 @@ FREEZE, REOPEN = "books.freeze", "books.reopen"
 
 @attrs.frozen(kw_only=True)
 class Proposed:
-    """One day proposed to be frozen, or why not. rows, fees: of what would be frozen."""
+    """One day proposed to be frozen, or why not. rows, fees: of what would be frozen; held: of its keys, unchecked of
+    them because the three-way check has not agreed."""
 
     scope: str
     date: str
@@ -38,6 +39,7 @@ class Proposed:
     rows: int = 0
     fees: int = 0
     held: int = 0
+    unchecked: int = 0
     sums: tuple[tuple[str | int, ...], ...] = ()
     objections: tuple[Objection, ...] = ()
 
@@ -57,7 +59,7 @@ def propose(
         with writing(config) as connection:
             look = FreezeReader(connection)
             try:
-                planned = plan(look, data_dir, role, scope, date)
+                planned = plan(look, data_dir, role, scope, date, province=role in config.province.roles)
                 passed = read_through(planned)
                 found = judged(look, planned, passed, profile_of(config, scope).checks_block)
             except CannotFreeze as cause:
@@ -69,8 +71,8 @@ def propose(
         wanted = content(planned, passed)
         approval = desk.approvals.propose(person, FREEZE, f"{role}:{scope}:{date}", wanted, reason)
         yield Proposed(
-            scope=scope, date=date, approval=approval.id, rows=passed.rows, fees=passed.fees, held=len(planned.held),
-            sums=tuple(passed.sums.rows()),
+            scope=scope, date=date, approval=approval.id, rows=passed.rows, fees=passed.fees,
+            held=len(planned.held) + passed.unchecked, unchecked=passed.unchecked, sums=tuple(passed.sums.rows()),
         )  # fmt: skip
 
 
@@ -82,7 +84,9 @@ def carry_out_freeze(config: Config, approval: Approval, wanted: bytes, outside:
         done = writer.day(head.role, head.scope, head.date)
         if done is not None and done.approval == approval.id:
             return f"{head.scope} {head.date}已固化：{done.freeze_sm3}"
-        planned: Plan = plan(writer, config.path(config.node.data_dir), head.role, head.scope, head.date)
+        seen = head.role in config.province.roles
+        data_dir = config.path(config.node.data_dir)
+        planned: Plan = plan(writer, data_dir, head.role, head.scope, head.date, province=seen)
         people = (approval.maker, approval.checker, approval.id)
         blocks = profile_of(config, head.scope).checks_block
         with security_desk(config, outside.now, outside.entropy) as desk:

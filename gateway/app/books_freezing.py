@@ -21,6 +21,8 @@ from gateway.books.adjusting import count_of, twice
 from gateway.books.freezing import (
     CARRIED,
     CITY,
+    MAY_BE_FROZEN,
+    WITHHELD,
     DayFacts,
     Fee,
     Header,
@@ -32,6 +34,7 @@ from gateway.books.freezing import (
     lines_of,
     objections,
     read_back,
+    remote,
 )
 from gateway.core.approval import Signer, Verifier
 from gateway.core.ledgers import NAMES
@@ -51,11 +54,12 @@ class CannotFreeze(Exception):
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A day that may be frozen, and of what files."""
+    """A day that may be frozen, and of what files. unchecked: remote patients wait for the three-way check."""
 
     header: Header
     files: tuple[tuple[int, Path, Input], ...]
     held: Mapping[str, str]
+    unchecked: bool
     adjustments: tuple[str, ...]
     watched: frozenset[str]  # settlements adjusted anywhere in the scope
     reopens: int
@@ -64,10 +68,11 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class Passed:
-    """What one pass over the files came to."""
+    """What one pass over the files came to. unchecked: settlements held until the three-way check agrees."""
 
     rows: int
     fees: int
+    unchecked: int
     rows_sm3: str
     sums: Sums
     counted: Mapping[str, int]  # of settlements that are taken back, or watched: how often they count this day
@@ -76,9 +81,9 @@ class Passed:
 Take = Callable[[list[str], list[Fee]], object]
 
 
-def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str) -> Plan:
-    """Say what would be frozen. Raises CannotFreeze when the run's inputs are not what they were; the state of the day
-    is judged by `judged`."""
+def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str, *, province: bool) -> Plan:
+    """Say what would be frozen. province: as `three_way`. Raises CannotFreeze when the run's inputs are not what they
+    were; the state of the day is judged by `judged`."""
     run = look.run(role, date)
     if run is None:
         raise CannotFreeze([Objection("BF-RUN", f"{date}没有对账结果，请先对账（books day）")])
@@ -97,9 +102,22 @@ def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str) -
     )  # fmt: skip
     return Plan(
         header=header, files=tuple(files), held=look.held(role, scope, date),
+        unchecked=scope != CITY and not three_way(look, role, date, province),
         adjustments=tuple(look.adjustments(role, scope, date)), reopens=before.id if before is not None else 0,
         watched=frozenset(fee.setl_id for _, fees in adjusted for fee in fees), workplace=data_dir,
     )  # fmt: skip
+
+
+def three_way(look: FreezeReader, role: str, date: str, province: bool) -> bool:
+    """Say whether remote patients of a day passed the check of agency, province and place of insurance, too (003
+    7.6.4.5 b): the city's day says so. province: the node has one configured for the role.
+
+    Where there is none and nobody handed a statement in, this node cannot see that check, and leg 1 decides (B4: a
+    ledger that is not given is not compared).
+    """
+    run = look.run(role, date)
+    stated = run is not None and any(one.ledger == "PROV" for one in look.inputs(run[0]))
+    return not (province or stated) or look.state(role, CITY, date) in (*MAY_BE_FROZEN, "FROZEN")
 
 
 def own_inputs(look: FreezeReader, run_id: str, scope: str) -> list[Input]:
@@ -132,8 +150,9 @@ def judged(look: FreezeReader, planned: Plan, passed: Passed, checks_block: bool
     head = planned.header
     where = (head.role, head.scope, head.date)
     actions, pending, still_open = look.open_work(*where)
+    unread = [f"{ledger} {'全市' if of == CITY else of}" for ledger, of in look.unread(*where, head.run_id)]
     facts = DayFacts(
-        state=look.state(*where), pending_actions=actions, pending_gw=pending, open_diffs=still_open,
+        unread=unread, state=look.state(*where), pending_actions=actions, pending_gw=pending, open_diffs=still_open,
         check_faults=passed.sums.faults, frozen=look.day(*where) is not None,
     )  # fmt: skip
     return [*objections(facts, checks_block), *_doubled(look, planned, passed)]
@@ -152,8 +171,9 @@ def read_through(planned: Plan, take: Take | None = None) -> Passed:
     """Read the files key by key, telling `take` the lines and fees. Raises EngineFailed, LedgerRefused, OSError."""
     state, sums = sm3_hasher(), Sums()
     counts: dict[str, int] = {}
-    rows = fees = 0
-    for lines, counted in _keys(planned):
+    rows = fees = unchecked = 0
+    for lines, counted, waits in _keys(planned):
+        unchecked += waits
         state.update("".join(f"{line}\n" for line in lines).encode())
         for fee in counted:
             sums.add(fee)
@@ -164,16 +184,17 @@ def read_through(planned: Plan, take: Take | None = None) -> Passed:
         fees += len(counted)
         if take is not None:
             take(lines, counted)
-    return Passed(rows=rows, fees=fees, rows_sm3=state.digest().hex(), sums=sums, counted=counts)
+    return Passed(rows=rows, fees=fees, unchecked=unchecked, rows_sm3=state.digest().hex(), sums=sums, counted=counts)
 
 
-def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee]]]:
-    """Yield (lines, fees) of every key in order: of the ledgers, and of the adjustments dated the day."""
+def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee], bool]]:
+    """Yield (lines, fees, whether it waits for the three-way check) of every key in order: of the ledgers, and of the
+    adjustments dated the day."""
     head, order = planned.header, planned.header.order
     waiting = list(read_back(sorted(planned.adjustments), order))
     files = [(ledger, path) for ledger, path, one in planned.files if one.rows]
     if not files:  # a day without settlements, as its files say: nothing to sort
-        yield from waiting
+        yield from ((*one, False) for one in waiting)
         return
     folder = tempfile.TemporaryDirectory(prefix=".freeze-", dir=planned.workplace)
     size = sum(path.stat().st_size for _, path in files)
@@ -185,14 +206,16 @@ def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee]]]:
                 continue
             key = group[0].key
             while waiting and _key(waiting[0]) < key:
-                yield waiting.pop(0)
+                yield (*waiting.pop(0), False)
             held = planned.held.get(key, "")
+            waits = planned.unchecked and not held and remote(group)
+            held = WITHHELD if waits else held
             lines, fees = lines_of(group, head.date, held), fees_of(group, order, held)
             if waiting and _key(waiting[0]) == key:
                 more, adjusted = waiting.pop(0)
                 lines, fees = [*lines, *more], [*fees, *adjusted]
-            yield lines, fees
-    yield from waiting
+            yield lines, fees, waits
+    yield from ((*one, False) for one in waiting)
 
 
 def _key(one: tuple[list[str], list[Fee]]) -> str:
@@ -203,7 +226,8 @@ def content(planned: Plan, passed: Passed) -> bytes:
     """Return what two people decide about: everything that will be frozen, by digest, with its sums in fen."""
     plain = {
         "header": json.loads(planned.header.line()), "rows": passed.rows, "fees": passed.fees,
-        "rows_sm3": passed.rows_sm3, "held": len(planned.held),
+        "rows_sm3": passed.rows_sm3, "held": len(planned.held) + passed.unchecked,
+        "unchecked": passed.unchecked,
         "carried": sum(why == CARRIED for why in planned.held.values()), "adjustments": len(planned.adjustments),
         "sums": passed.sums.rows(),
     }  # fmt: skip

@@ -2,7 +2,8 @@
 reconciliation specification §1, §4.2, §5.3 A8).
 
 The marker says how many rows the file has and what they sum up to. Without one, or where one does not fit its rows, the
-file is kept and counts as incomplete: nothing is derived from what it does not have.
+file is kept and counts as incomplete: nothing is derived from what it does not have. So does a file whose rows are of
+another day: whoever sends yesterday's again would have a whole day voided.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 
 import attrs
@@ -20,6 +22,7 @@ from gateway.app.books_prune import filing
 from gateway.app.books_shelf import SCRIPTS, keep
 from gateway.app.books_snapshot import INSURED_SCOPE, read_rows
 from gateway.app.config import Config
+from gateway.core.dates import day_of
 from gateway.core.faults import Fault
 from gateway.core.ledgers import COMPONENTS, INST, NAMES
 from gateway.core.money import fen_of, yuan
@@ -27,6 +30,8 @@ from gateway.core.money import fen_of, yuan
 MARKED = ("rows", *COMPONENTS)
 FOREIGN_MAX = 20
 DIGITS_MAX = 9  # of a number of rows
+# Either side of midnight a row may be its neighbour's (§4.3, §5.4): such a row speaks neither for the day nor against.
+BEFORE_MIDNIGHT, AFTER_MIDNIGHT = "23:30:00", "00:30:00"
 
 
 class WrongMarker(Exception):
@@ -39,9 +44,15 @@ class DayFrozen(Exception):
     code = "GW-DAY-FROZEN"
 
 
+class DayAhead(Exception):
+    """The day has not begun: nobody can have a complete ledger of it. str: Chinese."""
+
+    code = "GW-DAY-AHEAD"
+
+
 @attrs.frozen(kw_only=True)
 class HandedIn:
-    """What came of it. misfits: `name: marker ≠ rows`, of a marker that does not fit (A8)."""
+    """What came of it. misfits: `name: marker ≠ rows`, of a marker that does not fit (A8); rows of another day."""
 
     input: int
     ledger: str
@@ -98,9 +109,11 @@ def hand_in(
 ) -> HandedIn:
     """Check a file, keep its bytes below the data directory and note it as the newest of its ledger and scope.
 
-    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises DayFrozen,
-    LedgerRefused, OtherBooks, OSError, sqlite3.Error.
+    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises DayAhead,
+    DayFrozen, LedgerRefused, OtherBooks, OSError, sqlite3.Error.
     """
+    if biz_date > (today := day_of(now_ms / 1000)):
+        raise DayAhead(f"{biz_date}还没有到（今天是{today}），请核对账目日期，当日结束后再交")
     _refuse_frozen(config, scope, biz_date)
     data = config.path(config.node.data_dir)
     folder = data / "books" / biz_date
@@ -111,8 +124,9 @@ def hand_in(
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
-        rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file)
-        misfits = tuple(_misfits(marker, rows, sums))
+        days = _Days(biz_date)
+        rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file, days)
+        misfits = (*_misfits(marker, rows, sums), *days.misfits())
         with filing(config):  # nobody prunes it between its place and its note
             digest, place = keep(folder, copy, NAMES[ledger], scope)
             one = Input(
@@ -142,8 +156,41 @@ def _refuse_frozen(config: Config, scope: str, biz_date: str) -> None:
         raise DayFrozen(f"{scope} {biz_date}已固化，须先由两人重开（books reopen），或以调整更正（books adjust）")
 
 
-def _checked(copy: Path, ledger: int, scope: str, plain: Path, told: Path) -> tuple[int, dict[str, int]]:
-    """Return the rows and what they sum up to. Raises LedgerRefused, naming the file as it was handed in."""
+@attrs.define
+class _Days:
+    """Of which days a file's rows are. own: of its date, or without a time; near: the neighbours' around midnight."""
+
+    biz_date: str
+    rows: int = 0
+    own: int = 0
+    near: int = 0
+    _eve: str = attrs.field(init=False)
+    _morrow: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        day = date.fromisoformat(self.biz_date)
+        self._eve, self._morrow = ((day + timedelta(days=off)).isoformat() for off in (-1, 1))
+
+    def add(self, when: str) -> None:
+        """Count a row. when: its setl_time, a moment or a day alone."""
+        day, clock = when[:10], when[11:]
+        self.rows += 1
+        self.own += day in ("", self.biz_date)
+        self.near += day == self._eve and clock >= BEFORE_MIDNIGHT
+        self.near += day == self._morrow and "" < clock < AFTER_MIDNIGHT
+
+    def misfits(self) -> list[str]:
+        """Return what speaks against its being the ledger of its date: no row of it, or only a minority (§6.2)."""
+        if not self.rows or (self.own and 2 * (self.own + self.near) >= self.rows):
+            return []
+        return [f"日期：文件{self.rows}行中只有{self.own}行是{self.biz_date}的，像是别日的账"]
+
+
+def _checked(
+    copy: Path, ledger: int, scope: str, plain: Path, told: Path, days: _Days
+) -> tuple[int, dict[str, int]]:  # fmt: skip
+    """Return the rows and what they sum up to; days hears of each. Raises LedgerRefused, naming the file as it was
+    handed in."""
     try:
         counted = count(copy, lambda done: None)
         rows = rewrite(copy, ledger, counted.header, plain, lambda done: None)
@@ -152,6 +199,7 @@ def _checked(copy: Path, ledger: int, scope: str, plain: Path, told: Path) -> tu
     sums: dict[str, int] = {}
     foreign: list[Fault] = []
     for line, row in enumerate(read_rows(plain), start=2):
+        days.add(row.get("setl_time", ""))
         code = row.get("fixmedins_code", "")
         if ledger == INST and scope != EVERYWHERE and code not in ("", scope) and len(foreign) < FOREIGN_MAX:
             foreign.append(Fault(line, "fixmedins_code", "LB16", "不是本机构的记录，请删去或分开提供"))

@@ -9,7 +9,7 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksStore, OtherBooks
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore
-from gateway.app.books_handin import MARKED, DayFrozen, WrongMarker, hand_in, marker_beside, marker_of
+from gateway.app.books_handin import MARKED, DayAhead, DayFrozen, WrongMarker, hand_in, marker_beside, marker_of
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import scope_of
 from gateway.app.codes_say import explained, operator_of
@@ -69,7 +69,7 @@ def hand_in_command(
             found = hand_in(settings, NAMES.index(ledger), scope, day, file, marker, who, now_ms)
         except WrongMarker as cause:
             end(USAGE, str(cause), as_json=as_json)
-        except DayFrozen as cause:
+        except (DayAhead, DayFrozen) as cause:
             end(FAILED, f"[{cause.code}] {cause}", as_json=as_json)
         except OtherBooks as cause:
             end(FAILED, str(cause), as_json=as_json)
@@ -78,7 +78,7 @@ def hand_in_command(
             end(FAILED, *lines, f"{file}有问题，整份不收", as_json=as_json)
     fees = yuan(found.sums.get("medfee_sumamt", 0))
     lines = [f"已收下{ledger}账{day}：{found.rows}行，医疗费总额{fees}元，SM3 {found.sm3[:16]}…"]
-    lines += [f"  与日终标志不符，按不完整处理，请核对后重交：{text}" for text in found.misfits]
+    lines += [f"  与日终标志或日期不符，按不完整处理，请核对后重交：{text}" for text in found.misfits]
     lines += [] if found.complete or found.misfits else ["  没有日终标志，按不完整处理：它没有的记录不作零记录"]
     show(found.record(), lines, as_json)
     raise SystemExit(DONE if found.complete else FINDINGS)

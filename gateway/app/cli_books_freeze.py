@@ -92,11 +92,16 @@ def freeze(
         medfee, fund = (sum(int(row[at]) for row in one.sums if row[0] != "HELD") for at in (_MEDFEE, _FUND))
         lines.append(
             f"{one.scope} {date}：{one.rows}行，{one.fees}笔，医疗费{yuan(medfee)}元，基金{yuan(fund)}元，"
-            f"结转或暂不计{one.held}笔；第{one.approval}号事项，请另一人核准：liangding security approvals"
+            f"结转或暂不计{one.held}笔{_waiting(one.unchecked)}；"
+            f"第{one.approval}号事项，请另一人核准：liangding security approvals"
         )
     plain = [one.record() for one in found]
     show({"date": date, "role": role, "days": plain}, lines, as_json)
     raise SystemExit(FINDINGS if any(one.objections for one in found) else DONE)
+
+
+def _waiting(unchecked: int) -> str:
+    return f"（其中{unchecked}笔异地结算：全市当日与省平台还没有对平）" if unchecked else ""
 
 
 def _all_scopes(config: Config, role: str, date: str) -> list[str]:

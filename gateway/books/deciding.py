@@ -28,7 +28,8 @@ REMOTE = ("3", "4")  # clr_pay_loc of a patient insured elsewhere (B7)
 SKEW_S = 60  # T6
 OTHERS_MAX = 50  # further settlements a note names
 _SHOWN: Mapping[str, tuple[int, int]] = {"L1": (INST, AGY), "L2": (AGY, PROV), "L4": (PROV, INS)}
-_MOVED = {"L1": AGY, "L2": PROV, "L4": INS}  # whose medfee a reversal on the leg moves
+# Whose medfee a reversal on the leg moves: whose record it takes back, else the first that says it (B8).
+_MOVED: Mapping[str, tuple[int, ...]] = {"L1": (AGY, GW, INST), "L2": (PROV, INS), "L4": (INS, PROV)}
 
 
 @attrs.define
@@ -70,6 +71,14 @@ class Subject:
     def medfee(self, ledger: int) -> int | None:
         one = self.found.get(ledger)
         return one.row.amounts[MEDFEE] if one and one.settled and one.row else None
+
+    def moved(self, leg: str) -> int | None:
+        """Return the fen a reversal on a leg would move, None when no ledger says; what it reversed in vain, too."""
+        for ledger in _MOVED[leg]:
+            row = self.found[ledger].row if ledger in self.found else None
+            if row is not None and (fen := row.amounts[MEDFEE]) is not None:
+                return abs(fen)
+        return None
 
 
 class Decider:
@@ -210,7 +219,7 @@ class Decider:
             return self._settled(leg, subject)
         rule = self.rules.rows[named.row] if named.row not in ("", "T5") else self.rules.classes[named.name]
         line = self._line(subject, leg, rule, named.circumstance, notes=named.notes)
-        line = attrs.evolve(line, row=named.row or line.row, guard_fen=abs(subject.medfee(_MOVED[leg]) or 0))
+        line = attrs.evolve(line, row=named.row or line.row, guard_fen=subject.moved(leg))
         if named.name.startswith("L") or named.row == "T3":
             left, right = _SHOWN[leg]
             line = attrs.evolve(

@@ -6,10 +6,11 @@ void     the institution, or the gateway's ledger, takes its record back
 correct  whoever is the odd one out corrects its record: the institution, the gateway's ledger, or the agency, whom
          people tell
 feedback the other side is told once more
-accept   it stays as it is, and counts as settled
+accept   it stays as it is, and counts as settled; never where the amounts of one settlement differ (§6.3: no tolerance)
 carry    it is carried to a later day and left out of the clearing
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -29,8 +30,21 @@ _REVERSIBLE = frozenset({"L1-CENTER-MORE", "L1-INST-MISSING"})
 _KINDS = {"reverse": REVERSE, "book": "BOOK", "void": "VOID", "correct": "CORRECT", "feedback": FEEDBACK}
 
 
+_MONEY = frozenset({"AMOUNT", "COMP_SPLIT", "DUP_CONFLICT", "REFUND_MISMATCH"})  # amounts of one settlement differ
+_BESIDES = re.compile(r"(?:^|; )A[1-7] ")  # so a note tells of amounts that differ besides
+_CUT = re.compile(r"(?:^|; )\+[0-9]+(?:; |$)")  # a note has no room for all settlements of a double
+_NO_WRITE_OFF = (
+    "金额或分项不符不能认可现状：对账不设容差，也不得核销，清算按基金分项。"
+    "请更正（correct），或由两人结转（carry）、不计入清算"
+)
+
+
 class NotPossible(Exception):
-    """A decision does not fit the case. str: Chinese."""
+    """A decision does not fit the case. str: Chinese; code: stable, '' where the case itself is not as it was."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(f"[{code}] {text}" if code else text)
+        self.code = code
 
 
 @attrs.frozen(kw_only=True)
@@ -45,10 +59,11 @@ class Following:
 
 
 def following(
-    decision: str, leg: str, mode: str, action: str, msgid: str, name: str = "", row: str = "", odd: str = INST
-) -> Following:
-    """Return what follows. mode: of the case; action, msgid, name, row: of its difference; odd: as `odd_one` says.
-    Raises NotPossible.
+    decision: str, leg: str, mode: str, action: str, msgid: str, name: str = "", row: str = "", odd: str = INST,
+    note: str = "",
+) -> Following:  # fmt: skip
+    """Return what follows. mode: of the case; action, msgid, name, row, note: of its difference; odd: as `odd_one`
+    says. Raises NotPossible.
 
     What the journal alone holds (L1-GW-ONLY) is voided in the gateway's own ledger, from the next run on.
     """
@@ -56,8 +71,12 @@ def following(
         raise NotPossible(f"不认识的决定：{decision}（{'、'.join(DECISIONS)}）")
     two = mode == "TWO" or decision in _BY_TWO
     if decision == "accept":
+        if name in _MONEY or _BESIDES.search(note):
+            raise NotPossible(_NO_WRITE_OFF, "BD-MONEY")
         return Following(two=two, diff_state="RESOLVED")
     if decision == "carry":
+        if _CUT.search(note):
+            raise NotPossible("重复的结算太多，差异中列不全，不能整笔结转：请由机构逐笔撤销后重新对账", "BD-MANY")
         return Following(two=True, diff_state="CARRIED")
     if decision == "reverse":
         _check_reversal(leg, action, msgid, name, row)

@@ -115,13 +115,15 @@ class Adjustment:
 @attrs.frozen(kw_only=True)
 class DayFacts:
     """What is known of a day before it is frozen. pending_actions: sent or planned, not at their end; pending_gw: its
-    records whose journal entry is not terminal; check_faults: internal sums that are wrong (§2.1)."""
+    records whose journal entry is not terminal; check_faults: internal sums that are wrong (§2.1); unread: newer files
+    its last run was not over."""
 
     state: str
     pending_actions: int = 0
     pending_gw: int = 0
     open_diffs: int = 0
     check_faults: int = 0
+    unread: Sequence[str] = ()
     frozen: bool = False
 
 
@@ -139,6 +141,9 @@ def objections(day: DayFacts, checks_block: bool) -> list[Objection]:
         found.append(Objection("BF-FROZEN", "此日已固化；需要更改请先由两人重开（books reopen）"))
     elif day.state not in MAY_BE_FROZEN:
         found.append(Objection("BF-STATE", f"此日状态为{day.state or '未对账'}，账平（或差异已结转）后才能固化"))
+    if day.unread:
+        text = f"{'、'.join(day.unread)}有更新的账目还没有对过，请先重新对账（books day）再固化"
+        found.append(Objection("BF-NEWER", text))
     if day.pending_actions:
         found.append(Objection("BF-ACTION", f"还有{day.pending_actions}项处理没有结束，请等其结束后再固化"))
     if day.pending_gw:
@@ -232,6 +237,11 @@ def in_scope(group: Sequence[Row], scope: str) -> bool:
     """Say whether a key belongs to what is frozen: to the institution's day, or to the city's (remote patients)."""
     if scope != CITY:
         return next((row.fixmedins_code for row in group if row.fixmedins_code), "") == scope
+    return remote(group)
+
+
+def remote(group: Sequence[Row]) -> bool:
+    """Say whether a key is a remote patient's (annex B7): it counts only when the three-way check agreed, too."""
     return any(row.ledger in (PROV, INS) or row.clr_pay_loc in REMOTE for row in group)
 
 

@@ -18,8 +18,8 @@ Digest = Callable[[bytes], bytes]
 @attrs.frozen(kw_only=True)
 class Line:
     """One finding. name: its class; key: what it is about, as `diff_id` has it; left, right: fen or None;
-    guard_fen: the medfee a reversal of it would move, for the volume guard; missed: the ledger that lacks a refund the
-    others have (S1), '' = another matter."""
+    guard_fen: the medfee a reversal of it would move, for the volume guard, None = unknown; missed: the ledger that
+    lacks a refund the others have (S1), '' = another matter."""
 
     key: str
     setl_id: str
@@ -37,7 +37,7 @@ class Line:
     left: int | None = None
     right: int | None = None
     notes: tuple[str, ...] = ()
-    guard_fen: int = 0
+    guard_fen: int | None = None
     missed: str = ""
 
     @property

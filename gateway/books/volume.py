@@ -14,20 +14,27 @@ GUARDED = "VOLUME_GUARD"
 
 @attrs.define
 class Volume:
-    """Counts what a run would reverse by itself, leg by leg."""
+    """Counts what a run would reverse by itself, leg by leg. unknown: legs with a reversal of nobody knows how much."""
 
     lines: dict[str, int] = attrs.Factory(dict)
     fen: dict[str, int] = attrs.Factory(dict)
+    unknown: set[str] = attrs.Factory(set)
 
     def add(self, line: Line) -> None:
         if line.reverses:
             self.lines[line.leg] = self.lines.get(line.leg, 0) + 1
-            self.fen[line.leg] = self.fen.get(line.leg, 0) + line.guard_fen
+            self.fen[line.leg] = self.fen.get(line.leg, 0) + (line.guard_fen or 0)
+            if line.guard_fen is None:
+                self.unknown.add(line.leg)
 
     def tripped(self, keys: int) -> frozenset[str]:
-        """Return the legs whose reversals all become cases. keys: of the run."""
+        """Return the legs whose reversals all become cases. keys: of the run.
+
+        An unknown amount may be any amount: it is more than the limit.
+        """
         most = max(LINES_MIN, keys // KEYS_PER_LINE)
-        return frozenset(leg for leg, count in self.lines.items() if count > most or self.fen[leg] > FEN_MAX)
+        much = {leg for leg, count in self.lines.items() if count > most or self.fen[leg] > FEN_MAX}
+        return frozenset(much | self.unknown)
 
 
 def guarded(line: Line, tripped: frozenset[str]) -> Line:

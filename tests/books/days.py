@@ -78,9 +78,11 @@ class Room:
         )  # fmt: skip
         self.connection.execute(f"INSERT INTO diff VALUES ({','.join('?' * len(values))})", values)
 
-    def freeze(self, date: str = DAY, scope: str = HOSPITAL, role: str = "care", block: bool = True) -> FreezeRow:
-        """Propose and carry out, as the two people do."""
-        planned = plan(self.writer, self.folder, role, scope, date)
+    def freeze(
+        self, date: str = DAY, scope: str = HOSPITAL, role: str = "care", block: bool = True, province: bool = False,
+    ) -> FreezeRow:  # fmt: skip
+        """Propose and carry out, as the two people do. province: the node has one configured."""
+        planned = plan(self.writer, self.folder, role, scope, date, province=province)
         approved = content(planned, read_through(planned))
         return carry_out(self.writer, planned, approved, PEOPLE, self.key, 1_000, block)
 

@@ -190,3 +190,23 @@ def test_what_another_day_counts_already_is_not_released() -> None:
     with pytest.raises(CannotAdjust, match="BA-COUNT"):
         adjustments(Wanted(kind=RELEASE, setl_id="S1", date=SECOND), [carried, other], [], True)
     assert isinstance(carried.fee, Fee)
+
+
+def test_remote_patients_are_held_and_not_let_out_before_the_citys_day_agrees(tmp_path: Path) -> None:
+    """Two people's word is no three-way check: they release what passed it."""
+    (tmp_path / "province.secret").write_bytes(b"a secret of a test, 32 bytes long")
+    (tmp_path / "province.secret").chmod(0o600)
+    province = '[province]\nurl = "http://127.0.0.1:9"\naccount = "510800"\nsecret_file = "province.secret"\n'
+    office = Office(tmp_path, province)
+    with office.books() as books:
+        reconciled(books, [fee(1, FIRST), fee(2, FIRST, clr_pay_loc="3")], FIRST)
+        inputs = books.hand_in({"INST": [], "AGY": []}, SECOND, HOSPITAL)
+        books.ran(inputs, SECOND, HOSPITAL)
+    [day] = office.run("freeze", "--date", FIRST, "--scope", HOSPITAL, user="li")["days"]
+    assert (day["fees"], day["held"], day["unchecked"]) == (2, 1, 1)
+    office.approve(day["approval"])
+    assert counted(office) == (1, 0, 10_000, 6_000)
+    assert "BA-CITY" in str(adjust(office, "S2", "release", code=1))
+    with office.books() as books:
+        books.connection.execute("INSERT INTO recon_day VALUES ('care', '*', ?, 'AGREED', 1, 0, '')", (FIRST,))
+    office.approve(int(str(adjust(office, "S2", "release")["approval"])))

@@ -106,6 +106,18 @@ def test_one_person_decides_at_once_and_only_once(desk: Desk) -> None:
     assert "已经有了决定" in str(desk.decide(2, "accept", code=1))
 
 
+def test_nobody_writes_off_a_difference_in_money(desk: Desk) -> None:
+    """A5 cannot be frozen, A7 knows no write-off (§5.3); a single person's word made the day agree all the same."""
+    with desk.store() as store:
+        store.connection.execute("UPDATE diff SET class = 'COMP_SPLIT', \"row\" = 'A5' WHERE diff_id = 'd2'")
+    assert "[BD-MONEY]" in str(desk.decide(2, "accept", who="wang", code=1))
+    assert desk.states()["d2"] == ("OPEN", "OPEN")
+    proposed = desk.decide(2, "carry")
+    assert proposed["carried_out"] is False
+    desk.approve(proposed["approval"])
+    assert desk.states()["d2"] == ("CLOSED", "CARRIED")
+
+
 def test_two_people_reverse_and_the_node_finds_the_action_planned(desk: Desk) -> None:
     proposed = desk.decide(1, "reverse")
     assert (proposed["carried_out"], desk.states()["d1"], desk.actions()) == (False, ("PROPOSED", "OPEN"), [])

@@ -132,3 +132,31 @@ def test_what_moves_money_or_leaves_it_out_takes_two_whatever_the_case_says() ->
 def test_what_may_not_be_decided(decision: str, action: str, msgid: str) -> None:
     with pytest.raises(NotPossible):
         following(decision, "L1", "TWO", action, msgid)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "note"),
+    [
+        ("AMOUNT", "A1", ""), ("AMOUNT", "A6", ""), ("AMOUNT", "A7", ""), ("COMP_SPLIT", "A5", ""),
+        ("DUP_CONFLICT", "D2", ""), ("REFUND_MISMATCH", "R2", ""), ("L1-GW-MISSING", "", "A1 medfee_sumamt,acct_pay"),
+        ("L1-INST-MISSING", "T5", "TIMING; A3 medfee_sumamt"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["ONE", "TWO"])
+def test_a_difference_in_money_is_never_written_off(name: str, row: str, note: str, mode: str) -> None:
+    with pytest.raises(NotPossible, match=r"\[BD-MONEY\] .*更正.*结转") as refused:
+        following("accept", "L1", mode, "FEEDBACK", "M1", name, row, note=note)
+    assert refused.value.code == "BD-MONEY"
+    assert following("carry", "L1", mode, "FEEDBACK", "M1", name, row, note=note).two
+
+
+def test_what_differs_in_no_amount_may_be_accepted_as_it_stands() -> None:
+    for name, row, note in (("L1-GW-MISSING", "", ""), ("ATTRIBUTE", "A9", "A9 psn_no"), ("DUP_ROW", "D1", "DUP_ROW")):
+        assert following("accept", "L1", "ONE", "BOOK", "M1", name, row, note=note).diff_state == "RESOLVED"
+
+
+def test_a_double_of_more_settlements_than_a_note_names_is_not_carried() -> None:
+    """What is carried must be left out whole, and the line does not say what it is."""
+    with pytest.raises(NotPossible, match="BD-MANY"):
+        following("carry", "L1", "TWO", "CASE", "M1", "DOUBLE_POST", "D3", note="S2; S3; +4")
+    assert following("carry", "L1", "TWO", "CASE", "M1", "DOUBLE_POST", "D3", note="S2; S3").diff_state == "CARRIED"

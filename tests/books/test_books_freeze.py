@@ -52,6 +52,7 @@ GOOD = DayFacts(state="AGREED")
         (attrs.evolve(GOOD, pending_gw=1), ["BF-PENDING"]),
         (attrs.evolve(GOOD, open_diffs=1), ["BF-DIFF"]),
         (attrs.evolve(GOOD, check_faults=1), ["BF-CHECK"]),
+        (attrs.evolve(GOOD, unread=["INST H1"]), ["BF-NEWER"]),
         (attrs.evolve(GOOD, frozen=True, state="FROZEN"), ["BF-FROZEN"]),
     ],
 )
@@ -233,10 +234,10 @@ def test_a_record_held_on_a_leg_of_the_city_does_not_count_at_its_institution_ei
 def test_content_that_changed_after_the_approval_is_not_frozen(books: Room) -> None:
     inputs = books.hand_in({"INST": [settled(1)], "AGY": [settled(1)]})
     books.ran(inputs)
-    planned = plan(books.writer, books.folder, "care", HOSPITAL, DAY)
+    planned = plan(books.writer, books.folder, "care", HOSPITAL, DAY, province=False)
     approved = content(planned, read_through(planned))
     books.ran(books.hand_in({"INST": [settled(1), settled(2)], "AGY": [settled(1), settled(2)]}))
-    later = plan(books.writer, books.folder, "care", HOSPITAL, DAY)
+    later = plan(books.writer, books.folder, "care", HOSPITAL, DAY, province=False)
     with pytest.raises(CannotFreeze, match="BF-CHANGED"):
         carry_out(books.writer, later, approved, PEOPLE, books.key, 1, True)
     # What was begun is cleared away, and the next try succeeds.
@@ -254,7 +255,7 @@ def test_a_file_that_changed_since_the_run_is_noticed(books: Room) -> None:
 @pytest.mark.parametrize("state", ["AGREED", "L1_DIFF"])
 def test_a_run_that_ends_while_a_day_is_being_frozen_is_not_passed_over(books: Room, state: str) -> None:
     books.ran(books.hand_in({"INST": [settled(1)], "AGY": [settled(1)]}))
-    planned = plan(books.writer, books.folder, "care", HOSPITAL, DAY)
+    planned = plan(books.writer, books.folder, "care", HOSPITAL, DAY, province=False)
     approved = content(planned, read_through(planned))
 
     def newer(row: object) -> None:

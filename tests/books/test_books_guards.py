@@ -71,6 +71,36 @@ def test_many_reversals_are_all_cases(desk: Desk, count: int, fee: str, mode: st
     assert all(("VOLUME_GUARD" in line["note"]) == (mode == "TWO") for line in lines)
 
 
+def undelivered(desk: Desk, fee: str, count: int, agency: dict[str, str] | None) -> set[tuple[str, str, str]]:
+    """The modes of so many reversals of what was never delivered. agency: what its rows say otherwise, None = it is
+    not given."""
+    journal = [settled(number, delivered="0", medfee_sumamt=fee) for number in range(count)]
+    told = {} if agency is None else {"AGY": [settled(number, **agency) for number in range(count)]}
+    lines = desk.run({"INST": [], "GW": journal, **told}, code=3)
+    assert len(lines) == count
+    return {(line["class"], line["mode"], line["action"]) for line in lines}
+
+
+@pytest.mark.parametrize("agency", [None, {"medfee_sumamt": ""}], ids=["no agency", "an agency that does not say"])
+def test_the_limit_in_yuan_counts_what_any_ledger_of_the_leg_says(desk: Desk, agency: dict[str, str] | None) -> None:
+    assert undelivered(desk, "90000.00", 1, agency) == {("L1-INST-MISSING", "AUTO", "REVERSE")}
+    assert undelivered(desk, "90000.00", 4, agency) == {("L1-INST-MISSING", "TWO", "CASE")}
+
+
+def test_a_reversal_of_nobody_knows_how_much_is_a_case(desk: Desk) -> None:
+    assert undelivered(desk, "", 1, {"medfee_sumamt": ""}) == {("L1-INST-MISSING", "TWO", "CASE")}
+    assert undelivered(desk, "", 1, {}) == {("L1-INST-MISSING", "AUTO", "REVERSE")}  # the agency's 100.00
+    province = [settled(1, clr_pay_loc="3", medfee_sumamt="")]
+    assert [line["mode"] for line in desk.run({**three([], [], []), "PROV": province}, code=3)] == ["TWO"]
+
+
+def test_a_reversal_in_vain_counts_with_what_the_journal_says_where_the_agency_does_not(desk: Desk) -> None:
+    ledgers = [settled(number, status="REVERSED", medfee_sumamt="60000.00") for number in range(2)]
+    silent = [settled(number, medfee_sumamt="") for number in range(2)]
+    assert {line["mode"] for line in desk.run(three([], ledgers, silent), code=3)} == {"TWO"}
+    assert {line["mode"] for line in desk.run(three([], ledgers[:1], silent[:1]), code=3)} == {"AUTO"}
+
+
 def test_the_volume_guard_counts_each_leg_and_vain_reversals(desk: Desk) -> None:
     journal = [settled(number, status="REVERSED") for number in range(6)]
     agency = [settled(number) for number in range(6)]

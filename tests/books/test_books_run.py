@@ -1,6 +1,7 @@
 """Runs over a store on disk: inputs chosen, look-back, the same inputs are the same run, frozen days."""
 
 import csv
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_tasks import Ran, RunTask
 from gateway.app.config import Config, read_config
 from gateway.core.booked import DayRow
+from gateway.core.dates import SHANGHAI
 from gateway.core.ledgers import AGY, GW, INST
 
 DAY, NEXT, LONG_AGO = "2026-03-15", "2026-03-16", "2026-02-10"
@@ -133,6 +135,23 @@ def test_a_settlement_just_after_midnight_is_found_in_the_next_days_file(city: C
     city.put(INST, A, cells(1, setl_time=f"{NEXT} 00:00:01"), day=NEXT)
     found = city.run()
     assert (found.summary["classes"], found.days[A]) == ({"TIMING": 1}, "AGREED")
+
+
+@pytest.mark.parametrize(
+    ("clock", "name", "row"), [("00:29:59", "WAIT_NEXT_DAY", "T3"), ("00:30:00", "L1-GW-MISSING", "")]
+)
+def test_the_journals_next_day_is_there_half_an_hour_after_midnight(
+    city: City, clock: str, name: str, row: str
+) -> None:
+    """Until then a settlement of the last minutes may still be on its way into the journal (§4.3, T3)."""
+    late = {"setl_time": f"{DAY} 23:59:59"}
+    city.put(GW, "*")
+    city.put(AGY, A, cells(1, **late))
+    city.put(INST, A, cells(1, **late))
+    now_ms = int(datetime.fromisoformat(f"{NEXT} {clock}").replace(tzinfo=SHANGHAI).timestamp() * 1000)
+    assert city.run(now_ms=now_ms).summary["classes"] == {name: 1}
+    [diff] = city.store().diffs(DAY)
+    assert (diff.name, diff.row) == (name, row)
 
 
 def everything(store: BooksStore, scope: str) -> list[object]:

@@ -29,7 +29,8 @@ def answer(code: str = "GW-INVALID", **more: Any) -> dict[str, Any]:
 
 
 def test_the_codes_and_their_statuses_are_those_of_the_contract() -> None:
-    ours = dict.fromkeys([*AT_200, "GW-CATALOGUE"], 200) | {"GW-DAY-FROZEN": 409}  # of day files: reconciliation §6.4
+    of_day_files = {"GW-DAY-AHEAD": 400, "GW-DAY-FROZEN": 409}  # reconciliation §6.2, §6.4
+    ours = dict.fromkeys([*AT_200, "GW-CATALOGUE"], 200) | of_day_files
     assert {name: code.status for name, code in CODES.items()} == STATUS | ours
 
 

@@ -209,7 +209,9 @@ async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(bo
             for scope in writer.scopes("care", books_town.today):
                 if scope == CITY:
                     continue
-                planned = plan(writer, config.path(config.node.data_dir), "care", scope, books_town.today)
+                planned = plan(
+                    writer, config.path(config.node.data_dir), "care", scope, books_town.today, province=False
+                )
                 approved = content(planned, read_through(planned))
                 row = carry_out(writer, planned, approved, ("li", "wang", 1), key, 1, True)
                 counted[scope] = sum(fee[-1][0] or 0 for fee in writer.fees(row.id))
