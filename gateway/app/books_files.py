@@ -16,7 +16,8 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.ledgers.steps import EngineFailed
 from gateway.app.bars import progress
 from gateway.app.books_report import page, sheets
-from gateway.app.books_work import Reconciled, embedded, on_spark, reconciled, rules
+from gateway.app.books_rules import rules
+from gateway.app.books_work import Reconciled, embedded, on_spark, reconciled
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, end, show
 from gateway.books.lines import HEADER
 from gateway.books.scope import NothingToCompare, Scope, default_role

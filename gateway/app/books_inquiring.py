@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from adapters.crypto.digest import sm3
 from adapters.store.books import BooksStore
 from adapters.store.books_evidence import BooksEvidence
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.app.codes_orders import Work
 from gateway.books.inquiring import Answer, asked_by, read_answer
 from gateway.core.booked import DiffRow

@@ -8,7 +8,6 @@ import heapq
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from functools import cache
 from pathlib import Path
 
 import attrs
@@ -17,13 +16,12 @@ import msgspec
 from adapters.crypto.digest import sm3
 from adapters.ledgers.engine import Engine, Limits
 from adapters.ledgers.steps import Steps
+from gateway.app.books_rules import rules
 from gateway.books.deciding import Decider
 from gateway.books.lines import Line, cells
-from gateway.books.rules import Rules, compile_rules
 from gateway.books.scope import INSURED, Scope
 from gateway.books.volume import Summary, Volume, guarded
 from gateway.core.ledgers import AGY, COMPONENTS, GW, INST, NAMES, Row
-from schemas import ROOT
 
 RUN_LINES = 100_000  # sorted in memory at once
 Tick = Callable[[int], None]
@@ -32,13 +30,6 @@ Bar = Callable[[Path, str], AbstractContextManager[Tick]]
 Say = Callable[[str], None]
 # (folder, date, bytes of all files, limits) -> an engine.
 Opened = Callable[[Path, str, int, Limits], AbstractContextManager[Steps]]
-
-
-@cache
-def rules() -> Rules:
-    """Return the decision table of schemas/books, compiled. Raises RulesError."""
-    folder = ROOT / "books"
-    return compile_rules((folder / "patterns.csv").read_bytes(), (folder / "rules.toml").read_bytes())
 
 
 @attrs.define

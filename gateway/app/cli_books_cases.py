@@ -4,6 +4,7 @@ import click
 
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.books_deciding import OPEN, Decided, decide, opened
+from gateway.app.books_rules import rules
 from gateway.app.codes_say import explained
 from gateway.app.day_words import ANSWERS
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
@@ -62,7 +63,6 @@ def cases_command(outside: Outside, config: str, day: str, everything: bool, as_
 
 def _todo(diff: DiffRow, one: InquiryRow | None) -> dict[str, object]:
     """Return what people are told to do, and what the agency said when it was asked about the record (5203)."""
-    from gateway.app.books_work import rules  # only here: the engine comes with it
 
     if one is None:
         return {"todo": words_about(diff, rules())[1], "agency": None}

@@ -10,6 +10,7 @@ from adapters.store.books import BooksStore, OtherBooks
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore
 from gateway.app.books_handin import MARKED, DayAhead, DayFrozen, WrongMarker, hand_in, marker_beside, marker_of
+from gateway.app.books_rules import rules
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import scope_of
 from gateway.app.codes_say import explained, operator_of
@@ -132,7 +133,6 @@ def _of_legs(path: Path, day: str, role: str, legs: tuple[str, ...]) -> dict[str
 
 
 def _day_lines(result: Mapping[str, object]) -> list[str]:
-    from gateway.app.books_work import rules  # only here: the engine comes with it
 
     days, classes = result.get("days"), result.get("classes")
     days, classes = days if isinstance(days, dict) else {}, classes if isinstance(classes, dict) else {}

@@ -11,7 +11,7 @@ import attrs
 from adapters.ledgers.evidence import Mention
 from gateway.app.books_report import ACTIONS, MODES, PREVAILS
 from gateway.app.books_report import COMPONENT_TITLES as COMPONENTS
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.app.day_words import (
     ACTION_STATES,
     ANSWERS,

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.files.workbook import Amount, Cell, Sheet
 from gateway.app.books_report import ACTIONS, COMPONENT_TITLES, MODES, PREVAILS
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.app.day_report import keys_of, ranked, verdict, whose
 from gateway.app.day_words import (
     ACTION_STATES,

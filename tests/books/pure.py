@@ -5,7 +5,7 @@ from datetime import date
 
 from desk import DAY, Cells
 
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.books.deciding import Decider
 from gateway.books.lines import Line
 from gateway.books.scope import Scope

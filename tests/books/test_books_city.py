@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.books.deciding import Decider
 from gateway.books.decisions import NotPossible, following
 from gateway.books.lines import Line

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pure import decide
 
-from gateway.app.books_work import Spool, rules
+from gateway.app.books_rules import rules
+from gateway.app.books_work import Spool
 from gateway.books.lines import Line
 from gateway.books.rules import RulesError, compile_rules
 from gateway.books.scope import CARE, INSURED, Scope, default_role

@@ -8,7 +8,7 @@ import pytest
 from book_town import CODE, DAY, BookTown, Proposals
 
 from adapters.store.books_evidence import BooksEvidence
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.app.day_report import section
 from gateway.app.day_work import gather
 from gateway.books.decisions import NotPossible

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_desk import NOW_S, OTHER, T3
 
-from gateway.app.books_work import rules
+from gateway.app.books_rules import rules
 from gateway.books.report import STANDINGS, UNSETTLED, Told, day_report, fen_of, mover_of, standing_of, until_of
 from gateway.core.booked import ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
 

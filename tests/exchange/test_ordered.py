@@ -139,6 +139,8 @@ def test_what_the_province_does_not_list_is_a_persons_business(rig: Rig) -> None
     assert ordered(rig, omsgid="u1") == ["manual"]
     assert not sent_of(rig, "2601") and not rig.room.lanes.held()
     assert rig.row("m1").cancelled
+
+
 # --- what this journal never saw --------------------------------------------------------------------------------------
 
 STATED = Stated(
