@@ -93,6 +93,11 @@ def compile_region(region: Region, local: bool = False) -> Compiled:
     )
 
 
+def quiesce_s(settings: Platform) -> float:
+    """Return how long after its sending a request may still be booked (contract-annex X3)."""
+    return max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s
+
+
 def make_link(
     name: str,
     settings: Platform,
@@ -122,7 +127,7 @@ def make_link(
         national_names=settings.national_names,
         resolve=settings.resolve or region.resolve,
         status=settings.status or region.status,
-        quiesce_s=max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s,
+        quiesce_s=quiesce_s(settings),
         schedule_s=tuple(settings.reversal_schedule_s),
         attempts_alarm=settings.reversal_attempts_alarm,
     )
