@@ -22,7 +22,9 @@ from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
 from gateway.exchange.door import Breaker, Door, Institution, Link, networks
 from gateway.exchange.lanes import Lanes
+from gateway.exchange.late import LateAnswers
 from gateway.exchange.lookups import Lookups
+from gateway.exchange.ordered import Ordered
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
@@ -185,6 +187,7 @@ def assemble_exchange(
         snapshot=lambda code: door.institutions[code].snapshot if code in door.institutions else None,
         visit_code=visits.code,
     )  # fmt: skip
+    office.late = LateAnswers(Ordered(office))
     clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)
     door = Door(dict(institutions))

@@ -141,8 +141,8 @@ class Call:
                 self._send()
             elif isinstance(effect, Open):
                 self._open(effect.state)
-            else:
-                self.first.watch.alarm(effect.what, self.entry.fixmedins_code, self.entry.msgid)
+            elif self.outcome is not None:
+                self._late(effect.what, self.outcome[1])
 
     def _open(self, state: State) -> None:
         self.entry.state = state
@@ -246,18 +246,26 @@ class Call:
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         if self.rescued:
-            self.first.watch.alarm("LATE_RESPONSE", self.entry.fixmedins_code, self.entry.msgid)
+            self._late("LATE_RESPONSE", self._read(status, body, whole)[1])
         self.safely(self._answered, status, body, whole)
+
+    def _late(self, what: str, verdict: Verdict) -> None:
+        """Nobody waits for this answer any more: an alarm, and evidence (§4.4)."""
+        self.first.watch.alarm(what, self.entry.fixmedins_code, self.entry.msgid)
+        self.clerk.office.late.heard(self.entry, verdict.kind, verdict.setl_id)
+
+    def _read(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
+        try:
+            return self._judged(status, body, whole)
+        except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
+            self._alarm_internal()
+            return b"", Verdict("doubt", "internal")
 
     def _answered(self, status: int, body: bytes, whole: bool) -> None:
         job, link = self.first, self.first.link
         link.breaker.worked()
         job.watch.platform(link.name, self.clerk.clock.seconds() - self.began)
-        try:
-            self.outcome = self._judged(status, body, whole)
-        except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
-            self._alarm_internal()
-            self.outcome = (b"", Verdict("doubt", "internal"))
+        self.outcome = self._read(status, body, whole)
         verdict, machine = self.outcome[1], self.machine
         if verdict.kind == "acked":
             self.do(machine.acked())

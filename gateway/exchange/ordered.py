@@ -29,13 +29,14 @@ class Ordered:
     office: StoreForward
 
     def reverse(
-        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False
-    ) -> None:
+        self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False,
+        reason: str = "books",
+    ) -> None:  # fmt: skip
         """Have the record omsgid of an institution reversed; msgid: of this order, the same however often it is given.
 
         unheard: no person decided it, so only what stands and the institution was never told of is reversed; between
         the reading of the journal and the order it may have asked again, or cancelled it (§5.3, guard 1). `told` is
-        called once; with under_way or busy the same call may be made again later.
+        called once; with under_way or busy the same call may be made again later. reason: why, a word of the journal.
         """
 
         def own(found: OpResult | NotAccepted) -> None:
@@ -49,13 +50,15 @@ class Ordered:
         def original(found: OpResult | NotAccepted) -> None:
             end = _hindrance(found, unheard)
             if end is None and isinstance(found, Known):
-                self._begin(found.entry, msgid, told, unheard)
+                self._begin(found.entry, msgid, told, unheard, reason)
             else:
                 told(end or "busy")
 
         self.office.queue.submit(Recall(institution, msgid), own)
 
-    def _begin(self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool) -> None:
+    def _begin(
+        self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool, reason: str
+    ) -> None:  # fmt: skip
         office = self.office
         running = office.live.get(original.id)
         if running is not None or original.state in DOUBT:
@@ -72,7 +75,7 @@ class Ordered:
             """With the lane taken, nobody is told of it any more and nobody cancels it: the last look counts."""
             end = _hindrance(found, unheard)
             if end is None:
-                office.queue.submit(Accept(entry=record, reason="books"), durable)
+                office.queue.submit(Accept(entry=record, reason=reason), durable)
             else:
                 office.lanes.leave(record)
                 told(end)
