@@ -174,3 +174,16 @@ def test_a_late_answer_to_a_reversal_is_evidence_on_its_own_row(rig: Rig) -> Non
     assert rig.state("m1") == "REVERSING" and row_on_queue(rig).attempt == 1
     assert reasons(rig, first.message["msgid"])[-1] == "late_response done"
     assert rig.state(first.message["msgid"], HOME) == "DONE"
+
+
+def test_a_clock_that_jumps_between_sending_and_doubt_makes_nothing_quiet_early(rig: Rig) -> None:
+    """§5.3: what is still on its way could be booked behind a "not found" that is believed too soon."""
+    rig.ask(pay("m1"))
+    original = rig.far.last
+    rig.far.plays = says(-1, "原交易不存在")
+    rig.room.clerk.live[HOME, "m1"].began -= 3600.0  # as if the clock had been set forward meanwhile
+    original.listener.lost("connection lost")
+    rig.run(60)
+    assert rig.state("m1") == "REVERSING"
+    rig.run(QUIET_S)
+    assert rig.state("m1") == "REVERSED"
