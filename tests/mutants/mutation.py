@@ -20,6 +20,9 @@ DOOR = "gateway/exchange/door.py"
 ASKING = "gateway/exchange/asking.py"
 LANES = "gateway/exchange/lanes.py"
 MEMORY = "adapters/store/memory.py"
+LATE = "gateway/exchange/late.py"
+MODEL = "gateway/core/model.py"
+CLIENT = "adapters/transport/client.py"
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from mutation import (
     Mutation,
 )  # fmt: skip
 from mutations_doubt import DOUBTS
+from mutations_late import LATES
 
 MUTATIONS = (
     # --- sending ---
@@ -218,4 +219,5 @@ MUTATIONS = (
         "somebody else's amounts are printed",
     ),
     *DOUBTS,
+    *LATES,
 )  # fmt: skip
