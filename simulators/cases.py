@@ -8,18 +8,37 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.model import LATE_SUCCESS
+
 if TYPE_CHECKING:
     from simulators.witness import Witness
 
 SUCCESS = {"ACKED", "CONFIRMED"}
+ENDED = {"REVERSED", "ABSENT"}
 _decode = msgspec.json.Decoder().decode
 
 
 def cases_of(witness: Witness) -> dict[str, str]:
     """Return msgid -> why."""
-    given_up = {row.msgid: "MANUAL" for row in witness.city.journal.rows.values() if row.state == "MANUAL"}
+    rows = [row for row in witness.city.journal.rows.values() if row.state == "MANUAL"]
+    given_up = {msgid: "MANUAL" for row in rows for msgid in (row.msgid, row.omsgid)}
     lied = witness.city.lies | _lied_reversals(witness)
-    return given_up | lied | _booked_copies(witness) | _copied_reversals(witness) | _copied_requests(witness)
+    return (
+        given_up
+        | lied
+        | _booked_copies(witness)
+        | _copied_reversals(witness)
+        | _copied_requests(witness)
+        | _unheard(witness)
+    )
+
+
+def _unheard(witness: Witness) -> dict[str, str]:
+    """What the platform took up longer after it was sent than it may, when no readable answer was heard (§5.3)."""
+    journal = witness.city.journal
+    kept = {number for number, _, _, reason in journal.events if reason.startswith(LATE_SUCCESS)}
+    rows = (journal.rows[number] for number in journal.rows.keys() - kept)
+    return {row.msgid: "unheard" for row in rows if row.msgid in witness.city.held and row.state in ENDED}
 
 
 def _copied_requests(witness: Witness) -> dict[str, str]:

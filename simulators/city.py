@@ -29,7 +29,9 @@ from simulators.weather import PLATFORM, STORM, Weather
 from simulators.witness import Witness
 
 MORNING_S = 1_772_409_600.0  # 2026-03-02 08:00 in Shanghai
-CALM_S = 3600.0
+NIGHT_S = MORNING_S + 15 * 3600.0  # 23:00: midnight and the hours of RV11 come while it is played
+CALM_S, NIGHT_CALM_S = 3600.0, 4200.0
+LOOK_S, LOOKS = 60.0, 21
 EVENING_S = 2400.0  # after the storm: everybody asks about what is still open
 STRATEGIES = ("Q4", "Q4", "Q1", "Q2")
 
@@ -91,14 +93,16 @@ class City:
     full: bool = False
     apart: int = 20
     traced: bool = True
-    clock: StepClock = attrs.Factory(lambda: StepClock(MORNING_S))
     trace: list[str] = attrs.Factory(list)
     journal: MemoryJournal = attrs.Factory(MemoryJournal)
     watch: Watch = attrs.Factory(Watch)
     unfinished: int = 0
     lives: int = 0
     lies: dict[str, str] = attrs.Factory(dict)
+    held: set[str] = attrs.Factory(set)
     dark_until_s: float = 0.0
+    began_s: float = attrs.field(init=False)
+    clock: StepClock = attrs.field(init=False)
     dice: random.Random = attrs.field(init=False)
     resolve: str = attrs.field(init=False)
     compiled: Compiled = attrs.field(init=False)
@@ -111,6 +115,8 @@ class City:
     _older: Life | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.began_s = NIGHT_S if self.seed // 4 % 8 == 3 else MORNING_S
+        self.clock = StepClock(self.began_s)
         self.dice = self.dice_of(0)
         self.resolve = STRATEGIES[self.seed % len(STRATEGIES)]
         self.compiled, self.snapshot = facts()
@@ -161,10 +167,13 @@ class City:
         for institution, script in self.people.evening():
             self.unfinished += 1
             self.clock.callLater(self.weather.storm_s + EVENING_S, self._step, institution, script, None)
+        for number in range(LOOKS):
+            self.clock.callLater(self.weather.storm_s + LOOK_S * number, self.witness.patience.looks)
         if self.weather.rival or self.weather.outage:
             for number in range(int(self.weather.storm_s // 60)):
                 self.clock.callLater(60.0 * number, self._each_minute)
-        self.clock.run_until(MORNING_S + self.weather.storm_s + CALM_S)
+        calm_s = NIGHT_CALM_S if self.began_s == NIGHT_S else CALM_S
+        self.clock.run_until(self.began_s + self.weather.storm_s + calm_s)
         return self
 
     def _each_minute(self) -> None:
@@ -173,6 +182,8 @@ class City:
             self.rival()
         if self.front is not None and self.happens("clock_jump"):
             self.front.clock.jump_s += self.dice.uniform(-3600, 3600)
+        if self.happens("closes_day"):
+            self.people.close_day()
         if self.happens("outage"):
             self.dark_until_s = self.clock.now_s + self.dice.uniform(60.0, 600.0)
 
@@ -217,7 +228,7 @@ class City:
 
     @property
     def stormy(self) -> bool:
-        return self.clock.now_s <= MORNING_S + self.weather.storm_s
+        return self.clock.now_s <= self.began_s + self.weather.storm_s
 
     @property
     def dark(self) -> bool:
@@ -246,7 +257,7 @@ class City:
 
     def note(self, line: str) -> None:
         if self.traced:
-            self.trace.append(f"{self.clock.now_s - MORNING_S:10.3f} {line}")
+            self.trace.append(f"{self.clock.now_s - self.began_s:10.3f} {line}")
 
     def faults(self) -> list[str]:
         """Return everything that is wrong; the first letters say which invariant."""

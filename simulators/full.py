@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from simulators import stamps
 from simulators.agreement import COMPONENTS, Amounts, amounts_of
 from simulators.day import day_of
 from simulators.his import Institution, Script
@@ -30,6 +31,10 @@ class FullPeople:
             Hospital(city.clock.seconds, city.dice_of(2), HOSPITAL, "示例医院"),
             Pharmacy(city.clock.seconds, city.dice_of(3), PHARMACY, "示例药店"),
         ]
+
+    def close_day(self) -> None:
+        """The platform closes today: nothing of it is taken back any more."""
+        self.platform.books.closed_days.add(stamps.day(self._city.clock.now_s))
 
     def day(self) -> Iterator[tuple[float, Institution, Script]]:
         for index, institution in enumerate(self.institutions):

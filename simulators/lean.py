@@ -41,6 +41,7 @@ class Row:
     fen: int
     refund_of: str = ""
     state: str = "live"  # live, refunded, reversed
+    day: int = 0  # which of the platform's days it was booked on
 
 
 class LeanPlatform(Platform):
@@ -52,6 +53,12 @@ class LeanPlatform(Platform):
         self.by_msgid: dict[str, list[Row]] = {}
         self.mixes_up: Callable[[], bool] = lambda: False
         self.files: dict[str, bytes] = {}
+        self.day = 0
+
+    def check_open_day(self, row: Row) -> None:
+        """Raises Refusal when the day of the settlement is closed."""
+        if row.day < self.day:
+            raise Refusal("原交易所在日期已日结，不能撤销或冲正")
 
     def _do(self, envelope: Json, infno: str) -> object:
         handler = _HANDLERS.get(infno)
@@ -87,7 +94,7 @@ class LeanPlatform(Platform):
         data = next(iter(envelope["input"].values()))
         row = Row(
             envelope["msgid"], envelope["infno"], envelope["fixmedins_code"], data["psn_no"],
-            mdtrt_id or f"V{number}", f"S{number}", key, fen, refund_of,
+            mdtrt_id or f"V{number}", f"S{number}", key, fen, refund_of, day=self.day,
         )  # fmt: skip
         self.add(row)
         return row
@@ -126,6 +133,7 @@ def _refund(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
         raise Refusal("结算信息不存在")
     if found.state != "live":
         raise Refusal("该结算已撤销")
+    platform.check_open_day(found)
     row = platform.book(envelope, f"refund {found.setl_id}", -found.fen, found.mdtrt_id, found.setl_id)
     found.state = "refunded"
     return {"setlinfo": info(row, platform._clock.seconds())}
@@ -150,6 +158,8 @@ def _reverse(platform: LeanPlatform, envelope: Json, body: Json) -> Json:
         raise Refusal("原交易已冲正")
     if any(row.state == "refunded" for row in rows):
         raise Refusal("原交易已撤销")
+    for row in rows:
+        platform.check_open_day(row)
     for row in rows:
         row.state = "reversed"
     return {}
@@ -220,6 +230,10 @@ class LeanPeople:
         ]
         for till in self.institutions:
             till.neighbours = [other for other in self.institutions if other is not till]
+
+    def close_day(self) -> None:
+        """The platform closes its day: nothing booked so far is taken back any more."""
+        self.platform.day += 1
 
     def day(self) -> Iterator[tuple[float, Till, Script]]:
         persons = [f"5108000000000000{number:04d}" for number in range(max(4, self._city.money // 4))]

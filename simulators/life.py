@@ -6,6 +6,7 @@ Nothing of it survives its end but what the disk holds; whatever its code still 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from gateway.core.ports import Listener
 from gateway.exchange.recovery import recover
 from simulators.platform import Reply
 from simulators.steps import LifeClock
+from simulators.wording import read_object
 
 if TYPE_CHECKING:
     from simulators.city import City
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 TIMEOUT_S = 10.0
 FAILURES = 8  # a breaker that never opens in so small a city would prove nothing
+LISTEN_S = 120.0  # the link's quiesce_s
 PATH = b"/fsi/api/call"
 
 
@@ -86,6 +89,7 @@ class Life:
     store: OwnedJournal
     clock: LifeClock
     counters: dict[Counter, None] = attrs.Factory(dict)
+    ended_s: float = inf
     room: Room = attrs.field(init=False)
 
     @property
@@ -130,7 +134,7 @@ class Life:
         if not self.alive:
             return
         self.city.note(f"life {self.number} ends: {where}")
-        self.clock.alive = False
+        self.clock.alive, self.ended_s = False, self.city.clock.now_s
         for counter in list(self.counters):
             counter.hang_up()
         self.city.ended(self)
@@ -231,10 +235,23 @@ class Road:
         trip = Trip(self, listener, body)
         if life.crashes("while sending") and city.dice.random() < 0.5:
             return
-        city.clock.callLater(0.004, self._arrive, path, body, trip)
+        held_s = city.dice.uniform(city.weather.held_s / 2, city.weather.held_s) if self._is_held(body) else 0.0
+        city.clock.callLater(0.004 + held_s, self._arrive, path, body, trip)
+        if city.happens("jump_under_way"):
+            life.clock.callLater(5.0, life.clock.jump, city.dice.uniform(-3600, 3600))
         if city.happens("doubled_request"):
             city.clock.callLater(0.005 + 0.3 * city.dice.random(), self._again, path, body)
         trip.timer = life.clock.callLater(timeout_s, trip.deadline, late_s)
+
+    def _is_held(self, body: bytes) -> bool:
+        city = self.life.city
+        if not city.happens("held"):
+            return False
+        message = read_object(body) or {}
+        money = city.compiled.region.transactions[message["infno"]].klass in ("M", "A")
+        if money:
+            city.held.add(message["msgid"])
+        return money
 
     def _again(self, path: bytes, body: bytes) -> None:
         """A box on the way sends it once more and keeps the answer."""
@@ -262,9 +279,11 @@ class Trip:
     timer: Any = None
     over: bool = False
     was_silent: bool = False
+    listens_until_s: float = 0.0  # it was given up, and its answer is only listened for
 
     def arrive(self, reply: Reply) -> None:
         if self.over:
+            self._arrive_late(reply)
             return
         self._end()
         if reply.drop == "reset" or reply.body_sent >= 0:
@@ -278,8 +297,17 @@ class Trip:
             self.timer = self.road.life.clock.callLater(late_s, self.deadline, 0.0)
             self.listener.silent()
             return
+        if self.was_silent:
+            self.listens_until_s = self.road.life.city.clock.now_s + LISTEN_S
         self._end()
         self.listener.lost("no answer in time")
+
+    def _arrive_late(self, reply: Reply) -> None:
+        life = self.road.life
+        whole = reply.drop != "reset" and reply.body_sent < 0
+        if whole and life.city.clock.now_s <= self.listens_until_s:
+            life.city.witness.patience.answers(life, str((read_object(self.body) or {})["msgid"]))
+            self.listener.answered(reply.status, reply.content_type.encode(), reply.body, True)
 
     def _end(self) -> None:
         self.over = True

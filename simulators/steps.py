@@ -69,6 +69,10 @@ class LifeClock:
     def seconds(self) -> float:
         return self._clock.now_s + self.jump_s
 
+    def jump(self, by_s: float) -> None:
+        """Somebody sets the wall clock."""
+        self.jump_s += by_s
+
     def callLater(self, delay: float, call: Callable[..., object], /, *arguments: object) -> Any:
         return self._clock.callLater(delay, self._if_alive, call, *arguments)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from gateway.core.model import FAILED, MONEY, TERMINAL, Entry
+from gateway.core.model import FAILED, LATE, MONEY, TERMINAL, Entry, followup_msgid
 from simulators.cases import SUCCESS, cases_of
+from simulators.patience import Patience
 from simulators.platform import Reply
 from simulators.wording import Json, read_object
 
@@ -77,7 +78,11 @@ class Witness:
     _in_lane: dict[str, list[Entry]] = attrs.Factory(dict)
     undoing: dict[tuple[str, str], str] = attrs.Factory(dict)
     contents: dict[tuple[str, str], bytes] = attrs.Factory(dict)
+    patience: Patience = attrs.field(init=False)
     _businesses: dict[tuple[str, ...], list[Entry]] = attrs.Factory(dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.patience = Patience(self.city)
 
     # --- on the road to the platform ---
 
@@ -150,7 +155,8 @@ class Witness:
             self.found.append(f"I5: {row.msgid} reverses {data['omsgid']}, which no institution here may")
         if original.delivered and not asked:
             self.found.append(f"I5: {row.msgid} reverses {data['omsgid']}, which was handed over")
-        if original.state in TERMINAL and not asked:
+        followed = self.row(code, followup_msgid(original)) is not None and data["omsgid"] in self.patience.heard
+        if original.state in TERMINAL and not asked and not followed:
             self.found.append(f"I2: {row.msgid} reverses {data['omsgid']}, which is {original.state}")
 
     def back(self, life: int, body: bytes) -> None:
@@ -186,7 +192,7 @@ class Witness:
         if not code and body not in self.said.get(key, ()) and b"gw_codes" not in body:
             self.found.append(f"I13: {key[1]} heard what nobody said")
         waited_s = self.city.clock.now_s - counter.entered_s
-        if code in REFUSED_AT_ONCE and waited_s > AT_ONCE_S and infno != "2601" and not self.city.weather.slow_disk:
+        if code in REFUSED_AT_ONCE and waited_s > AT_ONCE_S and infno != "2601":
             self.found.append(f"I10: {key[1]} heard {code} only after {waited_s:.1f} s")
 
     def _believable(self, key: tuple[str, str], infno: str, asked: bytes, status: int, body: bytes) -> Json | None:
@@ -213,7 +219,7 @@ class Witness:
         yield from self._settled_twice()
         yield from self._contradictions()
         yield from self._stories()
-        yield from (*self._left_over(), *self._given_up())
+        yield from (*self._left_over(), *self._given_up(), *self.patience.faults())
 
     def cases(self) -> dict[str, str]:
         """msgid -> why a person looks at it."""
@@ -272,9 +278,11 @@ class Witness:
         """I2, I11: events of every row form one allowed chain that ends in its state."""
         state: dict[int, tuple[str, int]] = {}
         journal = self.city.journal
-        for number, at_ms, to, _ in journal.events:
+        for number, at_ms, to, reason in journal.events:
             was, since = state.get(number, ("", 0))
-            if to not in FOLLOWS.get(was, set()):
+            if reason.startswith(LATE) and to == was:
+                continue
+            if to not in FOLLOWS.get(was, set()) and (was or reason != "late_success"):
                 yield f"I2: row {number} went from {was or 'nothing'} to {to}"
             late = was == "IN_DOUBT" and to in ("ACKED", "REJECTED")
             if late and at_ms - since > LATE_MS and not self.city.weather.clock_jump:
@@ -283,15 +291,14 @@ class Witness:
         for number, row in journal.rows.items():
             if state.get(number, ("", 0))[0] != row.state:
                 yield f"I2: {row.msgid} is {row.state} but its events say {state.get(number)}"
-            if number in journal.answers and row.state not in TERMINAL:
-                yield f"I2: {row.msgid} has an answer while {row.state}"
-            if row.klass == "Q":
-                yield f"I14: {row.infno} {row.msgid} has a row"
+            yield from _of_one(row, number in journal.answers)
         if len(journal.by_msgid) != len(journal.rows):
             yield "I2: a msgid has two rows"
 
     def _given_up(self) -> Iterator[str]:
         """I2: a person takes over what nobody can end, not whatever is hard."""
+        if self.city.weather.closes_day:
+            return  # of a closed day nothing can be taken back
         rows = [row for row in self.city.journal.rows.values() if row.klass in ("M", "A")]
         given_up = sum(row.state == "MANUAL" for row in rows)
         if given_up > max(GIVEN_UP_MIN, GIVEN_UP_SHARE * len(rows)):
@@ -321,6 +328,13 @@ class Witness:
             if one.in_flight
         )
         yield from (f"calm: lane {lane} is still held" for lane in room.lanes.held())
+
+
+def _of_one(row: Entry, answered: bool) -> Iterator[str]:
+    if answered and row.state not in TERMINAL:
+        yield f"I2: {row.msgid} has an answer while {row.state}"
+    if row.klass == "Q":
+        yield f"I14: {row.infno} {row.msgid} has a row"
 
 
 _BUSINESS = {

@@ -5,7 +5,9 @@ import attrs
 from gateway.core.facts import undone_setl_id
 from gateway.core.jsontext import decode
 from gateway.core.model import (
+    DOUBT,
     FAILED,
+    LATE_SUCCESS,
     NUMBERED_MAX,
     Accept,
     Accepted,
@@ -19,6 +21,7 @@ from gateway.core.model import (
     Kind,
     Kinds,
     Known,
+    LateAnswer,
     Later,
     Numbered,
     Op,
@@ -31,6 +34,8 @@ from gateway.core.model import (
     Settled,
     StoreBroken,
     Unfinished,
+    ended_as_absent,
+    followup_msgid,
 )
 from gateway.core.translation import Evidence
 
@@ -80,6 +85,15 @@ class MemoryJournal:
         ended = FAILED | {"ACKED", "CONFIRMED", "DONE", "EXTERNAL"}
         return [_copied(e) for _, e in sorted(self.rows.items()) if e.state not in ended]
 
+    def overheard(self) -> list[Entry]:
+        ids = dict.fromkeys(number for number, _, _, reason in self.events if reason.startswith(LATE_SUCCESS))
+        rows = [self.rows[number] for number in ids if self.rows[number].klass in ("M", "A")]
+        return [_copied(row) for row in rows if row.state in DOUBT or self._unfollowed(row)]
+
+    def _unfollowed(self, row: Entry) -> bool:
+        told = ((state, reason) for number, _, state, reason in self.events if number == row.id)
+        return ended_as_absent(told) and (row.fixmedins_code, followup_msgid(row)) not in self.by_msgid
+
     def _do(self, op: Op) -> OpResult:
         if isinstance(op, Accept):
             return self._accept(op)
@@ -96,11 +110,15 @@ class MemoryJournal:
                     if other.business_key.startswith(prefix) and other.mdtrt_id == op.cancels and self._live(other):
                         other.cancelled = True
             return True
-        if isinstance(op, Remember | Compared | Reopen):
+        if isinstance(op, LateAnswer | Remember | Compared | Reopen):
             return self._note(op)
         return self._read(op)
 
-    def _note(self, op: Remember | Compared | Reopen) -> bool:
+    def _note(self, op: LateAnswer | Remember | Compared | Reopen) -> bool:
+        if isinstance(op, LateAnswer):
+            row = self.rows[op.entry.id]
+            self.events.append((row.id, op.at_ms, row.state, op.reason))
+            return op.success and self._unfollowed(row)
         if isinstance(op, Remember):
             self.envelope_heads[op.fixmedins_code] = op.head
         elif isinstance(op, Compared):

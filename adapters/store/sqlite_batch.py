@@ -16,7 +16,7 @@ from adapters.crypto.digest import sm3
 from adapters.crypto.vault import Vault, VaultError
 from adapters.store.sqlite_cancelled import take_back, withdraw_admission
 from adapters.store.sqlite_kinds import Row, SeenKinds, write_kinds
-from adapters.store.sqlite_reads import COLUMNS, SELECT, admission, entry_of, look_up
+from adapters.store.sqlite_reads import COLUMNS, SELECT, admission, entry_of, look_up, unfollowed
 from gateway.core.jsontext import encode
 from gateway.core.model import (
     FAILED,
@@ -31,6 +31,7 @@ from gateway.core.model import (
     Keep,
     Kinds,
     Known,
+    LateAnswer,
     Later,
     Numbered,
     Op,
@@ -76,6 +77,7 @@ LIVE_SAF = f"SELECT {_SAF_COLUMNS} FROM saf WHERE state IN ('QUEUED', 'INFLIGHT'
 _REMEMBER = "INSERT INTO envelope_head VALUES (?, ?) ON CONFLICT (fixmedins_code) DO UPDATE SET head = excluded.head"
 _COMPARED = "INSERT OR REPLACE INTO restored_asked VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TABLES = {"journal": 20, "journal_event": 7, "evidence_packed": 2, "outcome": 6}
+_BY_THEMSELVES = READS | {LateAnswer}
 _CARRIES_SAF = frozenset({Accept, Advance})
 _IGNORING = frozenset({"journal", "evidence_packed"})
 _ROWS_MAX = 64  # of one statement; powers of two keep the statements few enough to stay prepared
@@ -182,10 +184,12 @@ class Batch:
             elif type(op) is Reopen:
                 self.connection.execute("DELETE FROM restored")
                 results[index] = True
-            elif type(op) in READS:
+            elif type(op) in _BY_THEMSELVES:
                 results[index] = self._read(op)
 
     def _read(self, op: Op) -> OpResult:
+        if type(op) is LateAnswer:
+            return self._late(op)
         if type(op) is Recall:
             return self.recall(op.fixmedins_code, op.msgid)
         assert isinstance(op, Later | Settled | Numbered | Admitted | Kinds)
@@ -285,6 +289,12 @@ class Batch:
         if fresh := self.seen.fresh(settled, self._treatment):
             write_kinds(self.connection, fresh)
             self.kinds += fresh
+
+    def _late(self, op: LateAnswer) -> bool:
+        (state,) = self.connection.execute("SELECT state FROM journal WHERE id = ?", (op.entry.id,)).fetchone()
+        self._event(op.entry, op.at_ms, state, op.reason)
+        self._flush()
+        return op.success and unfollowed(self.connection, op.entry)
 
     def _treatment(self, entry: Entry) -> str:
         """Return the kind of treatment of a discharge, which only its admission names."""

@@ -17,7 +17,7 @@ from adapters.crypto.vault import Vault, VaultError
 from adapters.store.mark import is_behind, write_mark
 from adapters.store.sqlite_batch import HEAD, LIVE_SAF, Batch, NotTogether, bound_to, saf_of
 from adapters.store.sqlite_kinds import SeenKinds
-from adapters.store.sqlite_reads import SELECT, entry_of
+from adapters.store.sqlite_reads import SELECT, entry_of, overheard
 from adapters.store.sqlite_words import primary, sqlite_words
 from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFull, Unfinished
 from gateway.core.oswords import words_of
@@ -191,6 +191,10 @@ class SqliteJournal:
             saf = saf_of(row)
             found.append(Unfinished(saf, self._entry(saf.id), self._entry(saf.original_id)))
         return found
+
+    def overheard(self) -> list[Entry]:
+        """Return the settlements a late success came for that are still in doubt, or not followed up yet (§4.4)."""
+        return overheard(self.connection)
 
     def _entry(self, journal_id: int) -> Entry:
         return entry_of(self.connection.execute(f"{SELECT} WHERE id = ?", (journal_id,)).fetchone())

@@ -6,7 +6,20 @@ They run where commits run, so each is bounded.
 import sqlite3
 
 from adapters.store.sqlite_kinds import find_kinds
-from gateway.core.model import NUMBERED_MAX, Admitted, Entry, Kinds, Later, Numbered, OpResult, Page, Settled
+from gateway.core.model import (
+    DOUBT,
+    NUMBERED_MAX,
+    Admitted,
+    Entry,
+    Kinds,
+    Later,
+    Numbered,
+    OpResult,
+    Page,
+    Settled,
+    ended_as_absent,
+    followup_msgid,
+)
 
 COLUMNS = (
     "id, fixmedins_code, msgid, infno, klass, link, state, digest, business_key, soft_key, lane, psn_no, mdtrt_id, "
@@ -32,6 +45,13 @@ _ADMISSION = (  # names are this module's own, values are parameters
     f"{SELECT} WHERE business_key > ? AND business_key < ? AND business_key <> '' AND live = 1 "
     "AND state IN ('ACKED', 'CONFIRMED') AND mdtrt_id = ? AND mdtrt_id <> '' LIMIT 1"
 )
+# The two terms name the partial index, and what is wanted of it.
+_OVERHEARD = (  # names are this module's own
+    f"{SELECT} WHERE klass IN ('M', 'A') AND id IN (SELECT journal_id FROM journal_event "  # noqa: S608
+    "WHERE reason GLOB 'late_response*' AND reason GLOB 'late_response acked*') ORDER BY id"
+)
+_TOLD = "SELECT state, reason FROM journal_event WHERE journal_id = ?"
+_HELD = "SELECT 1 FROM journal WHERE fixmedins_code = ? AND msgid = ?"
 _CREATED = "SELECT created_ms FROM journal WHERE id >= ? ORDER BY id LIMIT 1"
 
 
@@ -58,6 +78,19 @@ def look_up(connection: sqlite3.Connection, op: Later | Settled | Numbered | Adm
         return Page(() if found is None else (found,), 0)
     assert type(op) is Settled
     return _settled(connection, op)
+
+
+def overheard(connection: sqlite3.Connection) -> list[Entry]:
+    """Return the settlements a late success came for that are still in doubt, or that nobody has followed up yet."""
+    rows = [entry_of(row) for row in connection.execute(_OVERHEARD)]
+    return [row for row in rows if row.state in DOUBT or unfollowed(connection, row)]
+
+
+def unfollowed(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Say whether a row ended as never booked and nothing follows that up yet."""
+    if not ended_as_absent(connection.execute(_TOLD, (entry.id,))):
+        return False
+    return connection.execute(_HELD, (entry.fixmedins_code, followup_msgid(entry))).fetchone() is None
 
 
 def admission(connection: sqlite3.Connection, fixmedins_code: str, psn_no: str, mdtrt_id: str) -> Entry | None:

@@ -5,6 +5,9 @@ recently used first, or a new one. From the moment its bytes are handed to a tra
 every end but a whole answer is `lost`; before it, every end is `not_sent` (style, errors; annex X5). Nothing is ever
 sent twice, except a query (`retry_safe`) that went out on a kept-alive connection which died without a byte of answer.
 
+The connection of money lost by silence is listened on for a while and used for nothing else: an answer that comes then
+is evidence (reversal specification §4.4).
+
 One connection's bytes are `link.py`; what an answer means is the platform codec's business.
 """
 
@@ -31,7 +34,9 @@ class LinkLimits:
     wait_s: how long an exchange may wait for a connection before it is certainly not sent (never beyond its own
     timeout). connect_s: TCP and TLS together. idle_s: shorter than the platform's, so that we hang up first.
     late_max: how many exchanges with a late window (money) may hold a connection at once; 0 = all. The rest is kept
-    free for queries, so that a platform that is slow to settle does not starve them.
+    free for queries, so that a platform that is slow to settle does not starve them. listen_s: how long an answer is
+    still listened for after its exchange was lost by silence, 0 = not at all; listen_max: on how many connections
+    beside connections_max; the oldest is dropped first.
     """
 
     connections_max: int = 64
@@ -40,6 +45,8 @@ class LinkLimits:
     wait_s: float = 10.0
     connect_s: float = 5.0
     idle_s: float = 30.0
+    listen_s: float = 0.0
+    listen_max: int = 16
     response_bytes_max: int = 4 * 1024 * 1024
     head_bytes_max: int = 64 * 1024
 
@@ -47,7 +54,8 @@ class LinkLimits:
 class Listener(Protocol):
     """Hears how an exchange ends: exactly one of answered, not_sent, lost; before it at most one silent.
 
-    A call may come before `LinkPool.send` has returned. Reasons are English words for logs, without personal data.
+    After `lost` of one with a late window one `answered` may still come. A call may come before `LinkPool.send` has
+    returned. Reasons are English words for logs, without personal data.
     """
 
     retry_safe: bool
@@ -63,15 +71,15 @@ class Listener(Protocol):
         """timeout_s passed; for late_s more an answer is still waited for."""
 
     def lost(self, reason: str) -> None:
-        """The platform may have acted, and no answer will come."""
+        """The platform may have acted, and no answer is waited for any more."""
 
 
 class Exchange:
     """One request on its way: waiting, then carried by a link, then ended."""
 
     __slots__ = (
-        "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "held", "late_s", "listener", "raw", "resent",
-        "sink",
+        "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "held", "late_s", "listener", "lost", "raw",
+        "resent", "sink",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +90,7 @@ class Exchange:
         self.late_s = late_s
         self.held = False  # it waits for another with a late window to end
         self._was_silent = False
+        self.lost = False  # its listener heard so; what comes now is only evidence
         self.raw = raw
         self.listener = listener
         self.deadline = deadline
@@ -127,6 +136,7 @@ class LinkPool:
         self._tail = b" HTTP/1.1\r\nHost: " + host + b"\r\n"
         self._idle: list[Link] = []
         self._links: dict[Link, None] = {}  # idle and busy
+        self.listening: dict[Link, None] = {}  # only for an answer nobody waits for, the oldest first
         self._retired: dict[Link, None] = {}  # closing; they carry nothing any more
         self._dials: dict[Dial, None] = {}
         self._waiting: deque[Exchange] = deque()
@@ -205,6 +215,8 @@ class LinkPool:
                 self._end(exchange).not_sent("link closed")
             for link in list(self._idle):
                 link.retire()
+            for link in list(self.listening):
+                link.abandon()
         if not (self._links or self._retired or self._dials):
             return succeed(None)
         done: Deferred[None] = Deferred()
@@ -228,10 +240,13 @@ class LinkPool:
         """The answer of `exchange` has not come in time."""
         link, exchange.carrier = exchange.carrier, None
         listener = self._end(exchange)
-        if link is not None:
-            link.abandon()
-        else:
+        exchange.lost = True
+        if link is None:
             self._forget_dial(exchange)
+        elif self.limits.listen_s > 0 and exchange.late_s > 0 and self._closed is None:
+            self._listen(link)
+        else:
+            link.abandon()
         listener.lost("no answer in time")
 
     # -- what links and dials report ------------------------------------------------------------------------------
@@ -258,7 +273,9 @@ class LinkPool:
 
     def released(self, link: Link) -> None:
         """`link` is free: give it the longest waiting exchange, or keep it."""
-        if self._waiting:
+        if link in self.listening:
+            link.retire()
+        elif self._waiting:
             self._carry(link, self._waiting.popleft())
         elif self._closed is not None:
             self._idle.append(link)
@@ -270,6 +287,7 @@ class LinkPool:
     def retired(self, link: Link) -> None:
         """`link` is closing and must not be used."""
         self._links.pop(link, None)
+        self.listening.pop(link, None)
         if link in self._idle:
             self._idle.remove(link)
         self._retired[link] = None
@@ -277,8 +295,8 @@ class LinkPool:
 
     def ended(self, link: Link) -> None:
         """`link` is gone."""
-        self._links.pop(link, None)
-        self._retired.pop(link, None)
+        for links in (self._links, self.listening, self._retired):
+            links.pop(link, None)
         if link in self._idle:
             self._idle.remove(link)
         self._dial_for_waiting()
@@ -289,8 +307,9 @@ class LinkPool:
         return link in self._idle
 
     def answered(self, exchange: Exchange, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
-        """An answer was read for `exchange`."""
-        self._end(exchange).answered(status, content_type, body, whole)
+        """An answer was read for `exchange`, in time or not."""
+        listener = exchange.listener if exchange.lost else self._end(exchange)
+        listener.answered(status, content_type, body, whole)
 
     def broken(self, exchange: Exchange, reason: str, untouched: bool, refused: bool) -> None:
         """The link of `exchange` failed.
@@ -298,7 +317,9 @@ class LinkPool:
         untouched: a kept-alive connection that died without a byte of answer. refused: the platform's TLS turned our
         certificate away, so it never read a request.
         """
-        if refused:
+        if exchange.lost:
+            pass  # its listener has heard so
+        elif refused:
             self._end(exchange).not_sent(reason)
         elif untouched and exchange.listener.retry_safe and self._closed is None:
             exchange.resent = True  # on a connection of its own, which cannot be `untouched` again
@@ -313,6 +334,15 @@ class LinkPool:
         exchange.carried_by(link)
         self.deadlines.add(exchange)
         link.carry(exchange)
+
+    def _listen(self, link: Link) -> None:
+        """Nobody waits for the answer any more; it may still come."""
+        del self._links[link]
+        self.listening[link] = None
+        link.rest(self.clock.seconds() + self.limits.listen_s)
+        if len(self.listening) > self.limits.listen_max:
+            next(iter(self.listening)).abandon()
+        self._dial_for_waiting()
 
     def _end(self, exchange: Exchange) -> Listener:
         exchange.deadline = inf

@@ -147,9 +147,11 @@ class Link(Protocol):
         self._wire.abortConnection()
 
     def expire(self, now: float) -> None:
-        """Idle for long enough, or hanging up takes too long."""
+        """Idle or listened on for long enough, or hanging up takes too long."""
         if self._pool.is_idle(self):
             self.retire()
+        elif self._exchange is not None:
+            self.abandon()
         else:
             self.deadline = inf
             self._wire.abortConnection()
@@ -162,7 +164,7 @@ class Link(Protocol):
     # -- use ------------------------------------------------------------------------------------------------------
 
     def rest(self, until: float) -> None:
-        """Be idle until clock second `until`."""
+        """Be idle, or only listened on, until clock second `until`."""
         self.deadline = until
         if until < self._pool.deadlines.wake_at:
             self._pool.deadlines.arm(until)

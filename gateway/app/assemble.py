@@ -22,7 +22,9 @@ from gateway.exchange.clerk import Clerk
 from gateway.exchange.desk import Desk
 from gateway.exchange.door import Breaker, Door, Institution, Link, networks
 from gateway.exchange.lanes import Lanes
+from gateway.exchange.late import LateAnswers
 from gateway.exchange.lookups import Lookups
+from gateway.exchange.ordered import Ordered
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import Relay
 from gateway.exchange.reversal import Reversals
@@ -93,6 +95,11 @@ def compile_region(region: Region, local: bool = False) -> Compiled:
     )
 
 
+def quiesce_s(settings: Platform) -> float:
+    """Return how long after its sending a request may still be booked (contract-annex X3)."""
+    return max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s
+
+
 def make_link(
     name: str,
     settings: Platform,
@@ -122,7 +129,7 @@ def make_link(
         national_names=settings.national_names,
         resolve=settings.resolve or region.resolve,
         status=settings.status or region.status,
-        quiesce_s=max(2 * settings.timeout_s, 120.0) if settings.quiesce_s is None else settings.quiesce_s,
+        quiesce_s=quiesce_s(settings),
         schedule_s=tuple(settings.reversal_schedule_s),
         attempts_alarm=settings.reversal_attempts_alarm,
     )
@@ -180,6 +187,7 @@ def assemble_exchange(
         snapshot=lambda code: door.institutions[code].snapshot if code in door.institutions else None,
         visit_code=visits.code,
     )  # fmt: skip
+    office.late = LateAnswers(Ordered(office))
     clerk = Clerk(clock, queue, lanes, office, new_id, sm3, visits.code)
     relay = Relay(clock, queue, new_id, visits.code)
     door = Door(dict(institutions))

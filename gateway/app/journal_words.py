@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from gateway.core.model import LATE
+
 STATES: Mapping[str, str] = {
     "JOURNALED": "已登记，等待发送",
     "SENT": "已标记发送，等待平台应答",
@@ -28,6 +30,7 @@ _REASONS: Mapping[str, str] = {
     "accepted": "收到机构的请求，已落盘",
     "reversal": "网关自动发起冲正，已落盘",
     "books": "按对账结果冲正",
+    "late_success": "平台迟到的成功答复说它记了账，后续冲正一次",
     "sent": "落盘后开始发往平台",
     "answered": "平台答复成功",
     "done": "处理完毕，答复已存",
@@ -91,6 +94,21 @@ _REASONS: Mapping[str, str] = {
     "sign_in": "平台要求先签到",
 }
 DECIDED = "decided_"  # and the number of the approval
+# What a late answer said (reversal specification §4.4): of a request, or of one sending of a reversal.
+_LATE: Mapping[str, str] = {
+    "acked": "成功",
+    "rejected": "业务上拒绝",
+    "doubt": "读不出结论",
+    "not_sent": "接入层拒绝",
+    "done": "已经冲正、已撤销或本来就没有成功",
+    "not_found": "没有原交易",
+    "impossible": "不能冲正",
+    "cancelled": "原交易已经撤销",
+    "refused": "拒绝，原因不认识",
+    "sign_in": "要求先签到",
+    "silent": "读不出结论",
+    "never_left": "接入层拒绝",
+}
 # The same words, of one sending of a reversal.
 _SENDING: Mapping[str, str] = {
     "answered": "平台答复成功",
@@ -106,6 +124,10 @@ def reason_in_chinese(reason: str, sending: bool = False) -> str:
     """Return the sentence of an event's reason; sending: of one sending of a reversal."""
     if sending and reason in _SENDING:
         return _SENDING[reason]
+    if reason.startswith(LATE):
+        said, _, setl_id = reason.removeprefix(LATE).strip().partition(" ")
+        number = f"，结算ID {setl_id}" if setl_id else ""
+        return f"平台的答复迟到了：{_LATE.get(said, said)}{number}（只作证据，状态不变）"
     if reason.startswith(DECIDED):
         return f"由两人决定（第{reason.removeprefix(DECIDED)}号事项）"
     if reason.startswith("http_"):

@@ -24,7 +24,7 @@ from adapters.store.checkpoint import Checkpoints
 from adapters.store.sqlite_journal import SqliteJournal
 from adapters.store.writer import WriterThread
 from adapters.transport.addresses import read_link
-from adapters.transport.client import LinkLimits, LinkPool
+from adapters.transport.client import LinkPool
 from adapters.transport.server import HttpServerFactory
 from adapters.transport.tls import (
     ClientTls,
@@ -42,6 +42,7 @@ from gateway.app.assemble import (
     compile_region,
     make_institution,
     make_link,
+    quiesce_s,
     regions_of,
     signer_of,
 )
@@ -50,6 +51,7 @@ from gateway.app.codes_room import CodesRoom
 from gateway.app.config import Config
 from gateway.app.facts import read_files
 from gateway.app.frontdoor import FrontDoor
+from gateway.app.link_limits import FILE_LIMITS, limits_of
 from gateway.app.lists_room import ListsRoom
 from gateway.app.node_trail import NodeTrail
 from gateway.app.rounds import Rounds
@@ -69,13 +71,6 @@ GC_OBJECTS = 50_000
 CHECKPOINT_S = 2.0
 # A commit costs the processor about as much as eight requests do; two milliseconds of company make it worth while.
 LINGER_S = 0.002
-FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
-
-
-def _limits(connections_max: int) -> LinkLimits:
-    """An eighth of a link, at least one connection, is kept for queries: a slow settlement must not starve them."""
-    kept = max(1, connections_max // 8) if connections_max > 1 else 0
-    return LinkLimits(connections_max=connections_max, late_max=connections_max - kept)
 
 
 @attrs.define(eq=False)
@@ -191,7 +186,7 @@ class Node:
             context = ClientTlsContext(ClientTls(**paths, server_name=tls.server_name), read_link(settings.url).host)
             self._tls[name] = context
         endpoint, host_header, path = link_endpoint(self.reactor, settings.url, context)
-        pool = LinkPool(self.reactor, endpoint, host_header, _limits(settings.connections_max))
+        pool = LinkPool(self.reactor, endpoint, host_header, limits_of(settings.connections_max, quiesce_s(settings)))
         self._pools[name] = pool
         # Files are big and rare: their own few connections, so that a catalogue never waits before a settlement.
         files = LinkPool(self.reactor, endpoint, host_header, FILE_LIMITS)
@@ -231,7 +226,7 @@ class Node:
 
     def _connections(self) -> dict[str, float]:
         found = {"institutions": float(sum(factory.connections for factory in self._factories))}
-        return found | {name: float(pool.busy + pool.idle) for name, pool in self._pools.items()}
+        return found | {name: float(pool.busy + pool.idle + len(pool.listening)) for name, pool in self._pools.items()}
 
     def _expiries(self) -> dict[str, float]:
         """When our certificates and the revocation list end (annex X36; warned of 30 days before)."""

@@ -12,10 +12,12 @@ from gateway.app.journal_words import DECIDED, QUEUE, STATES, reason_in_chinese
 from gateway.core.answers import STATE_CODE
 from gateway.core.dates import shanghai
 from gateway.core.errors import CODES
-from gateway.core.model import DOUBT, TERMINAL, Compared, Entry, Saf
+from gateway.core.model import DOUBT, LATE, TERMINAL, Compared, Entry, Saf
 from gateway.core.money import yuan
 
 _EVIDENCE = ("path", "system", "local_code", "national_code", "version", "day")
+_BY = {"reversal": "gateway", "books": "books", "late_success": "late"}  # by the reason it begins with; 2601 of whom
+_ORDERS = {"books": "按对账结果的冲正", "late": "后续冲正"}
 _SUCCESS = ("ACKED", "CONFIRMED", "EXTERNAL")
 _ENDS = {
     "NOT_SENT": "请求没有到达平台，交易没有发生；可用新报文ID重新办理。",
@@ -85,11 +87,11 @@ def story_of(reader: JournalReader, entry: Entry) -> dict[str, Any]:
 
 
 def _reversal(reader: JournalReader, sending: Entry) -> dict[str, Any]:
-    """Return one 2601: a sending of the gateway's own, or the institution's."""
+    """Return one 2601: a sending of the gateway's own, the record of an order of its own, or the institution's."""
     events = _events(reader, sending)
     return {
         "msgid": sending.msgid,
-        "by": "gateway" if events and events[0]["reason"] == "reversal" else "institution",
+        "by": _BY.get(events[0]["reason"], "institution") if events else "institution",
         "state": sending.state,
         "created_at": when(sending.created_ms),
         "events": events,
@@ -147,6 +149,9 @@ def _happened(story: dict[str, Any]) -> Iterator[tuple[int, str]]:
         yield event["number"], f"{event['at']}  {STATES[event['state']]}：{said}"
     times = 0
     for one in story["reversals"]:
+        if one["by"] in _ORDERS:
+            yield from _order(one)
+            continue
         own = one["by"] == "gateway"
         times += own
         more = f"，报文 {one['msgid']}" if own else "，转发平台"
@@ -161,6 +166,16 @@ def _happened(story: dict[str, Any]) -> Iterator[tuple[int, str]]:
                 yield event["number"], f"{event['at']}    ← {name}：{said}"
 
 
+def _order(one: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """The record of a reversal that was ordered: its sendings stand beside it."""
+    for event in one["events"]:
+        said = reason_in_chinese(event["reason"])
+        yield (
+            event["number"],
+            f"{event['at']}    · {_ORDERS[one['by']]}（{one['msgid']}）{STATES[event['state']]}：{said}",
+        )
+
+
 def _queue_line(row: dict[str, Any]) -> str:
     times = f"冲正队列：{QUEUE[row['state']]}，已发送{row['attempt']}次"
     refused = f"，其中{row['refusals']}次被不认识的原因拒绝" if row["refusals"] else ""
@@ -170,7 +185,8 @@ def _queue_line(row: dict[str, Any]) -> str:
 
 def _conclusion(story: dict[str, Any]) -> str:
     """Say in one sentence how a money message ended, and what that means for the institution."""
-    state, reasons = story["state"], [event["reason"] for event in story["events"]]
+    told = [event["reason"] for event in story["events"]]
+    state, reasons = story["state"], [reason for reason in told if not reason.startswith(LATE)]
     if state in _SUCCESS and story["cancelled"]:
         return "平台办理成功，后来已被撤销或冲正。"
     if state == "ACKED":
@@ -180,12 +196,22 @@ def _conclusion(story: dict[str, Any]) -> str:
         return f"网关不能自行了结，{reason_in_chinese(reasons[-1])}：{STATES[state]}。"
     if state == "REVERSED":
         absent = "平台没有记到这笔账" if reasons[-1] == "reversed_absent" else "平台记的账已冲回"
-        return f"{_why_doubt(story)}，网关自动冲正：{absent}，本笔没有成功；可用新报文ID重新办理。"
+        more = _followed(story)
+        return f"{_why_doubt(story)}，网关自动冲正：{absent}，本笔没有成功；可用新报文ID重新办理。{more}"
     if state == "MANUAL":
         return f"网关不能自行了结（{reason_in_chinese(reasons[-1])}）；请与平台核实后人工处理。"
     if state in DOUBT:
         return f"{_why_doubt(story)}。{_ENDS[state]}"
-    return _ENDS[state]
+    return f"{_ENDS[state]}{_followed(story)}"
+
+
+def _followed(story: dict[str, Any]) -> str:
+    """Say what became of a late success of what was ended as never booked (reversal specification §4.4)."""
+    for one in story["reversals"]:
+        if one["by"] == "late":
+            ends = {"CONFIRMED": "已再次冲正", "MANUAL": "再次冲正不成，请与平台核实后人工处理"}
+            return f"平台后来迟到的答复说记了账，网关{ends.get(one['state'], '正在再次冲正')}。"
+    return ""
 
 
 def _why_doubt(story: dict[str, Any]) -> str:

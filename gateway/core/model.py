@@ -3,6 +3,7 @@
 States are those of the reversal specification §3; classes those of §2.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -182,6 +183,46 @@ class Advance:
 
 
 @attrs.frozen(kw_only=True)
+class LateAnswer:
+    """Keep as evidence that a row's answer came when nobody waited for it any more; its state stays (§4.4).
+
+    said: the verdict on it, a stable word; setl_id: what a success named. Result True when a success came to a row that
+    ended as never booked: it is to be followed up.
+    """
+
+    entry: Entry
+    at_ms: int
+    said: str
+    setl_id: str = ""
+
+    @property
+    def reason(self) -> str:
+        return f"{LATE} {self.said} {self.setl_id}".rstrip()
+
+    @property
+    def success(self) -> bool:
+        """Whether it says that a settlement or admission stands."""
+        return self.said == "acked" and self.entry.klass in ("M", "A")
+
+
+LATE = "late_response"
+LATE_SUCCESS = f"{LATE} acked"
+
+
+def followup_msgid(original: Entry) -> str:
+    """Return the msgid of the record that follows a late success up: always the same, so there is never a second."""
+    return f"{original.fixmedins_code}L{original.id}"
+
+
+def ended_as_absent(events: Iterable[tuple[str, str]]) -> bool:
+    """Say whether a row with these (state, reason) ended because the platform had nothing; not by people's decision."""
+    return any(
+        reason == "reversed_absent" or (state == "ABSENT" and not reason.startswith(("decided_", LATE)))
+        for state, reason in events
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Keep:
     """Store a finished W request with its answer; nobody waits for it.
 
@@ -303,7 +344,10 @@ class Reopen:
     """The platform was asked about everything since the backup this journal was restored from (RECOVERY is over)."""
 
 
-Op = Accept | Recall | Advance | Keep | Remember | Later | Settled | Numbered | Admitted | Kinds | Compared | Reopen
+Op = (
+    Accept | Recall | Advance | LateAnswer | Keep | Remember | Later | Settled | Numbered | Admitted | Kinds | Compared
+    | Reopen
+)  # fmt: skip
 OpResult = AcceptResult | bool | Page | tuple[Kind, ...] | None
 READS: frozenset[type] = frozenset({Recall, Later, Settled, Numbered, Admitted, Kinds})  # cost no durable write
 

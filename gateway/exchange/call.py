@@ -29,7 +29,7 @@ from gateway.core.model import (
 from gateway.exchange.job import Job
 from gateway.exchange.judged import judged
 from gateway.exchange.known import answer_known, delivering, refuse_duplicate
-from gateway.exchange.lanes import call_each
+from gateway.exchange.lanes import AT_ONCE_S, call_each
 from gateway.exchange.machine import Effects, Open, Record, Send, Settlement
 from gateway.exchange.rescue import rescue
 from gateway.exchange.verdict import Verdict
@@ -126,12 +126,20 @@ class Call:
     def ask_first(self, holder: Entry) -> None:
         """The lane is in doubt or full: answer a known msgid from the journal, refuse any other at once."""
         code = "GW-REVERSING" if holder.state == "REVERSING" else "GW-LANE-BUSY"
+        self.clerk.clock.callLater(AT_ONCE_S, self._at_once)
         self._ask_journal(lambda: self._refuse(code, holder))
+
+    def _at_once(self) -> None:
+        """The journal is slow, and a person stands at the counter: that much is true of any msgid (I10)."""
+        if self.live and not self.opened:
+            self._tell_state("REVERSING")
 
     def _ask_journal(self, unknown: Callable[[], None]) -> None:
         """Answer from the journal when it holds the msgid, else by `unknown`."""
 
         def told(found: OpResult | NotAccepted) -> None:
+            if not self.live:
+                return  # it was told already that somebody must ask again
             if isinstance(found, Known):
                 self._known(found)
             elif found is None:
@@ -167,8 +175,8 @@ class Call:
                 self._send()
             elif isinstance(effect, Open):
                 self._open(effect.state)
-            else:
-                self.first.watch.alarm(effect.what, self.entry.fixmedins_code, self.entry.msgid)
+            elif self.outcome is not None:
+                self._late(effect.what, self.outcome[1])
 
     def _open(self, state: State) -> None:
         self.entry.state = state
@@ -242,9 +250,9 @@ class Call:
             self.stalled()
 
     def _reason(self, to: State) -> str:
-        return (
-            self.outcome[1].reason if self.outcome is not None else {"SENT": "sent", "IN_DOUBT": "silent"}.get(to, to)
-        )
+        if self.outcome is not None:
+            return self.outcome[1].reason
+        return {"SENT": "sent", "IN_DOUBT": "silent"}.get(to, to)
 
     def _cancels(self, to: State) -> str:
         """The settlement a successful cancellation undoes."""
@@ -272,18 +280,26 @@ class Call:
 
     def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         if self.rescued:
-            self.first.watch.alarm("LATE_RESPONSE", self.entry.fixmedins_code, self.entry.msgid)
+            self._late("LATE_RESPONSE", self._read(status, body, whole)[1])
         self.safely(self._answered, status, body, whole)
+
+    def _late(self, what: str, verdict: Verdict) -> None:
+        """Nobody waits for this answer any more: an alarm, and evidence (§4.4)."""
+        self.first.watch.alarm(what, self.entry.fixmedins_code, self.entry.msgid)
+        self.clerk.office.late.heard(self.entry, verdict.kind, verdict.setl_id)
+
+    def _read(self, status: int, body: bytes, whole: bool) -> tuple[bytes, Verdict]:
+        try:
+            return judged(self, status, body, whole)
+        except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
+            self.alarm_internal()
+            return b"", Verdict("doubt", "internal")
 
     def _answered(self, status: int, body: bytes, whole: bool) -> None:
         job, link = self.first, self.first.link
         link.breaker.worked()
         job.watch.platform(link.name, self.clerk.clock.seconds() - self.began)
-        try:
-            self.outcome = judged(self, status, body, whole)
-        except Exception:  # boundary: a fault of ours while reading an answer is doubt, never silence (style §5)
-            self.alarm_internal()
-            self.outcome = (b"", Verdict("doubt", "internal"))
+        self.outcome = self._read(status, body, whole)
         verdict, machine = self.outcome[1], self.machine
         if verdict.kind == "acked":
             self.do(machine.acked())
@@ -357,30 +373,26 @@ class Call:
             job.reply(body, "in_doubt", code)
 
     def _not_accepted(self) -> None:
-        self._end()
-        for job in self.jobs:
-            job.turn_away("GW-NOT-ACCEPTED", "not_sent")
+        self._tell_each(lambda job: job.turn_away("GW-NOT-ACCEPTED", "not_sent"))
 
     def _no_way(self) -> None:
-        self._end()
-        for job in self.jobs:
-            job.refuse("GW-NOT-SENT", "not_sent", detail="平台链路已熔断", repeat="same")
+        words = "平台链路已熔断"
+        self._tell_each(lambda job: job.refuse("GW-NOT-SENT", "not_sent", detail=words, repeat="same"))
 
     def _known(self, found: Known) -> None:
         """The msgid is in the journal: stored answer, state answer, or another content (X7, X10)."""
-        self._end()
-        for job in self.jobs:
-            answer_known(job, found, self.clerk.queue, self.clerk.lanes)
+        self._tell_each(lambda job: answer_known(job, found, self.clerk.queue, self.clerk.lanes))
 
     def _duplicate(self, found: Duplicate) -> None:
-        self._end()
-        for job in self.jobs:
-            refuse_duplicate(job, found)
+        self._tell_each(lambda job: refuse_duplicate(job, found))
 
     def _refuse(self, code: str, holder: Entry) -> None:
+        self._tell_each(lambda job: job.refuse(code, "duplicate", other=holder))
+
+    def _tell_each(self, tell: Callable[[Job], None]) -> None:
         self._end()
         for job in self.jobs:
-            job.refuse(code, "duplicate", other=holder)
+            tell(job)
 
     def _end(self) -> None:
         self.clerk.live.pop((self.entry.fixmedins_code, self.entry.msgid), None)

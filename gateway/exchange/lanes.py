@@ -12,6 +12,7 @@ import attrs
 from gateway.core.model import DOUBT, Entry
 
 WAITING_MAX = 8
+AT_ONCE_S = 0.09  # whom a lane in doubt refuses is answered within 100 ms (I10), however slow the disk is
 
 
 def call_each(calls: Iterable[Callable[[], None]]) -> None:

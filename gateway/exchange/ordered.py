@@ -43,14 +43,14 @@ class Ordered:
 
     def reverse(
         self, institution: str, omsgid: str, msgid: str, told: Callable[[Told], None], unheard: bool = False,
-        stated: Stated | None = None,
+        stated: Stated | None = None, reason: str = "books",
     ) -> None:  # fmt: skip
         """Have the record omsgid of an institution reversed; msgid: of this order, the same however often it is given.
 
         unheard: no person decided it, so only what stands and the institution was never told of is reversed; between
         the reading of the journal and the order it may have asked again, or cancelled it (§5.3, guard 1). stated: of an
         original that may be unknown here; it becomes a durable record of its own (EXTERNAL) first. `told` is
-        called once; with under_way or busy the same call may be made again later.
+        called once; with under_way or busy the same call may be made again later. reason: why, a word of the journal.
         """
 
         def own(found: OpResult | NotAccepted) -> None:
@@ -65,7 +65,7 @@ class Ordered:
             end = _hindrance(found, unheard, stated)
             if end is None and isinstance(found, Known):
                 self._date(found.entry, stated)
-                self._begin(_as_stated(found.entry, stated), msgid, told, unheard, stated)
+                self._begin(_as_stated(found.entry, stated), msgid, told, unheard, stated, reason)
             elif found is None and stated is not None:
                 self._make_known(institution, omsgid, stated, told, original)
             else:
@@ -110,8 +110,9 @@ class Ordered:
             )  # fmt: skip
 
     def _begin(
-        self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool, stated: Stated | None
-    ) -> None:
+        self, original: Entry, msgid: str, told: Callable[[Told], None], unheard: bool, stated: Stated | None,
+        reason: str,
+    ) -> None:  # fmt: skip
         office = self.office
         running = office.live.get(original.id)
         if running is not None or original.state in DOUBT:
@@ -132,7 +133,7 @@ class Ordered:
             """With the lane taken, nobody is told of it any more and nobody cancels it: the last look counts."""
             end = _hindrance(found, unheard, stated)
             if end is None:
-                office.queue.submit(Accept(entry=record, reason="books"), durable)
+                office.queue.submit(Accept(entry=record, reason=reason), durable)
             else:
                 office.lanes.leave(record)
                 told(end)

@@ -25,6 +25,8 @@ class Past(Protocol):
 
     def heads(self) -> dict[str, str]: ...
 
+    def overheard(self) -> list[Entry]: ...
+
     def commit(self, ops: list[Op]) -> list[OpResult]: ...
 
 
@@ -102,9 +104,11 @@ def recover(store: Past, lanes: Lanes, office: StoreForward, now_s: float) -> Pl
             office.watch.alarm("reversal_without_original", entry.fixmedins_code, entry.msgid)
         else:
             doubts.append((entry, original))
+    overheard = store.overheard()
     # From here on the journal belongs to the writer's thread: everything was read before anything begins.
     for found in plan.queued:
         office.resume(found)
     for entry, original in doubts:  # nobody knows when it left: at the latest now
         office.begin(entry, original, int(now_s * 1000))
+    office.late.resume(overheard)
     return plan

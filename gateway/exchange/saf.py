@@ -7,6 +7,7 @@ Source: reversal specification §5.1, RV11; contract-annex X32.
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,6 +24,9 @@ from gateway.exchange.resolution import Policy
 from gateway.exchange.statement import Parcel, Statements
 from gateway.exchange.undo import Undo
 from gateway.exchange.words import head_of, raw_head_of
+
+if TYPE_CHECKING:
+    from gateway.exchange.late import LateAnswers
 
 IN_FLIGHT_MAX = 16
 HALF_OPEN_MAX = 4
@@ -65,6 +69,7 @@ class StoreForward:
     _kept: dict[str, tuple[dict[str, str], float]] = attrs.Factory(dict)  # what is durable of a head, and since when
     _signed: dict[str, float] = attrs.Factory(dict)  # when an institution was signed in last
     statements: Statements = attrs.field(init=False)
+    late: "LateAnswers" = attrs.field(init=False)  # it orders reversals of this office, so it is put in afterwards
 
     def __attrs_post_init__(self) -> None:
         self.statements = Statements(self, self.parcel)

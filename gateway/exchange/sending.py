@@ -66,6 +66,8 @@ class Sending:
         except Exception:  # boundary: a fault of ours while reading an answer is silence: it is sent again
             undo.office.watch.alarm("internal_error", self.entry.fixmedins_code, self.entry.msgid)
             said, reason = "silent", "internal"
+        if self._over:
+            undo.office.late.heard(self.entry, said)
         self._told(said, reason)
 
     def not_sent(self, reason: str) -> None:

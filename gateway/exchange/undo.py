@@ -362,6 +362,7 @@ class Undo:
         told, self.told = self.told, []
         for call in told:
             call(to)
+        office.late.ended(self.record, how)
 
     def _conflict(self) -> None:
         """Somebody else moved the row: our picture is wrong, so nothing more is done; the lane stays blocked."""

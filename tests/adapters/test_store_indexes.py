@@ -4,7 +4,7 @@ from pathlib import Path
 
 from journals import HOME, Book, open_sqlite
 
-from gateway.core.model import Admitted, Keep, Kinds, Later, Numbered, Recall, Settled
+from gateway.core.model import Admitted, Keep, Kinds, LateAnswer, Later, Numbered, Recall, Settled
 
 
 def test_every_look_up_of_the_hot_path_uses_an_index(tmp_path: Path) -> None:
@@ -28,6 +28,7 @@ def test_every_look_up_of_the_hot_path_uses_an_index(tmp_path: Path) -> None:
     book.do(Later(entry=paid))
     book.do(Later(entry=paid, since_ms=0))
     journal.open_entries()
+    book.do(LateAnswer(entry=left, at_ms=0, said="acked"))
     connection.set_trace_callback(None)
     plans = [
         (statement, detail)

@@ -51,7 +51,7 @@ def folder_instead(folder: Path) -> None:
 
 
 HARMS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a later version's": (lambda folder: altered(folder, "PRAGMA user_version = 99"), "库版本99，本程序支持到4"),
+    "a later version's": (lambda folder: altered(folder, "PRAGMA user_version = 99"), "库版本99，本程序支持到5"),
     "without its head": (lambda folder: altered(folder, "DELETE FROM chain_head"), "链头记录不见了"),
     "another program's": (lambda folder: altered(folder, "DROP TABLE chain_head"), "内容与本程序不符（SQLITE_ERROR）"),
     "no database": (foreign, "不是数据库文件，或已损坏（SQLITE_NOTADB）"),

@@ -44,6 +44,9 @@ from simulators.wire import PlatformFactory
 
 SECRET = b"not much of a secret"
 CONFIG = """
+[books]
+day_closes = "00:00"
+
 [province]
 url = "http://127.0.0.1:{port}"
 role = "insured"

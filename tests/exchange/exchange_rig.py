@@ -208,6 +208,9 @@ class Recorded:
     def heads(self) -> dict[str, str]:
         return self.journal.heads()
 
+    def overheard(self) -> list[Entry]:
+        return self.journal.overheard()
+
     def commit(self, ops: list[Op]) -> list[OpResult]:
         writes = [op for op in ops if isinstance(op, Accept | Advance | Keep)]
         if self.rig.disk.full and (writes or not ops):

@@ -7,6 +7,7 @@ from typing import Any
 
 from exchange_messages import OTHER, PERSON, SHOP, envelope, pay, sale
 from exchange_rig import T0_S, Rig
+from exchange_undo import fall_into_doubt
 
 MONEY_ANSWER = {"gw_state", "gw_repeat"}
 
@@ -311,3 +312,17 @@ def test_every_gateway_answer_about_money_says_state_and_repeat(rig: Rig) -> Non
         "GW-DUPLICATE-SETTLEMENT", "GW-MSGID-REUSED", "GW-IN-DOUBT", "GW-LANE-BUSY", "GW-INVALID", "GW-NOT-SENT",
         "GW-NOT-ACCEPTED",
     }  # fmt: skip
+
+
+def test_whom_a_doubt_refuses_is_answered_at_once_however_slow_the_disk_is(rig: Rig) -> None:
+    """I10: nobody knows in time whether this msgid is known; to ask again is true of any."""
+    fall_into_doubt(rig)
+    rig.run(0.1)
+    rig.disk.held = True
+    caller = rig.post(pay("m2", "B2"))
+    rig.run(0.1)
+    assert caller.said == (200, "GW-REVERSING", "REVERSING", "ask")
+    rig.disk.release()
+    rig.run(0.1)
+    assert rig.row("m2") is None and not rig.room.clerk.live
+    assert rig.ask(pay("m2", "B2")).said[1] == "GW-LANE-BUSY"

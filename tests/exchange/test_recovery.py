@@ -32,6 +32,9 @@ class Interrupted:
     def heads(self) -> dict[str, str]:
         return self.store.heads()
 
+    def overheard(self) -> list[Entry]:
+        return self.store.overheard()
+
     def commit(self, ops: list[Op]) -> list[OpResult]:
         return self.store.commit(ops[: self.commits])
 

@@ -15,6 +15,7 @@ from exchange_undo import (
     cut,
     fall_into_doubt,
     live,
+    reasons,
     reversing,
     row_on_queue,
     says,
@@ -313,7 +314,8 @@ def test_a_late_success_of_the_original_is_evidence_and_nothing_else(rig: Rig, e
     original.settled()
     rig.run()
     assert ("LATE_RESPONSE", "m1") in rig.watch.alarms
-    assert rig.states("m1") == states
+    assert rig.states("m1") == [*states, states[-1]]
+    assert reasons(rig)[-1] == "late_response acked Sm1"
     if not ended:
         rig.far.last.reply(0)
         rig.run()

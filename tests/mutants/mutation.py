@@ -25,6 +25,9 @@ MEMORY = "adapters/store/memory.py"
 SQLITE = "adapters/store/sqlite_journal.py"
 SQLITE_BATCH = "adapters/store/sqlite_batch.py"
 SQLITE_CANCELLED = "adapters/store/sqlite_cancelled.py"
+LATE = "gateway/exchange/late.py"
+MODEL = "gateway/core/model.py"
+CLIENT = "adapters/transport/client.py"
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from mutation import (
     Mutation,
 )  # fmt: skip
 from mutations_doubt import DOUBTS
+from mutations_late import LATES
 from mutations_taken_back import TAKEN_BACK
 
 MUTATIONS = (
@@ -220,4 +221,5 @@ MUTATIONS = (
     ),
     *DOUBTS,
     *TAKEN_BACK,
+    *LATES,
 )  # fmt: skip

@@ -24,7 +24,7 @@ from mutations import MUTATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "var" / "mutants"
-WEATHERS = ("storm", "crashes", "silence", "careless", "disks", "outages", "liars")
+WEATHERS = ("storm", "crashes", "silence", "careless", "disks", "outages", "liars", "sleepers")
 SEEDS, SECONDS = 200, 150.0
 JOBS = 2
 

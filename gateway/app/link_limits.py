@@ -1,0 +1,14 @@
+"""How many connections a platform link has, and for what."""
+
+from adapters.transport.client import LinkLimits
+
+FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
+
+
+def limits_of(connections_max: int, listen_s: float) -> LinkLimits:
+    """An eighth of a link, at least one connection, is kept for queries: a slow settlement must not starve them.
+
+    listen_s: how long a connection that fell silent is still listened to.
+    """
+    kept = max(1, connections_max // 8) if connections_max > 1 else 0
+    return LinkLimits(connections_max=connections_max, late_max=connections_max - kept, listen_s=listen_s)
