@@ -222,8 +222,11 @@ class BooksDesk:
                 trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
             if self.province is not None:
                 await work.tell("读取省平台对账单")
-                asked_ms["*"] = self.orders.now_ms()
-                trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
+                looked_ms = self.orders.now_ms()
+                short = await self._provincial(self.province, day).gather(work, day, _role(role))
+                trouble += short
+                if not short:  # else nobody has looked, and nothing done there is known to be in vain
+                    asked_ms["*"] = looked_ms
             ran = await self._reconciled(work, day, role, found, asked_ms, trouble, early)
             beyond = ran.summary.get("frozen")
             for scope, count in sorted(beyond.items()) if isinstance(beyond, dict) else ():
