@@ -30,10 +30,11 @@ from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_monthly_job import MonthlyJob
+from gateway.app.books_morning import ended, report_task
 from gateway.app.books_province import Provincial
 from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
-from gateway.app.books_schedule import Schedule
+from gateway.app.books_schedule import REPORT, Schedule
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_split_job import SPLITS, SplitJob
 from gateway.app.books_tasks import (
@@ -45,6 +46,8 @@ from gateway.app.books_tasks import (
     Ran,
     Reconcile,
     Reconciled,
+    Reported,
+    ReportTask,
     RunTask,
     Task,
 )
@@ -67,7 +70,7 @@ T = TypeVar("T")
 KIND = "day"
 AGREED = ("AGREED", "AGREED_WITH_CARRY", "FROZEN")
 LOOK_S = 0.05  # how soon the end of a child is seen
-_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目"}
+_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目", "report": "写日报"}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +125,7 @@ class BooksDesk:
             open_books=self._open,
             jobs={
                 KIND: self._day,
+                REPORT: self._report,
                 DECIDE: self._decide,
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
@@ -282,6 +286,11 @@ class BooksDesk:
             "cases": len(cases), "trouble": list(trouble),
         }  # fmt: skip
 
+    async def _report(self, work: Work) -> Ended:
+        """Write a day's report below the data directory: what the schedule orders every morning (§4.3)."""
+        task = report_task(self.config, self._data, work)
+        return ended(task, await self._child(work, "report", task, task.date, Reported))
+
     # --- gathering ------------------------------------------------------------------------------------
 
     async def _gathered(self, work: Work, day: str, number: int, frozen: set[str]) -> tuple[DeriveTask, dict[str, int]]:
@@ -355,7 +364,7 @@ class BooksDesk:
             trouble.append(f"{code}：经办说总账不平（3201），明细却没有差异（3202），请与经办核对笔数和统计口径")
         return done.ran
 
-    async def _child(self, work: Work, step: str, task: Task | Reconcile, day: str, kind: type[T]) -> T:
+    async def _child(self, work: Work, step: str, task: Task | Reconcile | ReportTask, day: str, kind: type[T]) -> T:
         """Do one step in a child. Raises GaveUp with what went wrong; Stopped when the node stops meanwhile."""
         file = self._data / "books" / day / "work" / f"{step}.json"
         text = msgspec.json.encode(task)

@@ -114,6 +114,23 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: list[str] = []  # institutions for which nothing undelivered is reversed by itself (§5.3, guard 4)
 
 
+class ReportTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Step `report`: a day's report into a folder. config: the node's, as JSON; folder: path, its parent is there."""
+
+    config: msgspec.Raw
+    role: str
+    date: str
+    now_ms: int
+    folder: str
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """agreed: nothing is open; files: their paths, none where the books do not know the day."""
+
+    agreed: bool
+    files: list[str]
+
+
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it. same: these inputs were a run already."""
 
