@@ -19,7 +19,7 @@ from adapters.store.journal_reader import NotAJournal
 from gateway.app.books_derive import derive
 from gateway.app.books_extract import extract
 from gateway.app.books_run import run
-from gateway.app.books_tasks import Reconcile, Reconciled, ReportTask, Task
+from gateway.app.books_tasks import Derived, Reconcile, Reconciled, ReportTask, RunTask, Task
 from gateway.app.codes_import_child import NICE, die_with_parent
 
 
@@ -33,7 +33,16 @@ def step(name: str, task: bytes) -> object:
         return written(msgspec.json.decode(task, type=ReportTask))
     asked = msgspec.json.decode(task, type=Reconcile)
     derived = None if asked.derive is None else derive(asked.derive.task, asked.derive.answers)
-    return Reconciled(derived=derived, ran=run(asked.run))
+    return Reconciled(derived=derived, ran=run(_looked(asked, derived)))
+
+
+def _looked(asked: Reconcile, derived: Derived | None) -> RunTask:
+    """An agency whose answer could not be used was not looked at: nothing is known to be in vain there."""
+    if asked.derive is None or derived is None:
+        return asked.run
+    blind = {*derived.bad, *(one.institution for one in asked.derive.answers if one.why)}
+    seen = {code: at_ms for code, at_ms in asked.run.asked_ms.items() if code not in blind}
+    return msgspec.structs.replace(asked.run, asked_ms=seen)
 
 
 def main(arguments: list[str]) -> None:

@@ -36,6 +36,7 @@ from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
 from gateway.app.books_schedule import REPORT, Schedule
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_sources import exported
 from gateway.app.books_split_job import SPLITS, SplitJob
 from gateway.app.books_tasks import (
     Asked,
@@ -294,13 +295,15 @@ class BooksDesk:
     # --- gathering ------------------------------------------------------------------------------------
 
     async def _gathered(self, work: Work, day: str, number: int, frozen: set[str]) -> tuple[DeriveTask, dict[str, int]]:
-        """Read the journal and ask every agency whose institution's day is open; return the answers, and when each was
-        asked."""
+        """Read the journal and ask every agency whose institution's day is open, unless its own export is there; return
+        the answers, and when each was asked or gave its export."""
         task = self._task(work.order, day, number)
         extracted = await self._child(work, "extract", task, day, Extracted)
-        groups = {code: found for code, found in extracted.institutions.items() if code not in frozen}
+        asked_ms = dict(exported(await self._db(lambda store: store.inputs(day)), extracted.institutions))
+        open_ones = extracted.institutions.keys() - asked_ms.keys() - frozen
+        groups = {code: found for code, found in extracted.institutions.items() if code in open_ones}
         await work.tell("与经办对账（3201、3202）", 0, len(groups))
-        asked_ms = {code: self.orders.now_ms() for code in groups}
+        asked_ms |= {code: self.orders.now_ms() for code in groups}
         return DeriveTask(task=task, answers=await self._asked(work, task, groups)), asked_ms
 
     def _task(self, order: WorkOrder, day: str, number: int) -> Task:
