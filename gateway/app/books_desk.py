@@ -228,7 +228,7 @@ class BooksDesk:
             if self.province is not None:
                 await work.tell("读取省平台对账单")
                 looked_ms = self.orders.now_ms()
-                short = await self._provincial(self.province, day).gather(work, day, _role(role))
+                short = await self._provincial(self.province, day).gather(work, day, _role(role), number)
                 trouble += short
                 if not short:  # else nobody has looked, and nothing done there is known to be in vain
                     asked_ms["*"] = looked_ms

@@ -65,13 +65,18 @@ class Provincial:
     now_ms: Callable[[], int]
     give_up: Callable[[Action, str], Awaitable[str]]
 
-    async def gather(self, work: Work, day: str, role: Role) -> list[str]:
-        """Fetch the day's statements and note them as inputs; return what could not be had."""
+    async def gather(self, work: Work, day: str, role: Role, round_: int) -> list[str]:
+        """Fetch the day's statements and note them as inputs; return what could not be had.
+
+        round_: of the order; each round, and whoever comes after a crash, asks anew: under one key the province gives
+        its first answer again (docs/province.md §1).
+        """
         trouble = []
         folder = self.data / "books" / day
         for ledger in LEDGERS[role] if role in self.roles else ():
-            target = folder / "work" / f"{ledger}-{role}-{work.order.id}-{self.now_ms()}.csv"
-            key = f"statement-{role}-{day}-{ledger}-{work.order.id}"
+            now_ms = self.now_ms()
+            target = folder / "work" / f"{ledger}-{role}-{work.order.id}-{now_ms}.csv"
+            key = f"st{role[0]}-{day}-{ledger}-{work.order.id}-{round_}-{now_ms:x}"
             outcome = await self.port.fetch_statement(key, role, day, ledger, target)
             if outcome.value is None:
                 trouble.append(f"省平台{ledger}账：{outcome.text}（{outcome.code}）")
