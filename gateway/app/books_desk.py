@@ -315,6 +315,7 @@ class BooksDesk:
                 code: Asked(
                     count=region.statement.count, refund_rows=region.statement.refund_rows,
                     base64=region.file_in == "base64", empty_groups=region.statement.empty_groups,
+                    by_way=region.statement.by_way, way=region.statement.fill.get("clr_way", ""),
                 )
                 for code, region in tables.items()
             },

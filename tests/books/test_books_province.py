@@ -17,13 +17,9 @@ from adapters.store.books import BooksStore, Planned, Run
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import WorkOrder
 from gateway.app.books_province import Provincial
+from gateway.app.codes_orders import Work
 from gateway.core.ledgers import AGY, PROV
 from gateway.core.province import FeedbackItem, FeedbackReceipt, ItemAnswer, Outcome, Reversal, ReversalAck
-
-
-from gateway.app.codes_orders import Work
-from gateway.core.ledgers import PROV
-from gateway.core.province import Outcome, Reversal, ReversalAck
 
 
 @attrs.define
