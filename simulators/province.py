@@ -22,7 +22,7 @@ from simulators.province_clearing import Clearing
 from simulators.province_faults import OF_ANSWERS, OF_BOOKS, Fault, Faults, fault_of
 from simulators.province_monthly import Monthly
 from simulators.province_statements import Statements
-from simulators.province_words import PREFIX, Ask, No
+from simulators.province_words import PREFIX, Answered, Ask, No
 from simulators.wording import Dice, Json, read_object, write
 
 WINDOW_MS = 300_000
@@ -62,6 +62,7 @@ class Province:
         self._posted: dict[str, str] = {}  # number at the city's platform -> prov_sn
         self._withdrawn: set[str] = set()
         self._remembered: dict[tuple[str, str], tuple[str, bytes, Json]] = {}
+        self._answered = Answered()
         self._nonces: dict[str, float] = {}
         self._arrivals: dict[str, int] = {}
         self._does: Mapping[str, Callable[[Ask], Json]] = {
@@ -222,15 +223,18 @@ class Province:
         return Reply(200, JSON_TYPE, write({"request_id": number, "code": code, "message": message, "data": data}))
 
     def _once(self, does: Callable[[Ask], Json], ask: Ask, body: bytes, without_effect: bool) -> Json:
-        """Do it; of changes, once a request_id: a repeat gets the first answer, other content under it a conflict."""
-        if ask.op not in _CHANGES:
-            return does(ask)
-        known = self._remembered.get((ask.account, ask.request_id))
+        """Do it once a request_id: a repeat gets the first answer, other content under it is a conflict. Of questions,
+        too: who asks again what may have changed meanwhile, does so under a new one."""
+        known = self._remembered.get((ask.account, ask.request_id)) or self._answered.get(ask.account, ask.request_id)
         digest = hashlib.sha256(body).digest()
         if known is not None:
             if known[:2] != (ask.op, digest):
                 raise No("CONFLICT", "同一请求号的内容不同")
             return known[2]
+        if ask.op not in _CHANGES:
+            answer = does(ask)
+            self._answered.keep(ask.account, ask.request_id, ask.op, digest, answer)
+            return answer
         found = self._pretend(ask) if without_effect else does(ask)
         self._remembered[ask.account, ask.request_id] = (ask.op, digest, found)
         if len(self._remembered) > REMEMBERED_MAX:

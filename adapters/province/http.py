@@ -52,7 +52,7 @@ from gateway.core.province import (
 
 QUESTIONS_MAX = 3
 ROWS_A_CALL = 500
-KEY_MAX = 40
+KEY_MAX = 44
 T = TypeVar("T")
 
 
@@ -143,7 +143,8 @@ class HttpProvince:
         return self._safely(self._fetch(reader, target, made))
 
     def receipt_of(self, key: str) -> Deferred[Outcome[Remembered]]:
-        return self._safely(self._ask("receipt", f"{key}-?", {"about": key}, codec.remembered))
+        request_id = f"{key}-?{self.nonce()[:8]}"  # each time a new question: the answer may be another by now
+        return self._safely(self._ask("receipt", request_id, {"about": key}, codec.remembered))
 
     # --- how it is done ---
 

@@ -37,8 +37,9 @@ _CASE = (
     "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
     "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
     "changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED' OR (recon_case.state = 'DECIDED' AND "
-    "(? OR coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < ? FROM action WHERE action.diff_id = "
-    "recon_case.diff_id AND kind = 'REVERSE' ORDER BY attempt DESC LIMIT 1), 0)))"
+    "(? OR coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < CASE kind WHEN 'REVERSE' THEN ? "
+    "WHEN 'FEEDBACK' THEN ? ELSE 0 END FROM action WHERE action.diff_id = recon_case.diff_id "
+    "ORDER BY created_ms DESC, attempt DESC LIMIT 1), 0)))"
 )
 # What people or an outcome have settled stays so while what was found is still the same.
 _FOUND = 'SELECT "row", component, left_fen, right_fen FROM diff WHERE diff_id = ?'
@@ -96,7 +97,8 @@ class Planned:
     """What goes with an open difference: an action towards `party`, or where kind is '' a case of `mode`.
 
     action_ids: of each attempt it may have; seen_ms: when the other side was looked at, so that an attempt is called
-    in vain only by who looked after it; until_ms: when a case escalates.
+    in vain only by who looked after it; vain_ms: feedback before it was in vain, 0 = the party still has time;
+    until_ms: when a case escalates.
     """
 
     kind: str = ""
@@ -104,6 +106,7 @@ class Planned:
     action_ids: tuple[str, ...] = ()
     content: str = "{}"
     seen_ms: int = 0
+    vain_ms: int = 0
     mode: str = "TWO"
     until_ms: int = 0
 
@@ -223,7 +226,8 @@ class BooksStore:
                     self._plan(diff, one, at_ms, changed)
 
     def _plan(self, diff: DiffRow, one: Planned, at_ms: int, changed: bool) -> None:
-        if self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0] != "OPEN":
+        state = self.connection.execute("SELECT state FROM diff WHERE diff_id = ?", (diff.diff_id,)).fetchone()[0]
+        if state != "OPEN" and not (state == "WAIT" and not one.kind):  # what waits too long is people's, too
             return
         before = self.connection.execute(
             "SELECT attempt, state, changed_ms, receipt FROM action WHERE diff_id = ? AND kind = ? "
@@ -239,7 +243,7 @@ class BooksStore:
             return
         attempt, in_vain = 1, False
         if one.kind and before is not None:
-            attempt, in_vain = before[0] + 1, before[1] in ("DONE", "FAILED") and before[2] < one.seen_ms
+            attempt, in_vain = before[0] + 1, _in_vain(one, before[1], before[2], at_ms)
             if not in_vain:
                 return  # under way, or nobody has looked since
         if one.kind and attempt <= len(one.action_ids):
@@ -249,7 +253,7 @@ class BooksStore:
                 (one.action_ids[attempt - 1], diff.diff_id, one.kind, attempt, one.party, one.content, at_ms, at_ms),
             )
         elif not one.kind or in_vain:
-            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms)
+            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms, one.vain_ms)
             self.connection.execute(_CASE, values)
 
     def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[DayRow]) -> None:
@@ -354,6 +358,14 @@ def _input(row: Sequence[object]) -> Input:
     values = dict(zip(_INPUT.split(", "), row, strict=True))
     values["complete"], values["sums"] = bool(values["complete"]), json.loads(str(values["sums"]))
     return Input(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
+
+
+def _in_vain(one: Planned, state: str, changed_ms: int, at_ms: int) -> bool:
+    """Say whether what was last done is known to have had no effect. Feedback nobody took by T+3 is no better."""
+    ended = state in ("DONE", "FAILED")
+    if one.kind == "FEEDBACK":
+        return changed_ms < one.vain_ms and (ended or at_ms >= one.until_ms)
+    return ended and changed_ms < one.seen_ms
 
 
 def _same(old: Input, new: Input) -> bool:

@@ -118,6 +118,8 @@ class Asking:
         """Every field an edition may want, by its name."""
         day = self.day.isoformat()
         return {
+            **self.table.fill,
+            **({"clr_way": group.clr_way} if group.clr_way else {}),
             "clr_type": group.clr_type,
             "setl_optins": group.optins,
             "clr_optins": group.optins,
@@ -134,7 +136,9 @@ class Asking:
 
     @staticmethod
     def _fields(words: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-        return {name: words[name] for name in names if name in words}
+        if missing := [name for name in names if name not in words]:
+            raise GaveUp(f"对账要填写{'、'.join(missing)}，而日志中的记录没有；请在区域档案statement.fill中给出")
+        return {name: words[name] for name in names}
 
 
 def _word(outcome: Outcome, node: str, name: str) -> str | None:

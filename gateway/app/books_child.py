@@ -14,11 +14,12 @@ import msgspec
 from adapters.ledgers.engine import EngineFailed
 from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
+from adapters.store.books_report import NotABooksStore
 from adapters.store.journal_reader import NotAJournal
 from gateway.app.books_derive import derive
 from gateway.app.books_extract import extract
 from gateway.app.books_run import run
-from gateway.app.books_tasks import Reconcile, Reconciled, Task
+from gateway.app.books_tasks import Derived, Reconcile, Reconciled, ReportTask, RunTask, Task
 from gateway.app.codes_import_child import NICE, die_with_parent
 
 
@@ -26,13 +27,26 @@ def step(name: str, task: bytes) -> object:
     """Do one step; return what it told."""
     if name == "extract":
         return extract(msgspec.json.decode(task, type=Task))
+    if name == "report":
+        from gateway.app.books_reporting import written  # its templates are no run's business
+
+        return written(msgspec.json.decode(task, type=ReportTask))
     asked = msgspec.json.decode(task, type=Reconcile)
     derived = None if asked.derive is None else derive(asked.derive.task, asked.derive.answers)
-    return Reconciled(derived=derived, ran=run(asked.run))
+    return Reconciled(derived=derived, ran=run(_looked(asked, derived)))
+
+
+def _looked(asked: Reconcile, derived: Derived | None) -> RunTask:
+    """An agency whose answer could not be used was not looked at: nothing is known to be in vain there."""
+    if asked.derive is None or derived is None:
+        return asked.run
+    blind = {*derived.bad, *(one.institution for one in asked.derive.answers if one.why)}
+    seen = {code: at_ms for code, at_ms in asked.run.asked_ms.items() if code not in blind}
+    return msgspec.structs.replace(asked.run, asked_ms=seen)
 
 
 def main(arguments: list[str]) -> None:
-    """arguments: step (extract, reconcile), the file of its task."""
+    """arguments: step (extract, reconcile, report), the file of its task."""
     os.nice(NICE)
     threading.Thread(target=die_with_parent, daemon=True).start()
     name, file = arguments
@@ -43,7 +57,7 @@ def main(arguments: list[str]) -> None:
         told = {"ok": False, "message": f"{cause.file.name}有问题：{'；'.join(faults)}"}
     except EngineFailed as cause:
         told = {"ok": False, "message": f"对账引擎未能完成：{cause}"}
-    except (OtherBooks, NotAJournal) as cause:
+    except (OtherBooks, NotABooksStore, NotAJournal) as cause:
         told = {"ok": False, "message": str(cause)}
     except BooksError as cause:
         told = {"ok": False, "message": f"对账库读写失败：{cause}"}

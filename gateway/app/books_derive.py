@@ -9,9 +9,10 @@ from itertools import chain
 from pathlib import Path
 
 from adapters.files import parcel
-from adapters.store.books import BooksStore, Input
+from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_extract import lines_of
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
+from gateway.app.books_sources import one_source
 from gateway.app.books_tasks import PACKED_MAX, Derive, Derived, Task
 from gateway.books.agency import COLUMNS, Cells, agency_rows
 from gateway.core.statement import Differing, read_result
@@ -62,6 +63,11 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
 
 
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:
+    if rows is None:  # what was told in part, or not at all, does not take the place of what was told whole
+        known = [old for old in one_source(store.inputs(task.date)) if old.ledger == AGY and old.complete]
+        whole = next((old for old in known if old.scope in (one.institution, EVERYWHERE)), None)
+        if whole is not None:
+            return whole.id
     plain = task.workplace / f"{AGY}.csv"
     count = write_rows(plain, COLUMNS, rows or ())
     digest, place = keep(task.folder, plain, AGY, one.institution)

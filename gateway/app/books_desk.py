@@ -30,11 +30,13 @@ from gateway.app.books_clearing_job import SUBMIT, SYNC, WITHDRAW, ClearingJob
 from gateway.app.books_inquiring import Inquiring
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.books_monthly_job import MonthlyJob
+from gateway.app.books_morning import ended, report_task
 from gateway.app.books_province import Provincial
 from gateway.app.books_prune import DailyPruning
 from gateway.app.books_region import profile_of
-from gateway.app.books_schedule import Schedule
+from gateway.app.books_schedule import REPORT, Schedule
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_sources import exported
 from gateway.app.books_split_job import SPLITS, SplitJob
 from gateway.app.books_tasks import (
     Asked,
@@ -45,6 +47,8 @@ from gateway.app.books_tasks import (
     Ran,
     Reconcile,
     Reconciled,
+    Reported,
+    ReportTask,
     RunTask,
     Task,
 )
@@ -67,7 +71,7 @@ T = TypeVar("T")
 KIND = "day"
 AGREED = ("AGREED", "AGREED_WITH_CARRY", "FROZEN")
 LOOK_S = 0.05  # how soon the end of a child is seen
-_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目"}
+_STEPS = {"extract": "读取网关日志", "reconcile": "比对各方账目", "report": "写日报"}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,7 @@ class BooksDesk:
             open_books=self._open,
             jobs={
                 KIND: self._day,
+                REPORT: self._report,
                 DECIDE: self._decide,
                 **dict.fromkeys((SUBMIT, WITHDRAW, SYNC), self._clearing),
                 **dict.fromkeys(SPLITS, self._split),
@@ -222,8 +227,11 @@ class BooksDesk:
                 trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
             if self.province is not None:
                 await work.tell("读取省平台对账单")
-                asked_ms["*"] = self.orders.now_ms()
-                trouble += await self._provincial(self.province, day).gather(work, day, _role(role))
+                looked_ms = self.orders.now_ms()
+                short = await self._provincial(self.province, day).gather(work, day, _role(role), number)
+                trouble += short
+                if not short:  # else nobody has looked, and nothing done there is known to be in vain
+                    asked_ms["*"] = looked_ms
             ran = await self._reconciled(work, day, role, found, asked_ms, trouble, early)
             beyond = ran.summary.get("frozen")
             for scope, count in sorted(beyond.items()) if isinstance(beyond, dict) else ():
@@ -279,16 +287,23 @@ class BooksDesk:
             "cases": len(cases), "trouble": list(trouble),
         }  # fmt: skip
 
+    async def _report(self, work: Work) -> Ended:
+        """Write a day's report below the data directory: what the schedule orders every morning (§4.3)."""
+        task = report_task(self.config, self._data, work)
+        return ended(task, await self._child(work, "report", task, task.date, Reported))
+
     # --- gathering ------------------------------------------------------------------------------------
 
     async def _gathered(self, work: Work, day: str, number: int, frozen: set[str]) -> tuple[DeriveTask, dict[str, int]]:
-        """Read the journal and ask every agency whose institution's day is open; return the answers, and when each was
-        asked."""
+        """Read the journal and ask every agency whose institution's day is open, unless its own export is there; return
+        the answers, and when each was asked or gave its export."""
         task = self._task(work.order, day, number)
         extracted = await self._child(work, "extract", task, day, Extracted)
-        groups = {code: found for code, found in extracted.institutions.items() if code not in frozen}
+        asked_ms = dict(exported(await self._db(lambda store: store.inputs(day)), extracted.institutions))
+        open_ones = extracted.institutions.keys() - asked_ms.keys() - frozen
+        groups = {code: found for code, found in extracted.institutions.items() if code in open_ones}
         await work.tell("与经办对账（3201、3202）", 0, len(groups))
-        asked_ms = {code: self.orders.now_ms() for code in groups}
+        asked_ms |= {code: self.orders.now_ms() for code in groups}
         return DeriveTask(task=task, answers=await self._asked(work, task, groups)), asked_ms
 
     def _task(self, order: WorkOrder, day: str, number: int) -> Task:
@@ -300,6 +315,7 @@ class BooksDesk:
                 code: Asked(
                     count=region.statement.count, refund_rows=region.statement.refund_rows,
                     base64=region.file_in == "base64", empty_groups=region.statement.empty_groups,
+                    by_way=region.statement.by_way, way=region.statement.fill.get("clr_way", ""),
                 )
                 for code, region in tables.items()
             },
@@ -352,7 +368,7 @@ class BooksDesk:
             trouble.append(f"{code}：经办说总账不平（3201），明细却没有差异（3202），请与经办核对笔数和统计口径")
         return done.ran
 
-    async def _child(self, work: Work, step: str, task: Task | Reconcile, day: str, kind: type[T]) -> T:
+    async def _child(self, work: Work, step: str, task: Task | Reconcile | ReportTask, day: str, kind: type[T]) -> T:
         """Do one step in a child. Raises GaveUp with what went wrong; Stopped when the node stops meanwhile."""
         file = self._data / "books" / day / "work" / f"{step}.json"
         text = msgspec.json.encode(task)

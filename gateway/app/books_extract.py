@@ -102,14 +102,16 @@ class Extraction:
         if not entry.setl_id or not optins or not clr_type:
             self.closely.add(code)
             return
+        asked = self.task.institutions[code]
+        way = (row.get("clr_way") or asked.way) if asked.by_way else ""
         amounts = [fen_of(row.get(name)) or 0 for name in ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")]
         line = Ours(
             own_id=entry.setl_id, optins=optins, clr_type=clr_type, insutype=row.get("insutype", ""), medfee=amounts[0],
             fund=amounts[1], acct=amounts[2], cash=fen_of(row.get("psn_cash_pay")) or 0,
-            cells={name: row.get(name, "") for name in _SLIM},
+            cells={name: row.get(name, "") for name in _SLIM} | ({"clr_way": way} if asked.by_way else {}),
         )  # fmt: skip
         self.lines.setdefault(code, {}).setdefault(line.group, []).append(line)
-        stem = _stem(self.task, code, line.group)
+        stem = _stem(self.task, code, line.group, way)
         unwritten = self._unwritten.setdefault(stem, bytearray())
         unwritten += msgspec.json.encode({**row, "": line.own_id}) + b"\n"
         if len(unwritten) >= _PIECE:
@@ -147,7 +149,11 @@ def extract(task: Task) -> Extracted:
     finally:
         store.close()
     institutions = {
-        code: [_group(task, made, code, group, kinds[code][group]) for group in sorted(kinds.get(code, {}))]
+        code: [
+            _group(task, made, code, group, kinds[code][group], way)
+            for group in sorted(kinds.get(code, {}))
+            for way in _ways(task, made, code, group)
+        ]
         for code in sorted(task.institutions)
     }
     return Extracted(input=number, rows=rows, institutions=institutions)
@@ -165,10 +171,23 @@ def _kinds(
     return found
 
 
-def _group(task: Task, made: Extraction, code: str, group: tuple[str, str], insutypes: set[str]) -> Group:
+def _ways(task: Task, made: Extraction, code: str, group: tuple[str, str]) -> list[str]:
+    """Return the ways of clearing a group is asked about apart; '' = together, as most regions do."""
+    asked = task.institutions[code]
+    if not asked.by_way:
+        return [""]
+    lines = made.lines.get(code, {}).get(group, [])
+    return [*sorted({one.cells["clr_way"] for one in lines} or {asked.way})]
+
+
+def _group(
+    task: Task, made: Extraction, code: str, group: tuple[str, str], insutypes: set[str], way: str = ""
+) -> Group:
     asked = task.institutions[code]
     lines = made.lines.get(code, {}).get(group, [])
-    stem = _stem(task, code, group)
+    if asked.by_way:
+        lines = [one for one in lines if one.cells["clr_way"] == way]
+    stem = _stem(task, code, group, way)
     ours = uploaded(lines, asked.refund_rows)
     packed = parcel.pack(f"{stem}.txt", text_of(ours))
     with (task.workplace / f"{stem}.in").open("w", encoding="ascii") as stream:
@@ -183,11 +202,13 @@ def _group(task: Task, made: Extraction, code: str, group: tuple[str, str], insu
     return Group(
         optins=group[0], clr_type=group[1], stem=stem, file=f"{stem}.in" if fits else "", closely=code in made.closely,
         totals={name: one for name, one in totals.items() if name}, whole=counted(ours, asked.count),
+        clr_way=way,
     )  # fmt: skip
 
 
-def _stem(task: Task, code: str, group: tuple[str, str]) -> str:
-    return f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{task.number}"
+def _stem(task: Task, code: str, group: tuple[str, str], way: str) -> str:
+    apart = f"{way}_" if way else ""
+    return f"dz_{code}_{task.day:%Y%m%d}_{group[0]}_{group[1]}_{apart}{task.number}"
 
 
 def _content(packed: bytes, in_base64: bool) -> Iterator[str]:

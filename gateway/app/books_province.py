@@ -1,9 +1,10 @@
 """The books and the province: its statements as ledgers of the day, and what it is told: feedback, reversals.
 
-Every call carries the action's identity as its key: an interrupted one is sent again with the same key, which has one
-effect (gateway.core.province). A receipt is no correction: the next statement proves it.
+A call is kept with its key and its content before it leaves: an interrupted one is looked up at the province, or sent
+again as it was, which has one effect (gateway.core.province). A receipt is no correction: the next statement proves it.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,11 +12,15 @@ from typing import Any, Literal, TypeVar
 import attrs
 from twisted.internet.defer import Deferred
 
-from adapters.store.books import BooksStore, Input
+from adapters.crypto.digest import sm3
+from adapters.store.books import EVERYWHERE, BooksStore, Input
+from adapters.store.books_calls import BooksCalls, Call, Moved
 from adapters.store.books_cases import Action, BooksCases
 from gateway.app.books_shelf import keep
-from gateway.app.books_snapshot import read_rows, scope_of
+from gateway.app.books_snapshot import INSURED_SCOPE, read_rows, scope_of
+from gateway.app.books_sources import counts, one_source, own_sources
 from gateway.app.codes_orders import Work
+from gateway.core.booked import DiffRow
 from gateway.core.ledgers import COMPONENTS
 from gateway.core.money import fen_of
 from gateway.core.province import (
@@ -24,9 +29,11 @@ from gateway.core.province import (
     FeedbackItem,
     FeedbackKind,
     FeedbackReceipt,
+    ItemAnswer,
     Outcome,
     Party,
     ProvincialPort,
+    Remembered,
     Reversal,
     ReversalAck,
     Role,
@@ -44,6 +51,7 @@ _FACTS = (
     "clr_pay_loc",
 )  # fmt: skip
 Rows = Mapping[tuple[str, str], Sequence[Mapping[str, str]]]
+Evidence = Mapping[tuple[str, str], str]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -57,13 +65,18 @@ class Provincial:
     now_ms: Callable[[], int]
     give_up: Callable[[Action, str], Awaitable[str]]
 
-    async def gather(self, work: Work, day: str, role: Role) -> list[str]:
-        """Fetch the day's statements and note them as inputs; return what could not be had."""
+    async def gather(self, work: Work, day: str, role: Role, round_: int) -> list[str]:
+        """Fetch the day's statements and note them as inputs; return what could not be had.
+
+        round_: of the order; each round, and whoever comes after a crash, asks anew: under one key the province gives
+        its first answer again (docs/province.md §1).
+        """
         trouble = []
         folder = self.data / "books" / day
         for ledger in LEDGERS[role] if role in self.roles else ():
-            target = folder / "work" / f"{ledger}-{role}-{work.order.id}-{self.now_ms()}.csv"
-            key = f"statement-{role}-{day}-{ledger}-{work.order.id}"
+            now_ms = self.now_ms()
+            target = folder / "work" / f"{ledger}-{role}-{work.order.id}-{now_ms}.csv"
+            key = f"st{role[0]}-{day}-{ledger}-{work.order.id}-{round_}-{now_ms:x}"
             outcome = await self.port.fetch_statement(key, role, day, ledger, target)
             if outcome.value is None:
                 trouble.append(f"省平台{ledger}账：{outcome.text}（{outcome.code}）")
@@ -84,70 +97,85 @@ class Provincial:
         )  # fmt: skip
 
     async def carry_out(self, actions: Sequence[Action]) -> list[str]:
-        """Do what is planned or interrupted towards the province; return the states they came to. Of one date; each
-        role has statements of its own."""
+        """Do what is planned or interrupted towards the province; return the states they came to. Each role has
+        statements of its own."""
         states = []
-        for role in sorted({one.diff.role for one in actions}):
-            states += await self._carry_out([one for one in actions if one.diff.role == role])
+        for where in sorted({(one.diff.role, one.diff.biz_date) for one in actions}):
+            states += await self._carry_out([one for one in actions if (one.diff.role, one.diff.biz_date) == where])
         return states
 
     async def _carry_out(self, actions: Sequence[Action]) -> list[str]:
+        begun = [one.action_id for one in actions if one.state != "PLANNED"]
+        calls: list[Call] = await self.db(lambda store: BooksCalls(store.connection).carrying(begun))
+        by_id = {one.action_id: one for one in actions}
+        states = []
+        for call in calls:  # as it left, before anything new: what it is about may look otherwise by now
+            states += await self._told(call, [by_id.pop(one) for one in call.action_ids if one in by_id], doubtful=True)
+        # What is left was planned, or sent by a version that kept no calls.
+        return states + await self._begun(list(by_id.values())) if by_id else states
+
+    async def _begun(self, actions: Sequence[Action]) -> list[str]:
         evidence, rows = await self.db(lambda store: self._found(store, actions))
         states = []
-        told: list[tuple[Action, FeedbackItem]] = []
+        items: list[tuple[Action, FeedbackItem]] = []
         for action in actions:
-            sent = await self._sent(action)
-            item = _item(sent, rows, evidence) if action.kind == "FEEDBACK" else None
+            item = _item(action, rows, evidence) if action.kind == "FEEDBACK" else None
             if item is not None:
-                told.append((sent, item))
+                items.append((action, item))
             elif action.kind == "REVERSE":
-                states.append(await self._reversed(sent, rows))
+                what = _reversal(action, rows)
+                states += await self._new(action.action_id, _text(attrs.asdict(what)), [action])
             else:
-                states.append(await self.give_up(sent, "no_record"))
-        for at in range(0, len(told), FEEDBACK_MAX):
-            states += await self._fed_back(told[at : at + FEEDBACK_MAX])
+                states.append(await self.give_up(action, "no_record"))
+        for at in range(0, len(items), FEEDBACK_MAX):
+            batch = items[at : at + FEEDBACK_MAX]
+            content = _text([attrs.asdict(item) for _, item in batch])
+            key = f"f{sm3(content.encode()).hex()[:31]}"  # of other content another one
+            states += await self._new(key, content, [action for action, _ in batch])
         return states
 
-    async def _sent(self, action: Action) -> Action:
-        """SENT durably before anything leaves; its key is its identity, so there is nothing else to remember."""
-        if action.state == "PLANNED":
-            now_ms = self.now_ms()
-            await self.db(
-                lambda store: BooksCases(store.connection).move(
-                    action.action_id, "PLANNED", "SENT", action.action_id, now_ms
-                )
-            )
-            return attrs.evolve(action, state="SENT")
-        return action
+    async def _new(self, key: str, content: str, actions: Sequence[Action]) -> list[str]:
+        """SENT durably, with the exact content, before anything leaves."""
+        call, now_ms = Call(key, content, tuple(one.action_id for one in actions)), self.now_ms()
+        try:
+            await self.db(lambda store: BooksCalls(store.connection).send(call, now_ms))
+        except Moved:
+            return [one.state for one in actions]
+        return await self._told(call, [attrs.evolve(one, state="SENT") for one in actions], doubtful=False)
 
-    async def _reversed(self, action: Action, rows: Rows) -> str:
-        diff = action.diff
-        party: Party = "INS" if action.party == "INS" else "PROV"
-        row = _first(rows, party, diff.setl_id or diff.msgid)
-        what = Reversal(
-            party=party, reason=f"{diff.name} {diff.biz_date}", operator=OPERATOR, prov_sn=row.get("prov_sn", ""),
-            omsgid="" if row.get("prov_sn") else diff.msgid, fixmedins_code=diff.fixmedins_code,
-            psn_no=row.get("psn_no", ""),
-        )  # fmt: skip
-        outcome: Outcome[ReversalAck] = await self.port.reverse(action.action_id, what)
+    async def _told(self, call: Call, actions: Sequence[Action], doubtful: bool) -> list[str]:
+        """Send a call; one in doubt is looked up at the province first."""
+        known = (await self.port.receipt_of(call.key)).value if doubtful else None
+        plain = json.loads(call.content)
+        if isinstance(plain, dict):
+            return [await self._reversed(call.key, Reversal(**plain), action, known) for action in actions]
+        return await self._fed_back(call.key, tuple(FeedbackItem(**one) for one in plain), actions, known)
+
+    async def _reversed(self, key: str, what: Reversal, action: Action, known: Remembered | None) -> str:
+        if known is not None and known.operation == "reversal" and isinstance(known.data.get("ack_no"), str):
+            return await self._move(action, "DONE", known.data["ack_no"])
+        outcome: Outcome[ReversalAck] = await self.port.reverse(key, what)
         if outcome.value is not None:
             return await self._move(action, "DONE", outcome.value.ack_no)
         if outcome.kind == "refused" and outcome.code == "NOT_FOUND":
             return await self._move(action, "DONE", "NOT_FOUND")  # it is out; the next statement proves it
         return await self._failed(action, outcome)
 
-    async def _fed_back(self, told: Sequence[tuple[Action, FeedbackItem]]) -> list[str]:
-        items = tuple(item for _, item in told)
-        key = told[0][0].action_id if len(told) == 1 else f"{told[0][0].action_id}-{len(told)}"
-        outcome: Outcome[FeedbackReceipt] = await self.port.send_feedback(key, items)
-        if outcome.value is None:
-            return [await self._failed(action, outcome) for action, _ in told]
-        answers = {one.item_id: one for one in outcome.value.answers}
+    async def _fed_back(
+        self, key: str, items: tuple[FeedbackItem, ...], actions: Sequence[Action], known: Remembered | None
+    ) -> list[str]:
+        receipt = _receipt(known, items)
+        if receipt is None:
+            outcome: Outcome[FeedbackReceipt] = await self.port.send_feedback(key, items)
+            if outcome.value is None:
+                return [await self._failed(action, outcome) for action in actions]
+            receipt = outcome.value
+        answers = {one.item_id: one for one in receipt.answers}
         states = []
-        for action, item in told:
-            answer = answers.get(item.item_id)
+        for action in actions:
+            answer = answers.get(action.action_id)
             if answer is not None and answer.taken:
-                states.append(await self._move(action, "DONE", outcome.value.receipt_no))
+                states.append(await self._move(action, "DONE", receipt.receipt_no))
             else:
                 states.append(await self.give_up(action, answer.code if answer is not None else "no_answer"))
         return states
@@ -164,25 +192,66 @@ class Provincial:
         )
         return state
 
-    def _found(self, store: BooksStore, actions: Sequence[Action]) -> tuple[dict[str, str], Rows]:
-        """Return the SM3 of each ledger, and the rows the actions speak of, by (ledger, setl_id or msgid)."""
+    def _found(self, store: BooksStore, actions: Sequence[Action]) -> tuple[Evidence, Rows]:
+        """Return the SM3 of each input by (ledger, scope), and the rows the actions speak of, by (ledger, setl_id or
+        msgid)."""
         wanted = {text for one in actions for text in (one.diff.setl_id, one.diff.msgid) if text}
-        evidence: dict[str, str] = {}
+        evidence: dict[tuple[str, str], str] = {}
         rows: dict[tuple[str, str], list[Mapping[str, str]]] = {}
         diff = actions[0].diff
-        for one in store.inputs(diff.biz_date):
-            insured = one.scope == scope_of("insured")
-            if insured != (diff.role == "insured") and one.ledger not in ("GW",):
-                continue
-            evidence[one.ledger] = one.sm3
+        insured = diff.role == "insured"
+        every = store.inputs(diff.biz_date)
+        inputs = one_source([one for one in every if (one.scope == INSURED_SCOPE) == insured or one.ledger == "GW"])
+        own = own_sources(inputs)
+        for one in inputs:
+            evidence[one.ledger, one.scope] = one.sm3
             for row in read_rows(self.data / one.path):
+                if not counts(one, row.get("fixmedins_code", ""), own):
+                    continue
                 for name in ("setl_id", "msgid"):
                     if row.get(name) in wanted:
                         rows.setdefault((one.ledger, row[name]), []).append(row)
         return evidence, rows
 
 
-def _item(action: Action, rows: Rows, evidence: Mapping[str, str]) -> FeedbackItem | None:
+def _text(plain: object) -> str:
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True)
+
+
+def _receipt(known: Remembered | None, items: tuple[FeedbackItem, ...]) -> FeedbackReceipt | None:
+    """Read what the province remembers it answered; None where that does not tell of every item."""
+    if known is None or known.operation != "feedback":
+        return None
+    said, number = known.data.get("items"), known.data.get("receipt_no")
+    if not isinstance(said, list) or not isinstance(number, str) or any(not isinstance(one, dict) for one in said):
+        return None
+    if [(one.get("item_id"), type(one.get("taken"))) for one in said] != [(one.item_id, bool) for one in items]:
+        return None
+    answers = tuple(
+        ItemAnswer(item_id=one["item_id"], taken=one["taken"], code=str(one.get("code") or "")) for one in said
+    )
+    return FeedbackReceipt(receipt_no=number, received_at=str(known.data.get("received_at") or ""), answers=answers)
+
+
+def _reversal(action: Action, rows: Rows) -> Reversal:
+    diff = action.diff
+    party: Party = "INS" if action.party == "INS" else "PROV"
+    row = _first(rows, party, diff.setl_id or diff.msgid)
+    return Reversal(
+        party=party, reason=f"{diff.name} {diff.biz_date}", operator=OPERATOR, prov_sn=row.get("prov_sn", ""),
+        omsgid="" if row.get("prov_sn") else diff.msgid, fixmedins_code=diff.fixmedins_code,
+        psn_no=row.get("psn_no", ""),
+    )  # fmt: skip
+
+
+def _evidence(evidence: Evidence, diff: DiffRow) -> str:
+    """Return the SM3 of the agency's ledger that holds a record: its institution's own, not just anybody's."""
+    scope = INSURED_SCOPE if diff.role == "insured" else EVERYWHERE
+    named = (("AGY", diff.fixmedins_code), ("AGY", scope), ("PROV", scope))
+    return next((evidence[one] for one in named if one in evidence), "")
+
+
+def _item(action: Action, rows: Rows, evidence: Evidence) -> FeedbackItem | None:
     """Return what is told of a difference: the care locality's record as it stands; None when there is none."""
     diff = action.diff
     kind = _KINDS.get(diff.name)
@@ -198,7 +267,7 @@ def _item(action: Action, rows: Rows, evidence: Mapping[str, str]) -> FeedbackIt
     speaks = "PROV" if diff.role == "insured" else "AGY" if agency else "GW"
     theirs = _first(rows, party, key) if kind != "DUPLICATE" else _surplus(rows.get((party, key), ()), source)
     return FeedbackItem(
-        item_id=action.action_id, kind=kind, party=party, evidence_sm3=evidence.get("AGY") or evidence.get("PROV", ""),
+        item_id=action.action_id, kind=kind, party=party, evidence_sm3=_evidence(evidence, diff),
         operator=OPERATOR, setl_id=diff.setl_id, prov_sn=theirs.get("prov_sn", ""),
         values_fen=values if kind in ("AMOUNT", "MISSING_AT_PROV", "MISSING_AT_INS") else {},
         status=_status(rows.get((speaks, key), ())) if kind == "STATUS" else "",

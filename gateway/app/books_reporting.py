@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from adapters.files.whole import write_whole
 from adapters.files.workbook import write_workbook
 from adapters.store.books import OtherBooks
 from adapters.store.books_report import NotABooksStore
+from gateway.app.books_tasks import Reported, ReportTask
 from gateway.app.config import Config
 from gateway.app.day_report import PAGES_MAX, SECTIONS_MAX, day_page, settlement_page, verdict, whose
 from gateway.app.day_sheets import day_plain, day_sheets
@@ -34,6 +37,17 @@ def report_day(
         end(FAILED, f"文件写入失败：{cause}", as_json=as_json)
     show(day_plain(found), [*_said(found), *(f"已写入{path}" for path in written)], as_json)
     raise SystemExit(DONE if found.report.agreed else FINDINGS)
+
+
+def written(task: ReportTask) -> Reported:
+    """Write the report of the morning (§4.3), in a child of the node. Raises NotABooksStore, OSError."""
+    config = msgspec.json.decode(task.config, type=Config)
+    try:
+        found = gather(config, task.role, task.date, "", task.now_ms, PAGES_MAX)
+    except NoSuchDay:
+        return Reported(agreed=False, files=[])
+    files = write_day(found, Path(task.folder))
+    return Reported(agreed=found.report.agreed, files=[str(one) for one in files])
 
 
 def place(out: Path | None, as_json: bool) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Planned, Run, locked
 from gateway.app.books_shelf import SCRIPTS
@@ -19,6 +21,7 @@ from gateway.books.lines import Line, identity
 from gateway.books.plans import (
     CITY,
     COLLECTING,
+    FEEDBACK,
     Plan,
     city_state,
     day_state,
@@ -26,6 +29,7 @@ from gateway.books.plans import (
     plan_of,
     standing_of,
     state_of,
+    vain_ms,
 )
 from gateway.books.scope import Scope
 from gateway.core.booked import DayRow, DiffRow
@@ -96,11 +100,12 @@ def _open_lines(
 
 
 def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran:
-    """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3)."""
+    """Nothing new came in; but a reversal that has no effect is tried again by who looked after it (S3), and what
+    feedback did not cure or what waited too long becomes a case (T+3)."""
     frozen = frozen_scopes(store, task)
     if task.provisional:
         return _told(last, _days(task, store, chosen, last.revision), frozen, same=True)
-    waiting = [one for one in store.diffs(task.date, task.role, states=("OPEN",)) if one.scope not in frozen]
+    waiting = [one for one in store.diffs(task.date, task.role, states=("OPEN", "WAIT")) if one.scope not in frozen]
     again = ((diff, _planned_again(task, diff)) for diff in waiting)
     store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
     days = _days(task, store, chosen, last.revision)
@@ -133,15 +138,14 @@ def _diff(task: RunTask, line: Line, revision: int) -> DiffRow:
 
 def _planned_again(task: RunTask, diff: DiffRow) -> list[Planned]:
     """The plans of a kept difference: those of its line, where it was planned already. A case that waits, or was closed
-    by people, stays."""
-    if diff.action == "FEEDBACK":
-        return []
+    by people, stays; feedback is not begun here (who is fed back to, the line alone knew), only found to be in vain."""
     line = Line(
         key="", setl_id=diff.setl_id, msgid=diff.msgid, fixmedins_code=diff.fixmedins_code, leg=diff.leg,
         name=diff.name, row=diff.row, mode=diff.mode, action=diff.action, prevails=diff.prevails,
         biz_date=diff.biz_date, agreed=diff.agreed, component=diff.component, left=diff.left_fen, right=diff.right_fen,
     )  # fmt: skip
-    return _plans(task, line, diff.diff_id)
+    plans = _plans(task, line, diff.diff_id)
+    return [attrs.evolve(one, action_ids=()) if one.kind == FEEDBACK else one for one in plans]
 
 
 def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
@@ -150,12 +154,15 @@ def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
     if task.provisional:
         return []
     plan = plan_of(line)
+    if state_of(line) == "WAIT" and task.now_ms >= escalates_ms(task.date):
+        plan = Plan(mode="TWO")
     undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand
     if plan.kind and undelivered:
         plan = Plan(mode="TWO")
     until = escalates_ms(task.date)
     found = []
     looked = task.asked_ms.get(line.fixmedins_code if line.leg == "L1" else CITY, 0)
+    vain = vain_ms(line.row, task.date, looked, task.now_ms)
     if plan.kind:
         content = {
             "leg": line.leg, "class": line.name, "row": line.row, "setl_id": line.setl_id, "msgid": line.msgid,
@@ -166,11 +173,11 @@ def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
             Planned(
                 kind=plan.kind, party=plan.party, content=json.dumps(content, ensure_ascii=False, sort_keys=True),
                 action_ids=tuple(action_id(diff_id, plan.kind, n) for n in range(1, plan.attempts + 1)),
-                seen_ms=looked if plan.attempts > 1 else 0, mode="TWO", until_ms=until,
+                seen_ms=looked, vain_ms=vain, mode="TWO", until_ms=until,
             )
         )  # fmt: skip
     if plan.mode:
-        found.append(Planned(mode=plan.mode, until_ms=until, seen_ms=looked))
+        found.append(Planned(mode=plan.mode, until_ms=until, seen_ms=looked, vain_ms=vain))
     return found
 
 

@@ -13,6 +13,7 @@ import attrs
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_shelf import write_rows
+from gateway.app.books_sources import counts, one_source, own_sources
 from gateway.books.scope import CARE
 from gateway.core.dates import day_start_ms
 from gateway.core.ledgers import AGY, COLUMNS, GW, INS, INST, NAMES, PROV, clean
@@ -81,7 +82,7 @@ def scope_of(role: str) -> str:
 
 def _of_role(inputs: list[Input], role: str) -> list[Input]:
     names = {NAMES[ledger] for ledger in _LEDGERS[role]}
-    return [one for one in inputs if one.ledger in names and (one.scope == INSURED_SCOPE) == (role != CARE)]
+    return one_source([one for one in inputs if one.ledger in names and (one.scope == INSURED_SCOPE) == (role != CARE)])
 
 
 def _run_id(
@@ -122,8 +123,11 @@ def _rows(inputs: Sequence[Input], data: Path, wanted: set[tuple[str, str]]) -> 
     """Yield the rows of all; wanted: (institution, setl_id) of refunds whose settlement is not among them."""
     here: set[tuple[str, str]] = set()
     refunds: set[tuple[str, str]] = set()
+    own = own_sources(inputs)
     for one in inputs:
         for row in read_rows(data / one.path):
+            if not counts(one, row.get("fixmedins_code", ""), own):
+                continue
             if one.scope not in (EVERYWHERE, INSURED_SCOPE):
                 row["fixmedins_code"] = one.scope
             key = row.get("fixmedins_code", ""), row.get("setl_id", "")
@@ -166,8 +170,12 @@ def _back(
         if known is not None:
             dates.setdefault((known["setl_time"][:10], code), set()).add(setl_id)
     for (day, code), numbers in sorted(dates.items()):
-        files = [one for one in store.inputs(day) if one.ledger == NAMES[ledger] and one.scope in (code, EVERYWHERE)]
+        named = [one for one in store.inputs(day) if one.ledger == NAMES[ledger] and one.scope in (code, EVERYWHERE)]
+        files = one_source(named)
+        own = own_sources(files)
         for one in files:
+            if not counts(one, code, own):
+                continue
             for row in read_rows(data / one.path):
                 if row.get("setl_id") in numbers and row.get("direction") != "1":
                     yield {**row, "fixmedins_code": code}

@@ -17,6 +17,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     refund_rows: str
     base64: bool
     empty_groups: bool
+    by_way: bool = False  # rows of different ways of clearing are asked about apart
+    way: str = ""  # of rows, and of groups without rows, that name none
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +46,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of an institution: agency, kind of clearing. totals: insutype -> what 3201 is told; file: the content of
-    9101 as JSON, below the workplace, '' where it is too large to be sent; closely: 3202 is asked whatever 3201 says
-    (§3.2)."""
+    """One file of an institution: agency, kind of clearing, and where the region wants it the way of clearing.
+
+    totals: insutype -> what 3201 is told; file: the content of 9101 as JSON, below the workplace, '' where it is too
+    large to be sent; closely: 3202 is asked whatever 3201 says (§3.2).
+    """
 
     optins: str
     clr_type: str
@@ -55,6 +59,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     closely: bool
     totals: dict[str, Sums]
     whole: Sums
+    clr_way: str = ""
 
 
 class Extracted(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +117,23 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     province: bool = False
     provisional: bool = False
     by_hand: list[str] = []  # institutions for which nothing undelivered is reversed by itself (§5.3, guard 4)
+
+
+class ReportTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Step `report`: a day's report into a folder. config: the node's, as JSON; folder: path, its parent is there."""
+
+    config: msgspec.Raw
+    role: str
+    date: str
+    now_ms: int
+    folder: str
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """agreed: nothing is open; files: their paths, none where the books do not know the day."""
+
+    agreed: bool
+    files: list[str]
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):

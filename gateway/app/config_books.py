@@ -15,6 +15,11 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     run_at: list[str] = msgspec.field(default_factory=list)  # e.g. ["01:30", "09:00", "12:00", "16:00"]; none = by hand
     # When a business day is over, counted from its own midnight: half an hour of grace (§4.3). Runs before only look.
     day_closes: str = "24:30"
+    insured_at: str = "05:00"  # the other role's first run (§4.3: L3, L4), then at the later times of run_at
+    report_at: str = (
+        "07:30"  # where runs are scheduled: yesterday's report, written below the data directory; "" = none
+    )
+    catch_up_days: int = 31  # days nobody ran, or that are still open, are run by themselves: so far back
     escalate_days: int = 3  # T+3: what is open then is everybody's business
     look_s: float = 30.0  # how often the schedule looks at the clock and at files that came late
     patience_s: float = 600.0  # how long a run waits for a platform that cannot be reached
@@ -39,8 +44,12 @@ def books_meaning(books: BooksConfig) -> Iterator[str]:
         yield f"$.books.day_closes: 应为自业务日零点算起的时刻HH:MM，至多29:59，现在是{books.day_closes}"
     elif books.run_at and all(map(_TIME.fullmatch, books.run_at)) and _next_day(max(books.run_at)) < books.day_closes:
         yield f"$.books.run_at: 都早于业务日结束的时刻（day_closes={books.day_closes}），只能预对：请至少有一次在其后"
+    for name, time in (("insured_at", books.insured_at), ("report_at", books.report_at or "00:00")):
+        if not _TIME.fullmatch(time):
+            yield f"$.books.{name}: 应为时刻HH:MM，现在是{time}"
     for name, least, most in (
-        ("escalate_days", 1, 31), ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
+        ("escalate_days", 1, 31), ("catch_up_days", 1, 400),
+        ("look_s", 1, 3600), ("patience_s", 1, 86_400), ("reverse_wait_s", 0, 3600),
         ("rounds", 1, 10), ("institutions_at_once", 1, 64), ("split_reads_max", 2, 10),
         ("questions_max", 0, 1000), ("replaced_keep_days", 1, 3650),
     ):  # fmt: skip

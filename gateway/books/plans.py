@@ -9,7 +9,7 @@ from typing import Literal
 import attrs
 
 from gateway.books.lines import Line
-from gateway.core.dates import day_start_ms
+from gateway.core.dates import day_start_ms, shanghai
 
 DiffState = Literal["OPEN", "WAIT", "RESOLVED"]
 CITY = "*"
@@ -53,6 +53,16 @@ def plan_of(line: Line) -> Plan:
     if line.action == FEEDBACK and line.mode != "TWO":
         return Plan(kind=FEEDBACK, party=_PARTY[line.leg, FEEDBACK], mode=mode)
     return Plan(mode=mode or "ONE")
+
+
+def vain_ms(row: str, biz_date: str, looked_ms: int, now_ms: int) -> int:
+    """Return before when feedback must have been taken to have been in vain by now, 0 = the party still has time.
+
+    A receipt is no correction, a look on a later day proves it: A6 (and A5 on L2) is repeated when that still finds it;
+    of everything else T+3 is waited for (§5.1, §5.3). looked_ms: when the other side was looked at, 0 = it was not.
+    """
+    at_ms = now_ms if now_ms >= escalates_ms(biz_date) else looked_ms if row in ("A5", "A6") else 0
+    return day_start_ms(shanghai(at_ms / 1000).date()) if at_ms else 0
 
 
 def party_of(leg: str, kind: str) -> str:

@@ -46,13 +46,22 @@ class ReversalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manual_at: str = "00:30"
 
 
+# What the gateway can fill in 3201 and 3202: of the group that is asked about, its rows, and the uploaded file.
+STATEMENT_FIELDS = (
+    "insutype", "clr_type", "clr_way", "setl_optins", "clr_optins", "stmt_begndate", "stmt_enddate", "medfee_sumamt",
+    "fund_pay_sumamt", "acct_pay", "cash_payamt", "fixmedins_setl_cnt", "refd_setl_flag", "fixmedins_refd_setl_flag",
+)  # fmt: skip
+DETAIL_ONLY, TOTAL_ONLY = ("file_qury_no",), ("insutype",)
+
+
 class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a region's daily statement is asked for and read (reconciliation specification §3.1, §3.2).
 
     total, detail: the fields of 3201 and 3202 in the region's edition, of those the gateway can fill. count: what a
     refund counts; refund_rows: whether both rows of a refunded settlement are uploaded; empty_groups: a group without
     rows is asked for, too; columns: of a result, by number; balanced: readings of stmt_rslt, zeros stripped;
-    transactions: clr_type -> what a settlement of it can have been made by, so far as that is known.
+    transactions: clr_type -> what a settlement of it can have been made by, so far as that is known;
+    fill: texts of further fields (exp_content), and of a known one where the rows say nothing (clr_way).
     """
 
     total: tuple[str, ...]
@@ -63,6 +72,22 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty_groups: bool = True
     balanced: tuple[str, ...] = ("",)
     transactions: dict[str, tuple[str, ...]] = {}
+    fill: dict[str, str] = {}
+
+    @property
+    def by_way(self) -> bool:
+        """Whether rows of different ways of clearing (clr_way) are asked about apart."""
+        return "clr_way" in (*self.total, *self.detail)
+
+    def faults(self) -> Iterator[str]:
+        """Yield `.key: what is wrong`, Chinese: a field that nobody fills would silently not be sent."""
+        known = {*STATEMENT_FIELDS, *self.fill}
+        for label, names in (
+            ("total", set(self.total) - known),
+            ("detail", set(self.detail) - (known - set(TOTAL_ONLY)) - set(DETAIL_ONLY)),
+        ):
+            for name in sorted(names):
+                yield f".{label}: 网关不能填写“{name}”，请在fill中给出它的值，或从中去掉"
 
 
 class StatusTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,8 +162,12 @@ def faults(
     reversal: ReversalTable | None,
     status: StatusTable | None,
     orders: OrderTable | None = None,
+    statement: StatementTable | None = None,
 ) -> Iterator[str]:
-    """Yield a line for every pattern that is none, and every time that is none. where: the file and `$`."""
+    """Yield a line for every pattern that is none, every time that is none, every field of the daily statement that
+    nobody fills. where: the file and `$`."""
+    if statement is not None:
+        yield from (f"{where}.statement{fault}" for fault in statement.faults())
     if status is not None:
         yield from (f"{where}.status{fault}" for fault in status.faults())
     if orders is not None:

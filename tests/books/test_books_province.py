@@ -12,9 +12,12 @@ from test_books_acting import DAY, DIFF
 from test_books_run import City
 from twisted.internet.defer import Deferred, succeed
 
+from adapters.province.http import KEY_MAX
 from adapters.store.books import BooksStore, Planned, Run
 from adapters.store.books_cases import BooksCases
+from adapters.store.codes_orders import WorkOrder
 from gateway.app.books_province import Provincial
+from gateway.app.codes_orders import Work
 from gateway.core.ledgers import AGY, PROV
 from gateway.core.province import FeedbackItem, FeedbackReceipt, ItemAnswer, Outcome, Reversal, ReversalAck
 
@@ -101,3 +104,32 @@ def test_of_two_records_of_a_settlement_the_province_is_told_the_one_too_many(
     assert carried_out(store, port, tmp_path) == ["DONE"]
     assert [(one.kind, one.setl_id, one.prov_sn) for one in port.told] == [("DUPLICATE", "S1", surplus)]
     store.close()
+
+
+@attrs.define
+class Asked:
+    """A province that has no statement yet."""
+
+    keys: list[str] = attrs.Factory(list)
+
+    def fetch_statement(self, key: str, *which: Any) -> "Deferred[Outcome[Any]]":
+        self.keys.append(key)
+        return succeed(Outcome(kind="refused", code="NOT_READY"))
+
+
+def test_no_two_rounds_ask_under_one_key(tmp_path: Path) -> None:
+    """Nor an order that is taken up after a crash: the province would give the first answer again."""
+    port, now_ms = Asked(), [1_900_000_000_000]
+    provincial = Provincial(
+        port=port, roles=("care", "insured"), data=tmp_path, db=lambda call: succeed(None),  # type: ignore[arg-type]
+        now_ms=lambda: now_ms[0], give_up=lambda action, receipt: succeed("FAILED"),
+    )  # fmt: skip
+    order = WorkOrder(9_999_999_999, "day", "", DAY, {}, "t", 1)
+    work = Work(None, order)  # type: ignore[arg-type]
+    for number, role in ((0, "care"), (1, "care"), (0, "insured"), (0, "care")):
+        Deferred.fromCoroutine(provincial.gather(work, DAY, role, number))  # type: ignore[arg-type]
+        now_ms[0] += number
+    now_ms[0] += 5_000
+    Deferred.fromCoroutine(provincial.gather(work, DAY, "care", 0))
+    assert len(set(port.keys)) == len(port.keys) == 11
+    assert all(len(key) <= KEY_MAX for key in port.keys)

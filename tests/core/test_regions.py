@@ -62,7 +62,7 @@ def differences(raw: Raw) -> Iterator[Place]:
     for key, value in raw.items():
         if key in NOT_COMPARED:
             continue
-        if key == "answers":  # replaced as a whole, so it differs as a whole
+        if key in ("answers", "statement"):  # replaced as a whole, so it differs as a whole
             yield (key,)
         elif isinstance(value, list):
             yield from ((key, index) for index in range(len(value)))

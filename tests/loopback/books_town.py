@@ -26,6 +26,7 @@ from town import HOSPITAL, PHARMACY, Town
 
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import Action, BooksCases
+from adapters.store.codes_orders import OrdersStore
 from gateway.app.books_shelf import SCRIPTS
 from gateway.core.dates import day_of
 from gateway.core.ledgers import COMPONENTS
@@ -180,6 +181,23 @@ class BooksTown:
 
     async def day(self, code: int | None = None) -> Any:
         return await self.books("day", "--date", self.today, code=code)
+
+    async def ordered(self, kind: str, arguments: dict[str, object]) -> dict[str, Any]:
+        """Place an order as the schedule does; return how it ended."""
+
+        def work() -> dict[str, Any]:
+            with closing(BooksStore.open(self.folder / "node" / "liangding-books.sqlite", SCRIPTS)) as store:
+                orders = OrdersStore(store.connection)
+                number = orders.place(kind, "", str(arguments["date"]), arguments, "schedule", 1)
+
+                def ended() -> bool:
+                    status = orders.status(number)
+                    return status is not None and bool(status.outcome)
+
+                self.town.wait_until(ended, 60.0)
+                return attrs.asdict(orders.status(number))  # type: ignore[arg-type]
+
+        return await deferToThread(work)
 
     async def command(self, *words: str, code: int = 0) -> str:
         return await deferToThread(self.town.tool, "gateway", *words, code=code)

@@ -35,5 +35,10 @@ async def test_a_run_day_is_told_with_what_every_ledger_and_the_journal_say(book
     pages = {path.name: path.read_text("utf-8") for path in (out / "settlements").iterdir()}
     assert len(pages) == 2 and all("平台办理成功，成功答复已交给机构。" in text for text in pages.values())
     assert any(wrong["setl_id"] in text and "◀" in text for text in pages.values())
+    told_by_node = await books_town.ordered("day_report", {"date": books_town.today, "role": "care"})
+    assert told_by_node["outcome"] == "findings", told_by_node
+    folder = books_town.folder / "node" / "books" / "reports" / f"{books_town.today}-care"
+    assert (folder / "report.html").read_bytes() and (folder / "report.xlsx").exists()
+    assert {path.name for path in (folder / "settlements").iterdir()} == set(pages)
     one = await books_town.books("report", "--date", books_town.today, "--scope", PHARMACY, code=0)
     assert one["agreed"] and one["legs"]["L1"]["counts"]["open"]["count"] == 0

@@ -179,7 +179,7 @@ async def test_an_application_walks_to_its_payment(province_town: ProvinceTown) 
     seen = []
     for state in WALK:
         town.province.clearing.move({"event_id": event, "clr_stas": state})
-        status = (await town.port.clearing_status("q", event_id=event)).value
+        status = (await town.port.clearing_status(f"q{state}", event_id=event)).value
         assert status is not None and status.app_no == "APP-1"
         seen.append(status.clr_stas)
         if state >= "40":
@@ -189,7 +189,7 @@ async def test_an_application_walks_to_its_payment(province_town: ProvinceTown) 
     assert tuple(seen) == WALK
     assert status is not None
     found, start = [], 1
-    while page := (await town.port.clearing_deductions("q", event, start)).value:
+    while page := (await town.port.clearing_deductions(f"d{start}", event, start)).value:
         found += page.rows
         if len(page.rows) < 100:
             break
@@ -210,7 +210,7 @@ async def test_a_submission_without_answer_is_found_by_our_number(province_town:
     assert status is not None and status.event_id and status.applied_fen == app.fund_appy_fen
     second = await town.port.upload_clearing("c2", app)
     assert (second.kind, second.code) == ("refused", "CONFLICT")
-    absent = (await town.port.clearing_status("q", app_no="APP-2")).value
+    absent = (await town.port.clearing_status("q2", app_no="APP-2")).value
     assert absent is not None and absent.event_id == ""
 
 

@@ -91,7 +91,7 @@ async def stated(town: ProvinceTown, role: Any, folder: Path) -> dict[int, Path]
     """What the province states to a role."""
     found = {}
     for ledger in LEDGERS[role]:
-        outcome = await town.port.fetch_statement(folder.name, role, DAY, ledger, folder / ledger)
+        outcome = await town.port.fetch_statement(f"{folder.name}-{role}-{ledger}", role, DAY, ledger, folder / ledger)
         assert outcome.value is not None
         found[NAMES.index(ledger)] = outcome.value.path
     return found

@@ -23,7 +23,7 @@ ensure: Any = pytest_twisted.ensureDeferred
 
 async def fetch(town: ProvinceTown, ledger: str = "PROV", role: Any = "care", name: str = "") -> Outcome[Snapshot]:
     outcome: Outcome[Snapshot] = await town.port.fetch_statement(
-        f"k{name}", role, DAY, ledger, town.folder / (name or ledger)
+        f"k{ledger}{name}", role, DAY, ledger, town.folder / (name or ledger)
     )
     return outcome
 
@@ -215,3 +215,16 @@ async def test_a_disk_that_does_not_take_the_file_is_told(province_town: Provinc
     town = await province_town.open(rows=1)
     outcome = await town.port.fetch_statement("k", "care", DAY, "PROV", town.folder / "nowhere" / "PROV")
     assert (outcome.kind, outcome.code) == ("not_sent", "DISK")
+
+
+@ensure
+async def test_the_same_question_gets_the_first_answer_and_another_one_a_conflict(province_town: ProvinceTown) -> None:
+    """docs/province.md §1: whoever wants to know how it stands now, asks under a new key."""
+    town = await province_town.open(rows=3)
+    assert got(await fetch(town, name="first")).rows == 3
+    town.plant("missing_row", ledger="PROV", nth=1)
+    again = await town.port.fetch_statement("kPROVfirst", "care", DAY, "PROV", town.folder / "again")
+    assert got(again).rows == 3
+    assert got(await fetch(town, name="second")).rows == 2
+    other = await town.port.fetch_statement("kPROVfirst", "care", DAY, "INS", town.folder / "other")
+    assert (other.kind, other.code) == ("refused", "CONFLICT")

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import hmac
 import io
+import itertools
 import json
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded dice of a test
@@ -26,6 +27,7 @@ from simulators.province_faults import fault_from_text, fault_of
 from simulators.wording import write
 
 DAY = "2026-11-21"
+_NUMBERS = itertools.count()  # of requests: under a known one the province gives its first answer
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_nobody_is_insured_elsewhere_unless_it_is_asked_for() -> None:
 
 
 def ask(province: Province, op: str, **facts: Any) -> Any:
-    reply = province.serve(f"/province/v1/{op}", {}, write({"request_id": "1", **facts}))
+    reply = province.serve(f"/province/v1/{op}", {}, write({"request_id": f"r{next(_NUMBERS)}", **facts}))
     assert reply.status == 200
     return json.loads(reply.body)
 
