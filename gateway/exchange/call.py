@@ -53,7 +53,7 @@ class Call:
     began: float = 0.0
     outcome: tuple[bytes, Verdict] | None = None
     original: Entry | None = None  # what an institution's own 2601 reverses
-    look: Look | None = None
+    look: Look | None = None  # the last one, with the lane taken
     opened: bool = False  # the row is durable
     after: list[Callable[[], None]] = attrs.Factory(list)  # who waits for this call to be over (RV8)
     conflict: bool = False
@@ -250,9 +250,8 @@ class Call:
             self.stalled()
 
     def _reason(self, to: State) -> str:
-        if self.outcome is not None:
-            return self.outcome[1].reason
-        return {"SENT": "sent", "IN_DOUBT": "silent"}.get(to, to)
+        usual = {"SENT": "sent", "IN_DOUBT": "silent"}.get(to, to)
+        return usual if self.outcome is None else self.outcome[1].reason
 
     def _cancels(self, to: State) -> str:
         """The settlement a successful cancellation undoes."""

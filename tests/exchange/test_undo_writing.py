@@ -76,7 +76,7 @@ def test_the_lane_is_free_and_whoever_waits_hears_it_only_when_the_end_is_durabl
     first.reply(0)
     rig.run(10)
     assert caller.status == 0
-    assert rig.ask(pay("m2", "B2")).status == 0  # its look-up waits for the disk like everything
+    assert rig.ask(pay("m2", "B2")).said[1:] == ("GW-REVERSING", "REVERSING", "ask")
     holder = rig.room.lanes.holder(LANE)
     assert holder is not None and holder.msgid == "m1"
     rig.disk.release()
