@@ -5,7 +5,7 @@ that adds up to anything else than what was counted, the file is read by hand. S
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,15 @@ class RowsByKey:
             if not self._taken(plain, ledger, counted.header, before + records):
                 raise EngineFailed(f"{path.name}：读入的行数与文件不符")
         return records
+
+    def leave(self, ledger: int, institutions: Sequence[str]) -> None:
+        """Take out what was loaded of a ledger about some institutions: another file speaks for them."""
+        marks = ",".join("?" * len(institutions))
+        if institutions:
+            self._base.execute(
+                f"DELETE FROM ledger_rows WHERE ledger = ? AND t_fixmedins_code IN ({marks})",
+                [ledger, *institutions],
+            )
 
     def _taken(self, path: Path, ledger: int, header: tuple[str, ...], wanted: int) -> bool:
         """Load a CSV and say whether every record arrived and none is bad; otherwise nothing stays."""

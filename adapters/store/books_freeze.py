@@ -32,7 +32,7 @@ _FREEZE = (
 )
 _IN_FORCE = f"{_FREEZE} WHERE freeze_reopening.freeze IS NULL"
 _INPUTS = (
-    "SELECT input.ledger, input.scope, input.sm3, input.rows, input.path FROM run_input "
+    "SELECT ledger, scope, sm3, rows, path, biz_date, complete, id FROM run_input "
     "JOIN input ON input.id = run_input.input WHERE run_id = ? ORDER BY input.ledger, input.scope, input.id"
 )
 
@@ -87,6 +87,9 @@ class Input:
     sm3: str
     rows: int
     path: str
+    biz_date: str
+    complete: bool
+    id: int
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ import attrs
 from adapters.crypto.digest import sm3_hasher
 from adapters.ledgers.by_key import RowsByKey
 from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, FreezeWriter, Input
+from gateway.app.books_sources import one_source, own_sources
 from gateway.books.adjusting import count_of, twice
 from gateway.books.freezing import (
     CARRIED,
@@ -121,11 +122,10 @@ def three_way(look: FreezeReader, role: str, date: str, province: bool) -> bool:
 
 
 def own_inputs(look: FreezeReader, run_id: str, scope: str) -> list[Input]:
-    """Return the files of a run that concern a scope."""
+    """Return the files of a run that concern a scope, one source for each institution and ledger."""
     wanted = _CITY if scope == CITY else _OWN
-    return [
-        one for one in look.inputs(run_id) if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY))
-    ]
+    found = one_source(look.inputs(run_id))
+    return [one for one in found if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY))]
 
 
 def _opened(look: FreezeReader, role: str, scope: str, date: str) -> FreezeRow | None:
@@ -192,15 +192,19 @@ def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee], bool]]:
     adjustments dated the day."""
     head, order = planned.header, planned.header.order
     waiting = list(read_back(sorted(planned.adjustments), order))
-    files = [(ledger, path) for ledger, path, one in planned.files if one.rows]
+    # Files for the whole city first: who has a source of his own is taken out of them.
+    files = sorted((one.scope != CITY, ledger, path, one.ledger) for ledger, path, one in planned.files if one.rows)
+    own = own_sources(one for _, _, one in planned.files)
     if not files:  # a day without settlements, as its files say: nothing to sort
         yield from ((*one, False) for one in waiting)
         return
     folder = tempfile.TemporaryDirectory(prefix=".freeze-", dir=planned.workplace)
-    size = sum(path.stat().st_size for _, path in files)
+    size = sum(path.stat().st_size for _, _, path, _ in files)
     with folder as name, closing(RowsByKey(Path(name), head.date, size)) as rows:
-        for ledger, path in files:
+        for single, ledger, path, letters in files:
             rows.load(ledger, path)
+            if not single:
+                rows.leave(ledger, [code for said, _, code in own if said == letters])
         for group in rows.groups():
             if not in_scope(group, head.scope):
                 continue

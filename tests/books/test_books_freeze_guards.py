@@ -60,6 +60,20 @@ def test_a_statement_handed_in_is_waited_for_without_a_configured_province(books
     assert [fee[9] for fee in books.writer.fees(row.id)] == ["WITHHELD", "WITHHELD", ""]
 
 
+def test_of_an_institutions_own_statement_and_one_for_the_city_one_speaks(books: Room) -> None:
+    """Joined, every settlement would stand there twice; of others the city's file speaks as before."""
+    first, second = settled(1, clr_pay_loc="3"), settled(2, clr_pay_loc="3")
+    other = settled(9, clr_pay_loc="3", fixmedins_code="H51080200002")
+    inputs = books.hand_in({"AGY": [first, second, other]}, scope=CITY)
+    inputs += books.hand_in({"INST": [first], "AGY": [first]})
+    for scope in (HOSPITAL, CITY):
+        books.ran(inputs, scope=scope)
+    own, city = (books.freeze(scope=scope) for scope in (HOSPITAL, CITY))
+    assert (own.rows, [fee[0] for fee in books.writer.fees(own.id)]) == (2, ["S1"])
+    assert (city.rows, sorted(fee[0] for fee in books.writer.fees(city.id))) == (2, ["S1", "S9"])
+    assert verify(books.writer, books.key) == []
+
+
 @pytest.mark.parametrize(("row", "name"), [("D3", "DOUBLE_POST"), ("D4", "DOUBLE_SETTLEMENT")])
 def test_all_settlements_of_a_double_are_left_out_not_only_the_one_the_line_names(
     books: Room, row: str, name: str

@@ -29,14 +29,19 @@ def fee(number: int, **cells: str) -> Cells:
 def frozen(books: Room, own: list[Cells], city: list[Cells], skip: tuple[str, str] = ("", "")) -> None:
     """Freeze the month; all rows are of the first day. own: the hospital's; skip: (scope, day) that stays open."""
     for at, day in enumerate(days_of(MONTH)):
-        for scope, ledgers, rows in ((HOSPITAL, ("INST", "AGY"), own), (CITY, ("AGY", "PROV"), city)):
+        # The city first: the hospital's file came later, and a run over it left the hospital's day as it is.
+        for scope, ledgers, rows in ((CITY, ("AGY", "PROV"), city), (HOSPITAL, ("INST", "AGY"), own)):
             if (scope, day) == skip:
                 continue
-            given = rows if at == 0 else []
-            books.ran(books.hand_in(dict.fromkeys(ledgers, given), day, scope), day, scope, "AGREED_WITH_CARRY")
+            books.hand_in(dict.fromkeys(ledgers, rows if at == 0 else []), day, scope)
+            books.ran(all_inputs(books, day), day, scope, "AGREED_WITH_CARRY")
             if at == 0:
                 books.differs("AMOUNT", "CARRIED", "S5" if scope == CITY else "S6", day, scope)
             books.freeze(day, scope, block=False)
+
+
+def all_inputs(books: Room, day: str) -> list[int]:
+    return [number for (number,) in books.connection.execute("SELECT id FROM input WHERE biz_date = ?", (day,))]
 
 
 def test_what_passed_one_check_alone_stays_behind(tmp_path: Path) -> None:
@@ -121,6 +126,7 @@ def test_the_month_shows_its_uploads_and_that_one_is_out_of_date(tmp_path: Path)
         freeze = next(one for one in books.writer.month("care", CITY, MONTH) if one.biz_date.endswith("-09"))
         books.writer.reopen(freeze, "漏账", ("li", "wang", 1), 4)
         day = f"{MONTH}-09"
-        books.ran(books.hand_in({"AGY": [], "PROV": []}, day, CITY), day, CITY)
+        books.hand_in({"AGY": [], "PROV": []}, day, CITY)
+        books.ran(all_inputs(books, day), day, CITY)
         books.freeze(day, CITY)
     assert office.run(f"month {MONTH}", "status")["uploads"][0]["stale"] is True
