@@ -55,6 +55,10 @@ class Room:
             numbers.append(int(self.connection.execute(statement, values).lastrowid or 0))
         return numbers
 
+    def inputs_of(self, date: str) -> list[int]:
+        """Return the numbers of all that was handed in for a day."""
+        return [one for (one,) in self.connection.execute("SELECT id FROM input WHERE biz_date = ?", (date,))]
+
     def ran(
         self, inputs: Sequence[int], date: str = DAY, scope: str = HOSPITAL, state: str = "AGREED", role: str = "care",
     ) -> None:  # fmt: skip

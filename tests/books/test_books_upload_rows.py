@@ -34,14 +34,10 @@ def frozen(books: Room, own: list[Cells], city: list[Cells], skip: tuple[str, st
             if (scope, day) == skip:
                 continue
             books.hand_in(dict.fromkeys(ledgers, rows if at == 0 else []), day, scope)
-            books.ran(all_inputs(books, day), day, scope, "AGREED_WITH_CARRY")
+            books.ran(books.inputs_of(day), day, scope, "AGREED_WITH_CARRY")
             if at == 0:
                 books.differs("AMOUNT", "CARRIED", "S5" if scope == CITY else "S6", day, scope)
             books.freeze(day, scope, block=False)
-
-
-def all_inputs(books: Room, day: str) -> list[int]:
-    return [number for (number,) in books.connection.execute("SELECT id FROM input WHERE biz_date = ?", (day,))]
 
 
 def test_what_passed_one_check_alone_stays_behind(tmp_path: Path) -> None:
@@ -127,6 +123,6 @@ def test_the_month_shows_its_uploads_and_that_one_is_out_of_date(tmp_path: Path)
         books.writer.reopen(freeze, "漏账", ("li", "wang", 1), 4)
         day = f"{MONTH}-09"
         books.hand_in({"AGY": [], "PROV": []}, day, CITY)
-        books.ran(all_inputs(books, day), day, CITY)
+        books.ran(books.inputs_of(day), day, CITY)
         books.freeze(day, CITY)
     assert office.run(f"month {MONTH}", "status")["uploads"][0]["stale"] is True

@@ -55,8 +55,10 @@ class WholeTown(MonthTown):
             connection.execute("PRAGMA synchronous = OFF")
             room = Room(self.folder / "node", connection)
             for at, day in enumerate(days_of(MONTH)):
-                for scope, ledgers, some in ((HOSPITAL, ("INST", "AGY"), theirs), ("*", ("AGY", "PROV"), own)):
-                    room.ran(room.hand_in(dict.fromkeys(ledgers, some if at == 0 else []), day, scope), day, scope)
+                # The city first: the hospital's file came later, and a run over it left its day as it is.
+                for scope, ledgers, some in (("*", ("AGY", "PROV"), own), (HOSPITAL, ("INST", "AGY"), theirs)):
+                    room.hand_in(dict.fromkeys(ledgers, some if at == 0 else []), day, scope)
+                    room.ran(room.inputs_of(day), day, scope)
                     room.freeze(day, scope, block=False)
 
 
