@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulators.accounts import write_rows
-from simulators.demo_people import RECONCILER, People
+from simulators.demo_people import DESK, RECONCILER, People
 from simulators.demo_wire import call
 from simulators.money import fen, yuan
 from simulators.processes import Failed, Processes
@@ -168,9 +168,10 @@ class BooksChapter:
         told = json.loads(self._tool("freeze", "--date", date, "--all", *proof, "--json"))
         self.people.approve([day["approval"] for day in told["days"]])
         for day in told["days"]:
-            for party in ("INST", "AGY") if day["scope"] != "*" else ("AGY",):
+            # Who records the agency's word does not record the institution's, too.
+            for party, who in (("INST", DESK), ("AGY", RECONCILER)) if day["scope"] != "*" else (("AGY", RECONCILER),):
                 words = ("--date", date, "--scope", day["scope"], "--party", party, "--operator", f"{party}-01")
-                self._tool("consent", *words, *proof)
+                self._tool("consent", *words, *self.people.proof(who))
         frozen = json.loads(self._tool("frozen", "--json"))["frozen"]
         table = Table(title="固化的数据（SM3链，SM2签名）", title_justify="left")
         for name in ("范围", "笔数", "摘要", "经办", "复核", "双方确认"):

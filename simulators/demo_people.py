@@ -14,8 +14,8 @@ from simulators.processes import Processes
 from simulators.wording import Json
 
 ADMIN = "admin"
-RECONCILER, APPROVER, WITNESS = "wang", "li", "chen"
-ROLES = {RECONCILER: "reconciler", APPROVER: "approver"}
+RECONCILER, APPROVER, DESK, WITNESS = "wang", "li", "zhou", "chen"
+ROLES = {RECONCILER: "reconciler", APPROVER: "approver", DESK: "operator"}
 PERSONS = (ADMIN, *ROLES, WITNESS)
 _FIRST = "First-Words-4711x"
 

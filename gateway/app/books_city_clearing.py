@@ -47,7 +47,8 @@ class CityClearing(ClearingJob):
     # --- sending --------------------------------------------------------------------------------------
 
     async def _submit(self, row: ClearingRow) -> ClearingRow:
-        facts = await self._db(lambda writer: attrs.evolve(frozen_facts(writer, row, self.profile), manual=False))
+        facts = await self._db(lambda writer: frozen_facts(self.config, writer, row, self.profile))
+        facts = attrs.evolve(facts, manual=False)
         key, content = self.work.msgid(), Content.read(row.content)
         row = await self._step(row, Input.SUBMIT, facts, key, {"msgid": key})
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

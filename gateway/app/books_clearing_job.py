@@ -122,7 +122,7 @@ class ClearingJob:
     # --- sending --------------------------------------------------------------------------------------
 
     async def _submit(self, row: ClearingRow) -> ClearingRow:
-        facts = await self._db(lambda writer: frozen_facts(writer, row, self.profile))
+        facts = await self._db(lambda writer: frozen_facts(self.config, writer, row, self.profile))
         msgid, content = self.work.msgid(), Content.read(row.content)
         row = await self._step(row, Input.SUBMIT, facts, msgid, {"msgid": msgid})
         words = {"data": application_words(content, self.profile)}

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from adapters.crypto.digest import sm3
 from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
 from adapters.store.books_month import MonthReader
+from adapters.store.security import AuditFilter
+from adapters.store.security import reading as trail_reading
 from gateway.app.books_freezing import (
     CannotFreeze,
     Finding,
@@ -20,12 +23,15 @@ from gateway.app.books_freezing import (
 )
 from gateway.app.books_region import profile_of, reading, writing
 from gateway.app.config import Config
+from gateway.app.consent_keys import faults_of
 from gateway.app.say import Outside
-from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_desk import SCRIPTS, SecurityDesk, security_desk
+from gateway.books.consenting import TITLES, Consenting
 from gateway.books.freezing import CITY, Header, Objection, reopening_objections
 from gateway.core.approval import Approval, Keys, Person
 
-FREEZE, REOPEN = "books.freeze", "books.reopen"
+FREEZE, REOPEN, CONSENT = "books.freeze", "books.reopen", "books.consent"
+_TOLD_MAX = 1_000  # rows of the trail about the consents to one day: there are two, and what was refused
 
 
 @attrs.frozen(kw_only=True)
@@ -165,11 +171,34 @@ def chain_findings(config: Config, keys: Keys) -> list[str]:
             for row in look.all()
             if not keys.knows(_raw(row.key_id), row.at_ms)
         ]
+        found += _consent_findings(config, look)
     found.sort(key=lambda one: one.freeze)
     return [
         f"[{one.code}] 第{one.freeze}次固化（{'全市' if one.scope == CITY else one.scope} {one.date}）：{one.text}"
         for one in found
     ]
+
+
+def consent_words(one: Consenting) -> str:
+    """Return what the trail says of a consent: party, kind and the digest of what proves it."""
+    return f"{one.party} {one.kind} {sm3(one.proof.encode()).hex()}"
+
+
+def _consent_findings(config: Config, look: FreezeReader) -> Iterator[Finding]:
+    """Yield what does not hold of the parties' consents: by themselves, and against the trail of who recorded them."""
+    with trail_reading(config.room("security"), len(SCRIPTS)) as trail:
+        for row in look.all():
+            given = look.consents(row.id)
+            texts = faults_of(config, row.scope, row.freeze_sm3, given)
+            wanted = AuditFilter(action=CONSENT, subject=f"{row.role}:{row.scope}:{row.biz_date}")
+            told = trail.found(wanted, _TOLD_MAX) if given and trail is not None else []
+            recorded = {(one.who, one.after) for one in told if one.before == row.freeze_sm3}
+            texts += [
+                f"{TITLES.get(one.party, one.party)}的确认没有审计记录：绕过程序写入，或被改动"
+                for one in given
+                if (one.who, consent_words(one)) not in recorded
+            ]
+            yield from (Finding(row.id, row.scope, row.biz_date, "BV-CONSENT", text) for text in texts)
 
 
 @attrs.frozen

@@ -51,7 +51,8 @@ _REQUIRED = ("deduction_id", "setl_id", "fund", "amount", "kind")
 
 def check(config: Config, writer: MonthWriter, row: ClearingRow, who: str, at_ms: int) -> ClearingRow:
     """DRAFT -> CHECKED. Raises Refused with every reason, Moved."""
-    return apply(writer, row, Input.CHECK, frozen_facts(writer, row, profile_of(config, row.scope)), who, at_ms)
+    facts = frozen_facts(config, writer, row, profile_of(config, row.scope))
+    return apply(writer, row, Input.CHECK, facts, who, at_ms)
 
 
 def proposal(row: ClearingRow) -> bytes:

@@ -12,13 +12,15 @@ import attrs
 from adapters.crypto.digest import sm3
 from adapters.store.books_freeze import FreezeReader
 from adapters.store.books_month import ClearingRow, DeductionRow, MonthReader, MonthWriter, NewClearing, Sum
+from gateway.app.config import Config
+from gateway.app.consent_keys import faults_of
 from gateway.books.clearing import Audit, Facts, Input, Refused, State, step
+from gateway.books.consenting import PARTIES
 from gateway.books.deductions import OPEN, Deduction, totals
 from gateway.books.freezing import Objection
 from gateway.books.month import Content, Counted, Group, Profile, days_of, funds_of, missing_days, named, sum_faults
 
 HELD_SHOWN = 1_000
-PARTIES = {"INST", "AGY"}
 _REPLACES = (State.DRAFT,)  # building anew gives these up
 _GONE = (State.RETURNED, State.WITHDRAWN)
 
@@ -95,25 +97,28 @@ def month_sums(look: MonthReader, where: tuple[str, str, str]) -> tuple[dict[Gro
     return rows, faults
 
 
-def frozen_facts(look: MonthReader, row: ClearingRow, profile: Profile) -> Facts:
+def frozen_facts(config: Config, look: MonthReader, row: ClearingRow, profile: Profile) -> Facts:
     """Return what the guards ask about the frozen days of an application."""
     freezes = FreezeReader(look.connection)
-    current = {one.biz_date: one.id for one in freezes.month(row.role, row.scope, row.month)}
+    current = {one.biz_date: one for one in freezes.month(row.role, row.scope, row.month)}
     own = set(look.freezes(row.id))
-    missing = [day for day in days_of(row.month) if current.get(day) not in own]
-    unconsented = []
+    missing = [day for day in days_of(row.month) if day not in current or current[day].id not in own]
+    unconsented, doubtful = [], []
     if profile.consent:
-        for day, number in sorted(current.items()):
-            if not {one.party for one in freezes.consents(number)} >= PARTIES:
+        for day, freeze in sorted(current.items()):
+            consents = freezes.consents(freeze.id)
+            if not {one.party for one in consents}.issuperset(PARTIES):
                 unconsented.append(day)
+            doubtful += [f"{day}：{text}" for text in faults_of(config, row.scope, freeze.freeze_sm3, consents)]
     rows, faults = month_sums(look, (row.role, row.scope, row.month))
     texts = list(faults.get(group_of(row), []))
     counted, content = rows.get(group_of(row)), Content.read(row.content)
     if counted is None or named(counted.sums) != dict(content.sums):
         texts.append("申请的金额与固化明细不符，请重新生成")
     return Facts(
-        missing=missing, unconsented=unconsented, sums=texts, stored=bool(row.idempotency), manual=profile.manual
-    )
+        missing=missing, unconsented=unconsented, consent_faults=doubtful, sums=texts, stored=bool(row.idempotency),
+        manual=profile.manual,
+    )  # fmt: skip
 
 
 def deduction_of(row: DeductionRow) -> Deduction:

@@ -13,7 +13,7 @@ from gateway.core.ledgers import NAMES
 _ELSEWHERE = {
     "adjust": "gateway.app.cli_books_adjust:adjust",
     "cases": "gateway.app.cli_books_cases:cases_command",
-    "consent": "gateway.app.cli_books_freeze:consent",
+    "consent": "gateway.app.cli_books_consent:consent",
     "day": "gateway.app.cli_books_day:day_command",
     "decide": "gateway.app.cli_books_cases:decide_command",
     "freeze": "gateway.app.cli_books_freeze:freeze",

@@ -1,22 +1,19 @@
-"""`liangding books freeze|consent|reopen|frozen|verify`: solidified days (数据固化), by two people, and their proof."""
+"""`liangding books freeze|reopen|frozen|verify`: solidified days (数据固化), by two people, and their proof."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
-from adapters.crypto.sm2 import Sm2Verifier, on_curve
 from adapters.ledgers.engine import EngineFailed
 from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
-from adapters.store.books_freeze import Consent, FreezeReader, FreezeWriter, NotInForce
+from adapters.store.books_freeze import FreezeReader, NotInForce
 from gateway.app.acting import Credentials, acting, told
 from gateway.app.audit_verify import keys_of
 from gateway.app.books_freeze_desk import chain_findings, propose, propose_reopening
-from gateway.app.books_region import ROLES, reading, scopes_of, writing
+from gateway.app.books_region import ROLES, reading, scopes_of
 from gateway.app.config import Config
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
@@ -28,7 +25,6 @@ from gateway.core.money import yuan
 from gateway.core.oswords import words_of
 
 _MEDFEE, _FUND = 8 + COMPONENTS.index("medfee_sumamt"), 8 + COMPONENTS.index("fund_pay_sumamt")
-_PUBLIC_BYTES_MAX = 8_192
 
 
 @contextmanager
@@ -133,58 +129,6 @@ def reopen(
     show({"approval": found.id}, [text], as_json)
 
 
-@click.command(help="记录一方对固化的确认：其SM2签名（--signature、--public），或经办人（--operator）")
-@click.argument("config", type=click.Path())
-@click.option("--date", "date", required=True, help="业务日期，yyyy-MM-dd")
-@click.option("--role", type=click.Choice(ROLES), default="care", show_default=True)
-@click.option("--scope", required=True, help="定点机构编码，全市用'*'")
-@click.option("--party", type=click.Choice(["INST", "AGY"]), required=True, help="INST医药机构，AGY经办机构")
-@click.option("--operator", default="", help="该方经办人编号")
-@click.option("--signature", type=click.Path(path_type=Path, dir_okay=False), help="对固化摘要的签名文件（DER）")
-@click.option("--public", type=click.Path(path_type=Path, dir_okay=False), help="该方公钥，64字节的十六进制文本")
-@click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
-@acting
-@click.pass_obj
-def consent(
-    outside: Outside, config: str, date: str, role: str, scope: str, party: str, operator: str,
-    signature: Path | None, public: Path | None, as_json: bool, credentials: Credentials,
-) -> None:  # fmt: skip
-    settings = load(config, as_json)
-    where = (role, scope_of(settings, scope, as_json), day(date, as_json))
-    if (signature is None) == (not operator) or (signature is None) != (public is None):
-        end(USAGE, "请给出--operator，或--signature和--public", as_json=as_json)
-    with explained(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
-        person = credentials.person(desk)
-        desk.allow(person, "books.decide")
-        with writing(settings) as connection:
-            writer = FreezeWriter(connection)
-            row = writer.day(*where)
-            if row is None:
-                end(FAILED, "[BF-OPEN] 此日没有固化", as_json=as_json)
-            proof = operator
-            if signature is not None and public is not None:
-                proof = _signed(bytes.fromhex(row.freeze_sm3), signature, public, as_json)
-            kind = "operator" if operator else "signature"
-            one = Consent(party, kind, person.name, proof, int(outside.now() * 1000))
-            subject = ":".join(where)
-            desk.trail.record(person.name, "books.consent", subject, before=row.freeze_sm3, after=f"{party} {kind}")
-            if not writer.consent(row.id, one):
-                end(FAILED, f"[BF-CONSENT] {party}已确认过此日，确认不能更改", as_json=as_json)
-    show({"freeze_sm3": row.freeze_sm3, **attrs.asdict(one)}, [f"{scope} {date}：{party}已确认"], as_json)
-
-
-def _signed(message: bytes, signature: Path, public: Path, as_json: bool) -> str:
-    """Return what proves a consent by signature: the signature and the public key it is of, in hex."""
-    try:
-        key = bytes.fromhex(public.read_bytes()[:_PUBLIC_BYTES_MAX].decode("ascii").strip())
-    except ValueError:
-        end(USAGE, f"公钥应为64字节的十六进制文本：{public}", as_json=as_json)
-    found = signature.read_bytes()[:_PUBLIC_BYTES_MAX]
-    if not on_curve(key) or not Sm2Verifier(key).verify(message, found):
-        end(FAILED, "[BF-SIGN] 签名不成立：应为对固化摘要（32字节）的SM2签名，DER编码", as_json=as_json)
-    return f"{found.hex()} {key.hex()}"
-
-
 @click.command(help="已固化的日子：摘要、双方确认、合计")
 @click.argument("config", type=click.Path())
 @click.option("--month", default="", help="yyyy-MM；默认全部")
@@ -208,7 +152,7 @@ def frozen(config: str, month: str, as_json: bool) -> None:
     show({"frozen": found}, lines or ["没有固化的日子"], as_json)
 
 
-@click.command(help="验证全部固化：链、签名、每一行、清算明细与合计")
+@click.command(help="验证全部固化：链、签名、每一行、清算明细与合计、双方确认")
 @click.argument("config", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
 def verify(config: str, as_json: bool) -> None:

@@ -106,6 +106,7 @@ class InstitutionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     rate_per_s: float = 200.0
     connections_max: int = 64
     serve_catalogue: bool = False
+    consent_key_file: str = ""  # by which it consents to frozen days (gateway.app.consent_keys); "" = by operators
     his_may_reverse_acked: bool = False
     reverse_unknown: bool = False
     forward_settled_reversal: bool = False

@@ -32,6 +32,7 @@ class BooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     calendar_file: str = ""  # working days of further years, or other ones; the form of schemas/calendar/cn.toml
     # 3205A after a lost answer; the last is sent when nothing can be on its way any more.
     doubt_ask_s: list[float] = msgspec.field(default_factory=lambda: [3.0, 30.0, 180.0])
+    agency_consent_key_file: str = ""  # by which the agency consents to frozen days; "" = by operators
     split_reads_max: int = 5  # of a monthly split whose pages shift while it is read
 
 

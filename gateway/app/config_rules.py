@@ -33,8 +33,16 @@ def meaning(config: Config) -> Iterator[str]:
     yield from lists_meaning(config)
     yield from security_meaning(config)
     yield from books_meaning(config.books)
+    yield from _consents(config)
     yield from province_meaning(config, _files)
     yield from duties_problems(config.duties)
+
+
+def _consents(config: Config) -> Iterator[str]:
+    if config.books.agency_consent_key_file or any(one.consent_key_file for one in config.institution):
+        from gateway.app.consent_keys import consent_keys_meaning  # SM2 is loaded by those who use it
+
+        yield from consent_keys_meaning(config)
 
 
 def _tls(config: Config) -> Iterator[str]:

@@ -116,15 +116,16 @@ class Audit:
 class Facts:
     """What guards ask. Everything is empty where an input does not need it.
 
-    missing: days not frozen, or frozen anew since; unconsented: days to which a party has not consented; sums: what
-    does not fit (texts); maker, checker, reconcilers: persons; approved: two persons approved exactly this content;
-    stored: it rests on disk under its idempotency key; event_id: clr_appy_evt_id; open_deductions: NOTIFIED or
-    APPEALED; unmatched: deductions that point at nothing frozen; paid, earlier: fen (B19); manual: the platform is
-    told by a person.
+    missing: days not frozen, or frozen anew since; unconsented: days to which a party has not consented;
+    consent_faults: consents that do not count (texts); sums: what does not fit (texts); maker, checker, reconcilers:
+    persons; approved: two persons approved exactly this content; stored: it rests on disk under its idempotency key;
+    event_id: clr_appy_evt_id; open_deductions: NOTIFIED or APPEALED; unmatched: deductions that point at nothing
+    frozen; paid, earlier: fen (B19); manual: the platform is told by a person.
     """
 
     missing: Sequence[str] = ()
     unconsented: Sequence[str] = ()
+    consent_faults: Sequence[str] = ()
     sums: Sequence[str] = ()
     maker: str = ""
     checker: str = ""
@@ -185,6 +186,7 @@ def _objections(state: State, given: Input, facts: Facts) -> list[Objection]:
 def _check(state: State, facts: Facts) -> list[Objection]:
     found = [Objection("BM-DAY", f"{day}没有固化，或固化后又重开过：请先固化并重新生成申请") for day in facts.missing]
     found += [Objection("BM-CONSENT", f"{day}的固化没有双方确认（books consent）") for day in facts.unconsented]
+    found += [Objection("BM-CONSENT", text) for text in facts.consent_faults]
     found += [Objection("BM-SUM", text) for text in facts.sums]
     return found
 

@@ -27,12 +27,13 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []  # removed when the tests end
 
 @functools.cache
 def _people() -> Town:
-    """Four people, made once. A hash names its own cost: theirs is the least there is, so signing in is quick here;
+    """Five people, made once. A hash names its own cost: theirs is the least there is, so signing in is quick here;
     what the product's hashes cost is tests/security's business."""
     _KEPT.append(tempfile.TemporaryDirectory())
     with mock.patch.object(passwords, "_N", 2):
         town = Town(Path(_KEPT[-1].name))
-        for name, role in (("li", "reconciler"), ("wang", "approver"), ("qian", "finance"), ("sun", "approver")):
+        makers, checkers = (("li", "reconciler"), ("zhou", "operator")), (("wang", "approver"), ("sun", "approver"))
+        for name, role in (*makers, *checkers, ("qian", "finance")):
             town.add(name, role)  # type: ignore[arg-type]
     return town
 

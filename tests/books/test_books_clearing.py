@@ -72,6 +72,7 @@ def test_every_state_is_reached_and_only_ends_are_ends() -> None:
     [
         (State.DRAFT, Input.CHECK, {"missing": ["2026-03-01"]}, "BM-DAY"),
         (State.DRAFT, Input.CHECK, {"unconsented": ["2026-03-01"]}, "BM-CONSENT"),
+        (State.DRAFT, Input.CHECK, {"consent_faults": ["x"]}, "BM-CONSENT"),
         (State.DRAFT, Input.CHECK, {"sums": ["x"]}, "BM-SUM"),
         (State.CHECKED, Input.APPROVE, {"approved": False}, "BM-TWO"),
         (State.CHECKED, Input.APPROVE, {"checker": "qian"}, "BM-SAME"),

@@ -6,7 +6,6 @@ import pytest
 from desk import settled
 from people import HOSPITAL, Office
 
-from adapters.crypto.sm2 import Sm2Signer
 from gateway.app.audit_checks import checks
 from gateway.app.audit_verify import keys_of, verify_audit
 from gateway.app.books_freezing import CannotFreeze
@@ -50,23 +49,6 @@ def test_a_day_that_may_not_be_frozen_says_why(office: Office) -> None:
         books.connection.execute("UPDATE recon_day SET state = 'L1_DIFF'")
     [day] = office.run("freeze", *OF_DAY, user="li", code=3)["days"]
     assert [one["code"] for one in day["objections"]] == ["BF-STATE"]
-
-
-def test_both_sides_consent_by_operator_and_by_signature(office: Office) -> None:
-    digest = frozen(office)
-    office.run("consent", *OF_DAY, "--party", "AGY", "--operator", "zhang", user="li")
-    office.run("consent", *OF_DAY, "--party", "AGY", "--operator", "zhao", user="li", code=1)
-    hospital = Sm2Signer.of(b"h" * 32)
-    signature, public = office.folder / "consent.der", office.folder / "public.txt"
-    signature.write_bytes(hospital.sign(bytes.fromhex(digest)))
-    public.write_text(hospital.public.hex())
-    by_signature = (*OF_DAY, "--party", "INST", "--signature", str(signature), "--public", str(public))
-    signature.write_bytes(hospital.sign(b"something else"))
-    office.run("consent", *by_signature, user="li", code=1)
-    signature.write_bytes(hospital.sign(bytes.fromhex(digest)))
-    office.run("consent", *by_signature, user="li")
-    [row] = office.run("frozen")["frozen"]
-    assert row["consents"] == ["AGY", "INST"]
 
 
 def test_a_day_is_opened_again_by_two_and_verified_with_both_freezes(office: Office) -> None:

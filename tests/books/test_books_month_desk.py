@@ -12,6 +12,7 @@ from people import HOSPITAL, Office
 from python_calamine import CalamineWorkbook
 from twisted.internet.defer import Deferred, succeed
 
+from adapters.crypto.sm2 import Sm2Signer
 from adapters.store.books_freeze import Consent
 from adapters.store.lists import Examination
 from adapters.store.lists import writing as lists_writing
@@ -45,8 +46,8 @@ def freeze_month(books: Room, skip: str = "") -> None:
         if at == 1:
             books.differs("AMOUNT", "CARRIED", "S11", day, HOSPITAL)
         row = books.freeze(day, HOSPITAL)
-        for party in ("INST", "AGY"):
-            books.writer.consent(row.id, Consent(party, "operator", "li", "li", 1))
+        for party, who in (("INST", "zhou"), ("AGY", "li")):
+            books.writer.consent(row.id, Consent(party, "operator", who, "01", 1))
 
 
 @pytest.fixture(scope="module")
@@ -326,6 +327,33 @@ def test_a_check_fails_without_the_consent_of_both_sides(office: Office) -> None
         books.connection.execute("DROP TRIGGER freeze_consent_remains")
         books.connection.execute("DELETE FROM freeze_consent WHERE freeze = 5 AND party = 'AGY'")
     assert "[BM-CONSENT] 2026-02-05" in str(act(office, "check", "--id", number, code=1))
+
+
+def test_a_check_fails_when_one_person_spoke_for_both_sides(office: Office) -> None:
+    number = str(built(office)["21"])
+    with office.books() as books:
+        books.connection.execute("DROP TRIGGER freeze_consent_stays")
+        books.connection.execute("UPDATE freeze_consent SET who = 'li' WHERE freeze = 6")
+    told = act(office, "check", "--id", number, code=1)["problems"]
+    assert isinstance(told, list)
+    assert [text.split("：")[0] for text in told] == ["[BM-CONSENT] 2026-02-06"]
+
+
+def test_a_check_fails_on_a_signature_by_a_key_of_nobody(office: Office) -> None:
+    number, stranger = str(built(office)["21"]), Sm2Signer.of(b"x" * 32)
+    key = office.folder / "hospital.key.txt"
+    office.town.file.write_text(office.town.file.read_text() + f'consent_key_file = "{key.name}"\n')
+    key.write_text(Sm2Signer.of(b"h" * 32).public.hex())
+    with office.books() as books:
+        row = books.writer.one(7)
+        assert row is not None
+        books.connection.execute("DROP TRIGGER freeze_consent_stays")
+        proof = f"{stranger.sign(bytes.fromhex(row.freeze_sm3)).hex()} {stranger.public.hex()}"
+        change = "UPDATE freeze_consent SET kind = 'signature', proof = ? WHERE freeze = 7 AND party = 'INST'"
+        books.connection.execute(change, (proof,))
+    assert "[BM-CONSENT] 2026-02-07：医药机构的确认所用公钥" in str(act(office, "check", "--id", number, code=1))
+    key.write_text(stranger.public.hex())  # registered, it counts
+    act(office, "check", "--id", number)
 
 
 def test_a_day_frozen_anew_needs_a_new_application(office: Office) -> None:

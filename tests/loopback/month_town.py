@@ -107,9 +107,9 @@ class MonthTown:
                 some = rows if at == 0 else []
                 room.ran(room.hand_in(dict.fromkeys(self.ledgers, some), day, self.scope), day, self.scope)
                 row = room.freeze(day, self.scope)
-                for party in ("INST", "AGY"):
+                for party, who in (("INST", "zhou"), ("AGY", "li")):
                     connection.execute(
-                        "INSERT INTO freeze_consent VALUES (?,?,'operator','li','li',1)", (row.id, party)
+                        "INSERT INTO freeze_consent VALUES (?,?,'operator',?,'01',1)", (row.id, party, who)
                     )
 
     def work(self, call: Callable[[MonthWriter], T]) -> T:
