@@ -73,7 +73,8 @@ class BooksChapter:
         told: Json = {}
         for number in range(_ROUNDS):
             self.say(f"{date}对账，第{number + 1}轮：机构—网关—经办—省平台—参保地（3201、3202、省对账单）")
-            told = json.loads(self._tool("day", "--date", date, "--json", accept=_FINDINGS))
+            proof = self.people.proof(DESK)
+            told = json.loads(self._tool("day", "--date", date, "--json", *proof, accept=_FINDINGS))
             self._show(told)
             if told["days"].get("*") == AGREED:
                 return self._solidify(date)

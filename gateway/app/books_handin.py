@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -105,12 +105,21 @@ def marker_beside(file: Path) -> dict[str, object]:
 
 
 def hand_in(
-    config: Config, ledger: int, scope: str, biz_date: str, file: Path, marker: Mapping[str, int], who: str, now_ms: int
+    config: Config,
+    ledger: int,
+    scope: str,
+    biz_date: str,
+    file: Path,
+    marker: Mapping[str, int],
+    who: str,
+    now_ms: int,
+    tell: Callable[[str], object] = lambda sm3: None,
 ) -> HandedIn:
     """Check a file, keep its bytes below the data directory and note it as the newest of its ledger and scope.
 
-    marker: as `marker_of` gives it; {} = none. A file of another institution's rows is refused. Raises DayAhead,
-    DayFrozen, LedgerRefused, OtherBooks, OSError, sqlite3.Error.
+    marker: as `marker_of` gives it; {} = none. tell: hears the SM3 of the file before it counts. A file of another
+    institution's rows is refused. Raises DayAhead, DayFrozen, LedgerRefused, OtherBooks, OSError, sqlite3.Error, and
+    what tell raises.
     """
     if biz_date > (today := day_of(now_ms / 1000)):
         raise DayAhead(f"{biz_date}还没有到（今天是{today}），请核对账目日期，当日结束后再交")
@@ -129,6 +138,7 @@ def hand_in(
         misfits = (*_misfits(marker, rows, sums), *days.misfits())
         with filing(config):  # nobody prunes it between its place and its note
             digest, place = keep(folder, copy, NAMES[ledger], scope)
+            tell(digest)
             one = Input(
                 ledger=NAMES[ledger], scope=scope, biz_date=biz_date, source="handed_in" if not misfits else "MISFIT",
                 sm3=digest, rows=rows, complete=bool(marker) and not misfits, sums=sums,

@@ -9,11 +9,13 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksStore, OtherBooks
 from adapters.store.books_cases import BooksCases
 from adapters.store.codes_orders import OrdersStore
+from gateway.app.acting import Credentials, acting, told
 from gateway.app.books_handin import MARKED, DayAhead, DayFrozen, WrongMarker, hand_in, marker_beside, marker_of
+from gateway.app.books_people import INPUT, RUN, by_people
 from gateway.app.books_rules import rules
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import scope_of
-from gateway.app.codes_say import explained, operator_of
+from gateway.app.codes_say import explained
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, load, show
 from gateway.core.dates import is_date
@@ -45,10 +47,12 @@ SHOWN = 20
 @click.option("--total", "totals", multiple=True, metavar="NAME=元", help="日终标志：其他金额合计，可重复")
 @click.option("--operator", default="", help="经办人；默认为系统账号")
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
+@acting
 @click.pass_obj
 def hand_in_command(
     outside: Outside, config: str, institution: str, file: Path, day: str, ledger: str, role: str, rows: int | None,
     medfee: str | None, fund: str | None, totals: tuple[str, ...], operator: str, as_json: bool,
+    credentials: Credentials,
 ) -> None:  # fmt: skip
     settings = load(config, as_json)
     known = {one.fixmedins_code for one in settings.institution}
@@ -63,11 +67,15 @@ def hand_in_command(
             end(USAGE, f"--total应为NAME=元，不认识：{one}", as_json=as_json)
         given[name] = text
     scope = scope_of(role) if institution == EVERYWHERE else institution
-    who, now_ms = operator or operator_of(), int(outside.now() * 1000)
-    with explained(as_json):
+    now_ms, reason = int(outside.now() * 1000), f"经办人{operator}" if operator else ""
+    # An institution hands its own ledger in at its own door; what is handed in for others is somebody's.
+    people = by_people(settings, outside, credentials, INPUT, always=ledger != "INST")
+    with explained(as_json), told(as_json), people as person:
+        who = person.name if person.desk is not None else operator or person.name
+        tell = lambda sm3: person.tell(INPUT, f"{ledger}:{scope}:{day}", sm3, reason)  # noqa: E731
         try:
             marker = marker_of(given or marker_beside(file))
-            found = hand_in(settings, NAMES.index(ledger), scope, day, file, marker, who, now_ms)
+            found = hand_in(settings, NAMES.index(ledger), scope, day, file, marker, who, now_ms, tell)
         except WrongMarker as cause:
             end(USAGE, str(cause), as_json=as_json)
         except (DayAhead, DayFrozen) as cause:
@@ -96,15 +104,20 @@ def _dated(day: str, as_json: bool) -> None:
 @click.option("--role", type=click.Choice(["care", "insured"]), default="care", show_default=True)
 @click.option("--leg", "legs", multiple=True, type=click.Choice(["L1", "L2", "L3", "L4"]), help="只显示这些段，可重复")
 @click.option("--json", "as_json", is_flag=True, help="输出一个JSON对象")
+@acting
 @click.pass_obj
-def day_command(outside: Outside, config: str, day: str, role: str, legs: tuple[str, ...], as_json: bool) -> None:
+def day_command(
+    outside: Outside, config: str, day: str, role: str, legs: tuple[str, ...], as_json: bool, credentials: Credentials
+) -> None:
     settings = load(config, as_json)
     _dated(day, as_json)
     store = settings.room("books")
+    with explained(as_json), told(as_json), by_people(settings, outside, credentials, RUN) as person:
+        person.tell(RUN, f"{role}:{EVERYWHERE}:{day}")
     with explained(as_json):
         opener = lambda: OrdersStore(BooksStore.open(store, SCRIPTS).connection)  # noqa: E731
         what, words = (KIND, "", day), {"date": day, "role": role}
-        status = order_and_wait(store, opener, what, dict(words), operator_of(), outside.now, as_json)
+        status = order_and_wait(store, opener, what, dict(words), person.name, outside.now, as_json)
     result = dict(status.result)
     if status.outcome == "failed":
         text = str(result.get("message", "没有完成"))

@@ -176,6 +176,8 @@ class SecurityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     use_h: float = 72.0  # an approval waits over a weekend for a platform that is away; later the facts are others
     answers_days: int = 400  # stored answers; then two people may delete them
     details_days: int = 3650  # files of frozen days; accounting records are kept for ten years
+    # Where there are accounts, other parties' ledgers and runs by command are somebody's who signed in.
+    books_by_people: bool = True
     unused_days: int = 90  # a role nobody used for a quarter is told in the report
 
 

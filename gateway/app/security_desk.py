@@ -106,7 +106,7 @@ def security_desk(
 
     settings = config.security
     if not make:
-        _not_taken_away(config)
+        not_taken_away(config)
     with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex(), make=make) as store:
         box = SecurityBox.open(config, entropy, store)
         signer = signer_in_force(config, store, entropy, fresh=_nothing_signed(config, store))
@@ -143,7 +143,7 @@ def security_desk(
         trail.checkpoint()
 
 
-def _not_taken_away(config: Config) -> None:
+def not_taken_away(config: Config) -> None:
     """Raise TrailFailed when the room is gone while signed checkpoints of it are still there."""
     path = config.room("security")
     if not path.exists() and config.checkpoint_file.exists():

@@ -93,8 +93,7 @@ class Node:
         )  # fmt: skip
 
     def day(self, date: str, code: int) -> Any:
-        words = ("books", "day", str(self.town.config), "--date", date, "--role", "insured", "--json")
-        return json.loads(self.town.tool("gateway", *words, code=code))
+        return self.run("day", "--date", date, "--role", "insured", user="li", code=code)
 
     def run(self, *words: str, user: str = "", code: int = 0) -> Any:
         """Run `liangding books VERB ...` as somebody with a second factor; return its object."""

@@ -42,8 +42,15 @@ async def test_two_people_take_back_what_went_past_the_gateway_and_was_lost(book
         assert code == 0, said
 
     await deferToThread(decided)
-    over = await town.day(0)
+    # There are people now: whoever has a day run is one of them, and the trail tells who.
+    refused = await town.day(2)
+    assert [one.split("]")[0] for one in refused["problems"]] == ["[SEC-WHO"]
+    code, said = await deferToThread(run, town, ["books", "day", config, "--date", town.today, "--json"], zhang, 30)
+    assert code == 0, said
+    over = json.loads(said.splitlines()[0])
     assert over["days"]["*"] == "AGREED", over
+    trail = json.loads(await town.command("audit", "list", config, "--action", "books.run", "--json"))["rows"]
+    assert [(one["who"], one["subject"]) for one in trail] == [("zhang", f"care:*:{town.today}")]
     assert (rows["PAST"].reversed, known.reversed, town.count("2601")) == (True, False, 1)
     sent = next(one for one in town.arrived if one["infno"] == "2601")["input"]["data"]
     assert sent == {"psn_no": known.psn_no, "omsgid": PAST, "oinfno": known.infno}

@@ -1,0 +1,58 @@
+"""Who may hand in ledgers and have days run on the command line: somebody signed in, once there are accounts (decision
+0012). What an institution does at its own door, and the node by its schedule, needs nobody.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from adapters.store.security import reading
+from gateway.app.acting import Credentials
+from gateway.app.codes_say import operator_of
+from gateway.app.config import Config
+from gateway.app.say import Outside
+from gateway.app.security_desk import SCRIPTS, SecurityDesk, not_taken_away, security_desk
+
+INPUT, RUN = "books.input", "books.run"  # rights, and what the trail calls their use
+
+
+@attrs.frozen
+class Acting:
+    """Who acts. desk: where it is written down; None where nobody signs in."""
+
+    name: str
+    desk: SecurityDesk | None = None
+
+    def tell(self, action: str, subject: str, after: str = "", reason: str = "") -> None:
+        """Write down what is about to be done. Raises TrailFailed: then it must not be done."""
+        if self.desk is not None:
+            self.desk.trail.record(self.name, action, subject, after=after, reason=reason)
+
+
+def demanded(config: Config) -> bool:
+    """Say whether somebody must sign in: there are accounts, and the configuration does not say otherwise.
+
+    Raises TrailFailed when the room cannot be read, or was taken away.
+    """
+    if not config.security.books_by_people:
+        return False
+    not_taken_away(config)
+    with reading(config.room("security"), len(SCRIPTS)) as store:
+        # What the trail tells of counts, too: who deletes the accounts does not do away with the question.
+        return store is not None and bool(store.accounts() or store.afters("account:"))
+
+
+@contextmanager
+def by_people(
+    config: Config, outside: Outside, credentials: Credentials, right: str, *, always: bool = True
+) -> Iterator[Acting]:
+    """Open the desk for who acts with a right. always: it is asked for wherever people are; else only of who gives a
+    name. Raises NotAllowed, NoSecurityRoom, KeyFileError, TrailFailed."""
+    if not credentials.name and not (always and demanded(config)):
+        yield Acting(operator_of())
+        return
+    with security_desk(config, outside.now, outside.entropy) as desk:
+        person = credentials.person(desk)
+        desk.allow(person, right)
+        yield Acting(person.name, desk)
