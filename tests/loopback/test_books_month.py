@@ -6,6 +6,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from books_town import BooksTown
 from month_town import HOSPITAL, MONTH, Key, MonthTown, Once, remote
@@ -13,14 +14,16 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from adapters.store.books_freeze import FreezeWriter
+from adapters.store.books_month import DeductionRow, MonthWriter
 from adapters.store.books_split import SplitStore
 from adapters.store.books_writing import writing
 from gateway.app.books_freezing import carry_out, content, plan, read_through, verify
-from gateway.app.books_month_work import apply
+from gateway.app.books_month_desk import confirm, paid, take_audit
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import read_config
-from gateway.books.clearing import Facts, Input
+from gateway.books.clearing import Refused
 from gateway.books.freezing import CITY
+from simulators.clearing_book import Application
 from simulators.faults import Fault
 from simulators.wording import Json
 
@@ -82,11 +85,58 @@ async def _applied(town: MonthTown) -> None:
         found = told.result["alarms"]
         assert isinstance(found, list)
         assert (town.row(number).state, len(found)) == (state, alarms), (stas, told)
+        if stas == "20":  # the platform refuses to give it back: it is accepted as before
+            town.platform.faults = Once("3204", Fault(business_error="已受理，不能撤回"))
+            vain = await town.order("month_withdraw", id=number, approval=1, maker="qian", checker="sun")
+            assert (vain.outcome, town.row(number).state) == ("findings", "ACCEPTED"), vain
     late = await town.order("month_withdraw", id=number, approval=1, maker="qian", checker="sun")
     assert (late.outcome, town.row(number).state) == ("failed", "AUDITED"), late
     events = [event[2] for event in town.work(lambda writer: writer.events(number))]
+    await _confirmed(town, number, theirs)
     await _killed(town)
     assert events[:6] == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTING", "IN_DOUBT", "APPROVED"]
+
+
+async def _confirmed(town: MonthTown, number: int, theirs: Application) -> None:
+    """The platform has cleared and paid: it is the institution that confirms, and then the state follows."""
+
+    async def said(stas: str) -> tuple[str, int, str]:
+        theirs.clr_stas = stas
+        told = await town.order("month_sync", role="care", month=MONTH)
+        return town.row(number).state, town.row(number).clr_stas, str(told.result["alarms"])
+
+    cut = DeductionRow(
+        deduction_id="D1", setl_id="S1", feedetl_sn="", fund="fund_pay_sumamt", amount=1_000, kind="DEDUCT",
+        reason_code="", text="", period="", dept="", doctor="", notice="", state="ACCEPTED", revised=None, ended="",
+        notified=DAY, changed_ms=1,
+    )  # fmt: skip
+    config = read_config(town.town.config)
+
+    def confirmed(approved: int) -> str:
+        audit = {"approved": {"fund_pay_sumamt": approved, "acct_pay": 3_000}, "deposit": {}}
+
+        def call(writer: MonthWriter) -> str:
+            row = take_audit(config, writer, town.row(number), audit, "qian", 5)
+            return confirm(config, writer, row, "qian", 6).state
+
+        return town.work(call)
+
+    town.work(lambda writer: writer.deduct(number, [cut], "qian", 5))
+    for _ in range(2):  # told again and again until it has
+        state, stas, alarms = await said("50")
+        assert (state, stas, "机构尚未确认" in alarms) == ("AUDITED", 50, True), alarms
+    state, stas, alarms = await said("60")
+    assert (state, stas, "已拨付" in alarms) == ("AUDITED", 60, True), alarms
+    with pytest.raises(Refused, match="相差1分"):
+        confirmed(16_999)
+    [kept] = town.work(lambda writer: writer.deductions(number))
+    assert (town.row(number).state, kept.state) == ("AUDITED", "ACCEPTED")
+    assert confirmed(17_000) == "CONFIRMED"
+    [kept] = town.work(lambda writer: writer.deductions(number))
+    assert (kept.state, kept.ended) == ("APPLIED", "ACCEPTED")
+    assert "BM-PAID" in (await said("60"))[2]  # heard before, and now it leads on: how much is what lacks
+    town.work(lambda writer: paid(config, writer, town.row(number), 20_000, 0, "qian", 7))
+    assert await said("60") == ("DISBURSED", 60, "[]")
 
 
 async def _killed(town: MonthTown) -> None:
@@ -94,10 +144,7 @@ async def _killed(town: MonthTown) -> None:
     desk, before = town.platform.books.clearing, town.count("3203")
     for one in desk.applications.values():
         one.clr_stas = ""
-    [row] = [
-        row for row in town.work(lambda writer: writer.of_month("care", HOSPITAL, MONTH)) if row.state == "AUDITED"
-    ]
-    town.work(lambda writer: apply(writer, row, Input.RETURN, Facts(), "qian", 9))
+    town.work(lambda writer: writer.connection.execute("UPDATE clearing SET state = 'RETURNED'"))
     number = town.approved()
     town.platform.faults = Once("3203", Fault(drop="silent"))
     order = await town.place("month_submit", id=number)
