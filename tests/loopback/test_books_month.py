@@ -3,6 +3,7 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,23 @@ async def _killed(town: MonthTown) -> None:
     found = town.row(number)
     assert (ended.outcome, found.state, town.count("3203")) == ("done", "SUBMITTED", before + 1), ended
     assert desk.applications[found.event_id].clr_stas == "10"
+    await deferToThread(_in_the_trail, town, number)
+
+
+def _in_the_trail(town: MonthTown, number: int) -> None:
+    """Also what was stored the moment before the kill: the node that follows brings it there."""
+    told: list[tuple[str, str, str]] = []
+
+    def there() -> bool:
+        words = ("audit", "list", str(town.town.config), "--action", "books.clearing", "--json")
+        rows = json.loads(town.town.command(*words))["rows"]
+        told[:] = [(row["subject"], row["before"], row["after"]) for row in sorted(rows, key=lambda row: row["id"])]
+        return told[-1:] == [(f"clearing:{number}", "IN_DOUBT", "SUBMITTED")]
+
+    town.town.wait_until(there, 30)
+    own = [after for subject, _, after in told if subject == f"clearing:{number}"]
+    assert own == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTING", "IN_DOUBT", "SUBMITTED"]
+    assert {("AUDITED", "CONFIRMED"), ("CONFIRMED", "DISBURSED")} < {(was, is_now) for _, was, is_now in told}
 
 
 def split_row(number: int, medfee: str = "100.00", optins: str = "60.00") -> Json:
@@ -241,12 +259,31 @@ class Second(Once):
         return self.fault if hit else None
 
 
+def _day_in_the_trail(books_town: BooksTown) -> None:
+    """The run and the files it is made of, each once; the chain is whole."""
+    command, config = books_town.town.command, str(books_town.town.config)
+    rows: list[Json] = []
+
+    def there() -> bool:
+        rows[:] = json.loads(command("audit", "list", config, "--action", "books", "--json"))["rows"]
+        return any(row["action"] == "books.run" for row in rows)
+
+    books_town.town.wait_until(there, 30)
+    [one] = [row for row in rows if row["action"] == "books.run"]
+    assert (one["subject"], one["who"]) == (f"care:{books_town.today}", "service:gateway")
+    assert "*=AGREED INST AGREED=" in one["after"] and "对账第1次" in one["reason"], one
+    files = sum(row["action"] == "books.hand_in" for row in rows)
+    assert files == len(books_town.ledgers)
+    assert json.loads(command("audit", "verify", config, "--json"))["ok"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(books_town: BooksTown) -> None:
     bills = await books_town.bills(8)
     assert all(answer.done for answer in await books_town.pay(bills))
     await books_town.hand_in()
     assert (await books_town.day(0))["days"]["*"] == "AGREED"
+    await deferToThread(_day_in_the_trail, books_town)
     config = read_config(books_town.town.config)
     key, counted = Key(), {}
 
