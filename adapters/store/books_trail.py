@@ -2,14 +2,15 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
+from adapters.crypto.digest import sm3_hasher
 from adapters.store.transaction import transaction
 from gateway.core.booked import DayRow
 
-LINES_MAX = 2_000  # of one digest
 _ENTRY = "id, action, subject, was, became, what, who, at_ms"
 # Everything of a day that one run wrote bears the run's moment.
 _CHANGED = (
@@ -50,10 +51,10 @@ class RunNote:
 
 @attrs.frozen
 class Changes:
-    """What a run wrote. counts: rows by kind (diff, case, action)."""
+    """What a run wrote. counts: rows by kind (diff, case, action); state: of SM3, over their lines."""
 
     counts: Counter[str]
-    digest: bytes
+    state: Any
 
 
 @attrs.frozen
@@ -73,25 +74,23 @@ class BooksTrail:
         with transaction(self.connection):
             self.connection.execute("DELETE FROM trail_entry WHERE id <= ?", (number,))
 
-    def changes(self, note: RunNote, digest: Callable[[bytes], bytes]) -> Changes:
-        """Return what a run wrote: d(n) = SM3(d(n-1) ‖ up to 2,000 lines), d(0) empty; differences, cases and actions
-        by kind and identity, cells set apart by TAB, lines ended by LF."""
+    def changes(self, note: RunNote) -> Changes:
+        """Return what a run wrote: SM3 over a line of each action, case and difference, in order of kind and identity;
+        cells set apart by TAB, lines ended by LF. The days follow in `ran`."""
         counts: Counter[str] = Counter()
-        found = b""
-        lines: list[str] = []
+        state = sm3_hasher()
         named = {"role": note.role, "day": note.biz_date, "at": note.at_ms}
         for cells in self.connection.execute(_CHANGED, named):
             counts[str(cells[0])] += 1
-            lines.append(_line(cells))
-            if len(lines) >= LINES_MAX:
-                found, lines = digest(found + "".join(lines).encode()), []
-        return Changes(counts, digest(found + "".join(lines).encode()))
+            state.update(_line(cells))
+        return Changes(counts, state)
 
-    def ran(self, note: RunNote, found: Changes, days: Sequence[DayRow], digest: Callable[[bytes], bytes]) -> None:
-        """Leave a run's entry in the transaction under way: the days before and after, how many rows it wrote, and
-        SM3(what they come to ‖ a line of each day)."""
-        states = "".join(_line(("day", one.scope, one.state, one.revision)) for one in days)
-        whole = digest(found.digest + states.encode()).hex()
+    def ran(self, note: RunNote, found: Changes, days: Sequence[DayRow]) -> None:
+        """Leave a run's entry in the transaction under way, once: the days before and after, how many rows it wrote,
+        and the SM3 over them and a line of each day."""
+        for one in days:
+            found.state.update(_line(("day", one.scope, one.state, one.revision)))
+        whole = found.state.digest().hex()
         written = " ".join(f"{name} {found.counts[name]}" for name in ("diff", "case", "action"))
         moved = len(_moved(note.before, days))
         values = (
@@ -103,8 +102,8 @@ class BooksTrail:
         self.connection.execute(statement, values)
 
 
-def _line(cells: Sequence[object]) -> str:
-    return "\t".join(str(cell) for cell in cells) + "\n"
+def _line(cells: Sequence[object]) -> bytes:
+    return ("\t".join(str(cell) for cell in cells) + "\n").encode()
 
 
 def _states(days: Sequence[DayRow]) -> Mapping[str, str]:

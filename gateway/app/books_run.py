@@ -127,8 +127,8 @@ def _noting(task: RunTask, store: BooksStore, ran: Run) -> Callable[[], Callable
     )  # fmt: skip
 
     def changes() -> Callable[[], None]:
-        found = trail.changes(note, sm3)
-        return lambda: trail.ran(note, found, days(), sm3)
+        found = trail.changes(note)
+        return lambda: trail.ran(note, found, days())
 
     return changes
 
