@@ -113,7 +113,7 @@ _TABLE = (
         "liangding_clearing_attention",
         "gauge",
         "Months' clearing that needs a person: payments and appeals past their working days, applications in doubt, "
-        "deadlines that no calendar tells.",
+        "deadlines that no calendar tells, cleared at the platform and not confirmed by the institution.",
         ("what",),
     ),
     Family(

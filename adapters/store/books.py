@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -256,10 +256,15 @@ class BooksStore:
             values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms, one.vain_ms)
             self.connection.execute(_CASE, values)
 
-    def bring_into_force(self, run: Run, inputs: Sequence[int], days: Sequence[DayRow]) -> None:
-        """End a run: what it no longer found has vanished; then the last row. Raises sqlite3.Error."""
+    def bring_into_force(
+        self, run: Run, inputs: Sequence[int], days: Sequence[DayRow],
+        noted: Callable[[], Callable[[], object]] = lambda: lambda: None,
+    ) -> None:  # fmt: skip
+        """End a run: what it no longer found has vanished; then the last row. noted: called before that, its result
+        within the transaction. Raises sqlite3.Error."""
         while self._vanish(run):
             pass
+        told = noted()
         with self.transaction() as connection:
             values = (
                 run.run_id, run.role, run.biz_date, run.revision, run.at_ms, int(run.agreed), run.keys,
@@ -268,6 +273,7 @@ class BooksStore:
             connection.execute("INSERT INTO recon_run VALUES (?,?,?,?,?,?,?,?)", values)
             connection.executemany("INSERT INTO run_input VALUES (?,?)", [(run.run_id, one) for one in inputs])
             self._days(days)
+            told()
 
     def _vanish(self, run: Run) -> int:
         """Close some differences this run did not find; return how many (a case without decision closes with its)."""
@@ -293,9 +299,10 @@ class BooksStore:
         update = f"UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? WHERE diff_id = ? AND state = 'PLANNED'{which}"  # noqa: E501, S608
         self.connection.execute(update, (VANISHED, at_ms, diff_id))
 
-    def set_days(self, days: Sequence[DayRow]) -> None:
+    def set_days(self, days: Sequence[DayRow], noted: Callable[[], object] = lambda: None) -> None:
         with self.transaction():
             self._days(days)
+            noted()
 
     def _days(self, days: Sequence[DayRow]) -> None:
         """A frozen day is nobody's to move but the freezing's."""

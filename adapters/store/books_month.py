@@ -280,9 +280,10 @@ class MonthWriter(MonthReader):
 
     def move(
         self, row: ClearingRow, given: str, state: str, who: str, at_ms: int, note: str = "",
-        changes: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Any] | None = None, settled: Sequence[tuple[DeductionRow, str]] = (),
     ) -> ClearingRow:  # fmt: skip
-        """Store one step: durable when this returns. changes: of _CHANGING. Raises Moved."""
+        """Store one step: durable when this returns. changes: of _CHANGING; settled: (deduction in its new state, its
+        state before) of those that move with it, or nothing does. Raises Moved."""
         new = attrs.evolve(row, state=state, changed_ms=at_ms, **(changes or {}))
         with self.transaction():
             names = ", ".join(f"{name} = ?" for name in _CHANGING)
@@ -295,6 +296,8 @@ class MonthWriter(MonthReader):
             if found.rowcount != 1:
                 raise Moved(row.name)
             self._event(row.id, given, row.state, state, who, note, at_ms)
+            for one, before in settled:
+                self._settle(row.id, one, before, (who, "", "", ""), at_ms)
         return new
 
     def alarm(self, row: ClearingRow, note: str, at_ms: int) -> bool:
@@ -330,14 +333,19 @@ class MonthWriter(MonthReader):
     ) -> None:
         """Store a deduction's new state. explained: who, note, file, SM3 of the file. Raises Moved."""
         with self.transaction():
-            found = self.connection.execute(
-                "UPDATE deduction SET state = ?, revised = ?, ended = ?, changed_ms = ? "
-                "WHERE clearing = ? AND deduction_id = ? AND state = ?",
-                (one.state, one.revised, one.ended, at_ms, number, one.deduction_id, before),
-            )
-            if found.rowcount != 1:
-                raise Moved(one.deduction_id)
-            self._deduction_event(number, one.deduction_id, one.state, explained, at_ms)
+            self._settle(number, one, before, explained, at_ms)
+
+    def _settle(
+        self, number: int, one: DeductionRow, before: str, explained: tuple[str, str, str, str], at_ms: int
+    ) -> None:
+        found = self.connection.execute(
+            "UPDATE deduction SET state = ?, revised = ?, ended = ?, changed_ms = ? "
+            "WHERE clearing = ? AND deduction_id = ? AND state = ?",
+            (one.state, one.revised, one.ended, at_ms, number, one.deduction_id, before),
+        )
+        if found.rowcount != 1:
+            raise Moved(one.deduction_id)
+        self._deduction_event(number, one.deduction_id, one.state, explained, at_ms)
 
     def _deduction_event(
         self, number: int, name: str, state: str, explained: tuple[str, str, str, str], at_ms: int

@@ -16,7 +16,7 @@ from adapters.store.books_freeze import FreezeReader
 from adapters.store.books_month import ClearingRow, DeductionRow, MonthReader
 from gateway.app.books_clearing_job import ClearingJob
 from gateway.app.books_month_desk import take_deductions
-from gateway.app.books_month_work import audit_facts, frozen_facts, group_of
+from gateway.app.books_month_work import frozen_facts, group_of
 from gateway.app.books_upload_rows import Spooled, read_rows, spool
 from gateway.app.codes_orders import GaveUp
 from gateway.books.clearing import Facts, Input, Refused, read_status
@@ -115,23 +115,17 @@ class CityClearing(ClearingJob):
         heard = read_status(told.clr_stas, row.clr_stas, self.profile.clr_stas)
         if heard.alarm:
             return await self._alarmed(row, f"{heard.alarm}{told.reason}")
-        if heard.input is None or (heard.number == row.clr_stas and heard.number > 0):
+        if heard.input is None or self._known(row, heard):
             return row
         if heard.number >= self.profile.audited_from and (why := await self._audited(row, told)):
             return await self._alarmed(row, why)
-        facts = await self._db(lambda writer: audit_facts(writer, row, self.profile))
-        facts = attrs.evolve(facts, event_id=row.event_id)
-        changes: dict[str, Any] = {"clr_stas": heard.number}
+        changes: dict[str, Any] = {}
         if heard.input is Input.DISBURSE:
-            changes |= {"paid": told.paid_fen, "earlier": told.earlier_fen}
-            facts = attrs.evolve(facts, paid=told.paid_fen, earlier=told.earlier_fen)
+            changes = {"paid": told.paid_fen, "earlier": told.earlier_fen}
         note = (
             f"省平台状态{heard.number}，核定{told.approved_fen}分，扣款{told.deducted_fen}分，暂扣{told.withheld_fen}分"
         )
-        try:
-            return await self._step(row, heard.input, facts, note, changes)
-        except Refused as cause:
-            return await self._alarmed(row, f"省平台状态为{heard.number}：{cause}")
+        return await self._said(row, heard, note, changes)
 
     async def _audited(self, row: ClearingRow, told: province.ClearingStatus) -> str:
         """Download the deductions and take them whole; return what does not fit, '' when everything does."""

@@ -15,7 +15,7 @@ from gateway.app.books_month_work import apply, audit_facts, frozen_facts
 from gateway.app.books_region import profile_of
 from gateway.app.codes_orders import Ended, GaveUp, Work
 from gateway.app.config import Config
-from gateway.books.clearing import Facts, Input, Refused, State, read_status
+from gateway.books.clearing import Facts, Heard, Input, Refused, State, lifts, read_status, unconfirmed
 from gateway.books.month import Content, Profile, days_of
 from gateway.core.jsontext import Raw
 from gateway.core.money import fen_of, yuan
@@ -260,14 +260,44 @@ class ClearingJob:
         heard = read_status(stas, row.clr_stas, self.profile.clr_stas)
         if heard.alarm:
             return await self._alarmed(row, heard.alarm)
-        if heard.input is None or (heard.number == row.clr_stas and heard.number > 0):
+        if heard.input is None or self._known(row, heard):
             return row
-        facts = await self._db(lambda writer: audit_facts(writer, row, self.profile))
-        facts = attrs.evolve(facts, event_id=row.event_id)
+        return await self._said(row, heard, f"平台状态{heard.number}")
+
+    @staticmethod
+    def _known(row: ClearingRow, heard: Heard) -> bool:
+        """Whether this was heard before and everything has followed from it."""
+        state, given = State(row.state), heard.input
+        same = heard.number == row.clr_stas and heard.number > 0
+        return given is not None and same and not lifts(state, given) and not unconfirmed(state, given)
+
+    async def _said(
+        self, row: ClearingRow, heard: Heard, note: str, changes: Mapping[str, Any] | None = None
+    ) -> ClearingRow:
+        """Take the step; what only the institution may say (§7.1) the platform's word does not replace.
+
+        changes: what is stored with the step itself.
+        """
+        assert heard.input is not None
+        said = {"clr_stas": heard.number}
         try:
-            return await self._step(row, heard.input, facts, f"平台状态{heard.number}", {"clr_stas": heard.number})
+            if not unconfirmed(State(row.state), heard.input):
+                return await self._step(
+                    row, heard.input, await self._audit_facts(row, changes), note, {**said, **(changes or {})}
+                )
+            if lifts(State(row.state), Input.AUDIT):  # who has cleared has audited
+                row = await self._step(row, Input.AUDIT, await self._audit_facts(row), note)
+            if heard.number != row.clr_stas:
+                row = await self._step(row, Input.CLEARED, Facts(), note, said)
         except Refused as cause:
             return await self._alarmed(row, f"平台状态为{heard.number}：{cause}")
+        word = "已拨付" if heard.input is Input.DISBURSE else "已清算"
+        text = f"平台状态为{heard.number}（{word}），机构尚未确认审核结果，申请不变：请确认（month confirm）或申诉"
+        return await self._alarmed(row, text)
+
+    async def _audit_facts(self, row: ClearingRow, changes: Mapping[str, Any] | None = None) -> Facts:
+        facts: Facts = await self._db(lambda writer: audit_facts(writer, row, self.profile))
+        return attrs.evolve(facts, event_id=row.event_id, **(changes or {}))
 
 
 def _event_id(output: Any) -> str:

@@ -22,7 +22,7 @@ from gateway.app.books_region import calendar_of, profile_of, writing
 from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
-from gateway.books.clearing import FUNDS, Facts, Input, Refused, State
+from gateway.books.clearing import FUNDS, Facts, Input, Refused, State, step
 from gateway.books.deductions import (
     ACCEPTED,
     APPEALED,
@@ -184,7 +184,9 @@ def read_audit(path: Path) -> dict[str, dict[str, int]]:
 def take_audit(
     config: Config, writer: MonthWriter, row: ClearingRow, audit: Mapping[str, Any], who: str, at_ms: int
 ) -> ClearingRow:
-    """Store what the audit approved by fund. Raises Refused, Moved."""
+    """Store what the audit approved by fund; what was confirmed stays as it was. Raises Refused, Moved."""
+    if row.state == State.CONFIRMED.value:
+        raise Refused([Objection("BM-STATE", f"申请处于{row.state}，审核结果已确认，不能再改")])
     facts = audit_facts(writer, row, profile_of(config, row.scope))
     return apply(writer, row, Input.AUDIT, facts, who, at_ms, "", {"audit": json.dumps(audit, sort_keys=True)})
 
@@ -253,13 +255,14 @@ def keep_attachment(config: Config, row: ClearingRow, path: Path) -> tuple[str, 
 
 
 def confirm(config: Config, writer: MonthWriter, row: ClearingRow, who: str, at_ms: int) -> ClearingRow:
-    """AUDITED -> CONFIRMED; what the deductions came to is final then. Raises Refused, Moved."""
-    row = apply(writer, row, Input.CONFIRM, audit_facts(writer, row, profile_of(config, row.scope)), who, at_ms)
+    """AUDITED -> CONFIRMED, and what the deductions came to is final (APPLIED), in one. Raises Refused, Moved."""
+    facts = audit_facts(writer, row, profile_of(config, row.scope))
+    step(State(row.state), row.doubt, Input.CONFIRM, facts)  # what is open is told as such, before anything moves
+    settled = []
     for one in writer.deductions(row.id):
         moved = move(deduction_of(one), APPLIED)
-        new = attrs.evolve(one, state=moved.state, ended=moved.ended)
-        writer.settle(row.id, new, one.state, (who, "", "", ""), at_ms)
-    return row
+        settled.append((attrs.evolve(one, state=moved.state, ended=moved.ended), one.state))
+    return apply(writer, row, Input.CONFIRM, facts, who, at_ms, settled=settled)
 
 
 def paid(

@@ -1,4 +1,5 @@
-"""What of the months' clearing nobody may forget: payments and appeals past their working days, applications in doubt.
+"""What of the months' clearing nobody may forget: payments and appeals past their working days, applications in doubt,
+platforms that have cleared what the institution has not confirmed.
 
 Looked at every five minutes on the orders' thread: gauges count them, an alarm names each once in a node's life.
 Source: reconciliation §7.1, §7.2; 003 7.4.2.7, 004 row 19.
@@ -13,9 +14,10 @@ from adapters.store.books_appeal import AppealStore
 from adapters.store.books_month import ClearingRow, MonthReader
 from adapters.store.books_upload import UploadStore
 from gateway.app.books_month_desk import appeal_until, standing
+from gateway.app.books_region import profile_of
 from gateway.app.codes_orders import CodesOrders
 from gateway.app.config import Config
-from gateway.books.clearing import State
+from gateway.books.clearing import Input, State, unconfirmed
 from gateway.books.deductions import NOTIFIED
 from gateway.books.freezing import CITY
 from gateway.books.workdays import CalendarError
@@ -24,8 +26,8 @@ from gateway.core.ports import Clock, Watch
 
 LOOK_S = 300.0
 DOUBT_MS = 300_000  # a lost answer that is being asked for is nobody's matter yet
-PAYMENT, APPEAL, DOUBT, CALENDAR = "payment", "appeal", "doubt", "calendar"
-WHATS = (PAYMENT, APPEAL, DOUBT, CALENDAR)
+PAYMENT, APPEAL, DOUBT, CALENDAR, UNCONFIRMED = "payment", "appeal", "doubt", "calendar", "unconfirmed"
+WHATS = (PAYMENT, APPEAL, DOUBT, CALENDAR, UNCONFIRMED)
 _UNKNOWN = (State.IN_DOUBT.value, State.SUBMITTING.value, State.WITHDRAWING.value)
 _ENDED = (State.CLOSED.value, State.WITHDRAWN.value, State.RETURNED.value)
 
@@ -72,6 +74,9 @@ class MonthWatch:
         today = day_of(now_s)
         if row.state in _UNKNOWN and now_s * 1000 - row.changed_ms >= DOUBT_MS:
             yield DOUBT
+        word = profile_of(self.config, row.scope).clr_stas.get(str(row.clr_stas), "")
+        if word and unconfirmed(State(row.state), Input(word)):
+            yield UNCONFIRMED
         try:
             if standing(self.config, look, row, today).overdue:
                 yield PAYMENT

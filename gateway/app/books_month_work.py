@@ -156,11 +156,19 @@ def funds_by_settlement(look: MonthReader, number: int, setl_ids: Sequence[str])
 
 def apply(
     writer: MonthWriter, row: ClearingRow, given: Input, facts: Facts, who: str, at_ms: int, note: str = "",
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None, settled: Sequence[tuple[DeductionRow, str]] = (),
 ) -> ClearingRow:  # fmt: skip
-    """Take one step and store it. Raises Refused, Moved."""
+    """Take one step and store it. settled: as of `MonthWriter.move`. Raises Refused, Moved."""
+    if row.state == State.WITHDRAWING.value or row.doubt == "withdraw":
+        facts = attrs.evolve(facts, was=_began(writer, row))
     state, doubt = step(State(row.state), row.doubt, given, facts)
-    return writer.move(row, given.value, state.value, who, at_ms, note, {**(changes or {}), "doubt": doubt})
+    return writer.move(row, given.value, state.value, who, at_ms, note, {**(changes or {}), "doubt": doubt}, settled)
+
+
+def _began(look: MonthReader, row: ClearingRow) -> State:
+    """Return the state in which the withdrawal under way was ordered."""
+    began = [before for given, before, *_ in look.events(row.id) if given == Input.WITHDRAW.value]
+    return State(began[-1]) if began else State.SUBMITTED
 
 
 __all__ = [

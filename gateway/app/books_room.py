@@ -15,8 +15,10 @@ from gateway.app.assemble import Room
 from gateway.app.books_desk import BooksDesk
 from gateway.app.books_door import BooksDoor
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_trail import BooksCarrier
 from gateway.app.config import Config
 from gateway.app.province import Province, make_province
+from gateway.app.rounds import Rounds
 from gateway.core.ports import Clock, Watch
 from gateway.exchange.errands import Errands
 from gateway.exchange.ordered import Ordered
@@ -28,7 +30,7 @@ DOOR_THREADS = 4  # institutions whose day files are checked at once
 
 @attrs.define(eq=False, kw_only=True)
 class BooksRoom:
-    """Everything of the books that runs in a node. Made after the exchange; `desk.start()` begins."""
+    """Everything of the books that runs in a node. Made after the exchange; `start` begins."""
 
     reactor: Any
     clock: Clock
@@ -43,7 +45,7 @@ class BooksRoom:
     entropy: Callable[[int], bytes]
     desk: BooksDesk = attrs.field(init=False)
     door: BooksDoor = attrs.field(init=False)
-
+    _trail: BooksCarrier = attrs.field(init=False)
     _province: Province | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -61,6 +63,10 @@ class BooksRoom:
             report=partial(self.log.failure, "books_order_failed"),
             province=None if self._province is None else self._province.port,
         )  # fmt: skip
+        self._trail = BooksCarrier(
+            config=self.config, reactor=self.reactor, clock=self.clock, entropy=self.entropy, watch=self.watch,
+            report=partial(self.log.failure, "books_trail_failed"),
+        )  # fmt: skip
         threads = FairThreads(self.reactor.callFromThread, "books-door", DOOR_THREADS).run
         self.door = BooksDoor(self.config, self.clock, threads, partial(self.log.failure, "book_not_taken"))
         self.metrics.watch(
@@ -69,9 +75,15 @@ class BooksRoom:
         )
         self.metrics.watch("liangding_clearing_attention", self._clearing)
 
+    def start(self, rounds: Rounds) -> None:
+        """Take orders from now on. rounds: of the node."""
+        self.desk.start()
+        self._trail.start(rounds)
+
     async def stop(self) -> None:
         """End a run and let its order go; then let go of the province."""
         await self.desk.stop()
+        await self._trail.stop()
         if self._province is not None:
             await self._province.close()
 

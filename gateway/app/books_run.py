@@ -13,6 +13,7 @@ import attrs
 
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Planned, Run, locked
+from adapters.store.books_trail import BooksTrail, RunNote
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_snapshot import Snapshot, put_together, snapshot
 from gateway.app.books_tasks import Ran, RunTask
@@ -73,7 +74,7 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
             agreed=found.summary.agreed and not task.provisional, keys=found.summary.keys, summary=summary,
         )  # fmt: skip
     days = _days(task, store, chosen, revision)
-    store.bring_into_force(ran, chosen.inputs, days)
+    store.bring_into_force(ran, chosen.inputs, days, _noting(task, store, ran))
     return _told(ran, days, frozen, same=False)
 
 
@@ -109,8 +110,27 @@ def _again(task: RunTask, store: BooksStore, chosen: Snapshot, last: Run) -> Ran
     again = ((diff, _planned_again(task, diff)) for diff in waiting)
     store.write_lines(((diff, plans) for diff, plans in again if plans), task.now_ms)
     days = _days(task, store, chosen, last.revision)
-    store.set_days(days)
+    store.set_days(days, _noting(task, store, last)())
     return _told(last, days, frozen, same=True)
+
+
+def _noting(task: RunTask, store: BooksStore, ran: Run) -> Callable[[], Callable[[], None]]:
+    """Return what leaves a run's entry for the audit trail: first it takes the digest of what the run wrote, however
+    long that is, then what it returned writes the entry in the transaction that moves the days."""
+    trail = BooksTrail(store.connection)
+
+    def days() -> list[DayRow]:
+        return store.days(task.date, task.date, task.role)
+
+    note = RunNote(
+        role=task.role, biz_date=task.date, revision=ran.revision, run=ran.run_id, at_ms=task.now_ms, before=days()
+    )  # fmt: skip
+
+    def changes() -> Callable[[], None]:
+        found = trail.changes(note)
+        return lambda: trail.ran(note, found, days())
+
+    return changes
 
 
 def _told(ran: Run, days: list[DayRow], frozen: set[str], same: bool) -> Ran:

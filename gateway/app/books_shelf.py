@@ -55,11 +55,11 @@ def private(path: Path) -> None:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> int:
-    """Write a ledger; return its rows."""
+    """Write a ledger; return its rows. Cells of other columns, as a party's file may have, are left out."""
     private(path)
     count = 0
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow(row)

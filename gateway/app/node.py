@@ -314,7 +314,7 @@ class Node:
     def _opened(self, ports: list[Any]) -> None:
         self._ports = ports
         self._codes.desk.orders.start()
-        self._books.desk.start()
+        self._books.start(self._rounds)
         self._trail.started(self._rounds)
         places = "、".join(f"{p.getHost().host}:{p.getHost().port}" for p in [*ports, *self._admin])
         self.say(f"两定网关 {self.config.node.name} 已就绪，监听 {places}")

@@ -48,7 +48,8 @@ class Input(Enum):
     AUDIT = "audit"
     DISPUTE = "dispute"  # an appeal was made
     SETTLE = "settle"  # the last appeal was decided
-    CONFIRM = "confirm"  # the institution agrees with the audit
+    CONFIRM = "confirm"  # the institution agrees with the audit; never what a platform says
+    CLEARED = "cleared"  # the platform says that it has cleared
     DISBURSE = "disburse"
     CLOSE = "close"
 
@@ -90,13 +91,16 @@ TABLE: Mapping[tuple[State, Input], State] = {
     (_S.DISPUTED, _I.DISPUTE): _S.DISPUTED,
     (_S.DISPUTED, _I.AUDIT): _S.DISPUTED,
     (_S.DISPUTED, _I.SETTLE): _S.AUDITED,
+    (_S.AUDITED, _I.CLEARED): _S.AUDITED,  # heard and kept in mind: it is the institution that confirms
+    (_S.DISPUTED, _I.CLEARED): _S.DISPUTED,
     (_S.CONFIRMED, _I.DISBURSE): _S.DISBURSED,
     (_S.DISBURSED, _I.CLOSE): _S.CLOSED,
 }
 # What may be asked for again and again without anything happening (polls, late answers).
 QUIET = {
     (_S.SUBMITTED, _I.FOUND), (_S.ACCEPTED, _I.FOUND), (_S.AUDITED, _I.ACCEPT), (_S.CONFIRMED, _I.AUDIT),
-    (_S.CONFIRMED, _I.ACCEPT), (_S.DISBURSED, _I.DISBURSE), (_S.DISPUTED, _I.ACCEPT),
+    (_S.CONFIRMED, _I.ACCEPT), (_S.DISBURSED, _I.DISBURSE), (_S.DISPUTED, _I.ACCEPT), (_S.CONFIRMED, _I.CLEARED),
+    (_S.DISBURSED, _I.CLEARED),
 }  # fmt: skip
 FUNDS = (*FUND_PARTS, "fund_pay_sumamt", "acct_pay")  # fund_pay_sumamt: what no part carries
 Fens = Mapping[str, int]
@@ -120,7 +124,7 @@ class Facts:
     consent_faults: consents that do not count (texts); sums: what does not fit (texts); maker, checker, reconcilers:
     persons; approved: two persons approved exactly this content; stored: it rests on disk under its idempotency key;
     event_id: clr_appy_evt_id; open_deductions: NOTIFIED or APPEALED; unmatched: deductions that point at nothing
-    frozen; paid, earlier: fen (B19); manual: the platform is told by a person.
+    frozen; paid, earlier: fen (B19); manual: the platform is told by a person; was: the state a withdrawal began in.
     """
 
     missing: Sequence[str] = ()
@@ -142,6 +146,7 @@ class Facts:
     unmatched: int = 0
     paid: int | None = None
     earlier: int = 0
+    was: State = State.SUBMITTED
 
 
 class Refused(Exception):
@@ -161,20 +166,40 @@ def step(state: State, doubt: str, given: Input, facts: Facts) -> tuple[State, s
         raise Refused([Objection("BM-STATE", f"申请处于{state.value}，不能{TITLES[given]}")])
     if found := _objections(state, given, facts):
         raise Refused(found)
+    if new is State.SUBMITTED and "withdraw" in (doubt, _doubt(state)):  # it came to nothing: as if never begun
+        return facts.was, ""
     if state is State.IN_DOUBT:
         if given is Input.ABSENT and doubt == "withdraw":
             return State.WITHDRAWN, ""
         return new, doubt if new is State.IN_DOUBT else ""
     if new is State.IN_DOUBT:
-        return new, "submit" if state is State.SUBMITTING else "withdraw"
+        return new, _doubt(state)
     return new, ""
+
+
+def _doubt(state: State) -> str:
+    """Return what is in doubt when no answer comes in a state."""
+    return {State.SUBMITTING: "submit", State.WITHDRAWING: "withdraw"}.get(state, "")
+
+
+def lifts(state: State, given: Input) -> bool:
+    """Whether an input leads from a state to another one."""
+    return TABLE.get((state, given), state) is not state
+
+
+def unconfirmed(state: State, given: Input) -> bool:
+    """Whether the platform says cleared or disbursed while the institution has not agreed with the audit (§7.1)."""
+    return given in (Input.CLEARED, Input.DISBURSE) and state in (
+        State.SUBMITTED, State.ACCEPTED, State.AUDITED, State.DISPUTED,
+    )  # fmt: skip
 
 
 TITLES: Mapping[Input, str] = {
     _I.CHECK: "核对", _I.APPROVE: "审批", _I.DISCARD: "作废", _I.SUBMIT: "申报", _I.ENTER: "登记申报号",
     _I.ANSWERED: "收到应答", _I.REFUSED: "被拒绝", _I.NOT_SENT: "未发出", _I.SILENT: "应答丢失", _I.FOUND: "查到",
     _I.ABSENT: "查无", _I.WITHDRAW: "撤回", _I.ACCEPT: "受理", _I.RETURN: "退回", _I.AUDIT: "登记审核结果",
-    _I.DISPUTE: "申诉", _I.SETTLE: "了结申诉", _I.CONFIRM: "确认", _I.DISBURSE: "拨付", _I.CLOSE: "结案",
+    _I.DISPUTE: "申诉", _I.SETTLE: "了结申诉", _I.CONFIRM: "确认",
+    _I.CLEARED: "听平台称已清算", _I.DISBURSE: "拨付", _I.CLOSE: "结案",
 }  # fmt: skip
 
 
@@ -260,7 +285,7 @@ def _disburse(state: State, facts: Facts) -> list[Objection]:
     if facts.paid != due:
         text = f"拨付{facts.paid}分，应为核准加以前月份调整{due}分，相差{facts.paid - due}分"
         return [Objection("BM-PAID", text)]
-    return []
+    return identity_faults(facts.applied, facts.audit)
 
 
 _GUARDS = {
@@ -271,6 +296,9 @@ _GUARDS = {
 
 
 # --- what the platform says (clr_stas) -------------------------------------------------------------
+
+# What a clr_stas may mean: what people decide is none of it.
+SAID = frozenset({Input.FOUND, Input.ACCEPT, Input.RETURN, Input.AUDIT, Input.CLEARED, Input.DISBURSE})
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from gateway.books.appealing import Appeals
-from gateway.books.clearing import FUNDS
+from gateway.books.clearing import FUNDS, SAID
 from gateway.books.freezing import ADJ, DAY, FUND_PARTS, HELD_SUM
 from gateway.books.monthly import Monthly
 from gateway.core.ledgers import COMPONENTS
@@ -63,6 +63,8 @@ def profile(plain: Mapping[str, Any], region: str) -> Profile:
         raise ProfileError(f"books/clearing.toml: {region}: fund_types: {unknown}")
     if found.appeals.fund not in FUNDS:
         raise ProfileError(f"books/clearing.toml: {region}: appeals.fund: {found.appeals.fund}")
+    if unsaid := sorted(set(found.clr_stas.values()) - {"", *(one.value for one in SAID)}):
+        raise ProfileError(f"books/clearing.toml: {region}: clr_stas: {unsaid}")
     if found.recognised not in COMPONENTS:
         raise ProfileError(f"books/clearing.toml: {region}: recognised: {found.recognised}")
     return found

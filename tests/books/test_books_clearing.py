@@ -1,5 +1,6 @@
 """The clearing application's machine: every state and input is declared or refused; each guard; identities (B19)."""
 
+import tomllib
 from collections.abc import Mapping
 from itertools import product
 
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import schemas
 from adapters.crypto.digest import sm3
 from gateway.books.clearing import (
     FUNDS,
     QUIET,
+    SAID,
     TABLE,
     Audit,
     Facts,
@@ -21,6 +24,7 @@ from gateway.books.clearing import (
     identity_faults,
     read_status,
     step,
+    unconfirmed,
 )
 from gateway.books.deductions import (
     ACCEPTED,
@@ -37,7 +41,7 @@ from gateway.books.deductions import (
     totals,
 )
 from gateway.books.freezing import FUND_PARTS
-from gateway.books.month import Content, Counted, days_of, funds_of, missing_days, profile, sum_faults
+from gateway.books.month import Content, Counted, ProfileError, days_of, funds_of, missing_days, profile, sum_faults
 from gateway.core.ledgers import COMPONENTS
 
 FULL = Facts(
@@ -91,6 +95,7 @@ def test_every_state_is_reached_and_only_ends_are_ends() -> None:
         (State.AUDITED, Input.CONFIRM, {"applied": {"hifp_pay": 101}}, "BM-FUND"),
         (State.CONFIRMED, Input.DISBURSE, {"paid": None}, "BM-PAID"),
         (State.CONFIRMED, Input.DISBURSE, {"paid": 99}, "BM-PAID"),
+        (State.CONFIRMED, Input.DISBURSE, {"applied": {"hifp_pay": 101}}, "BM-FUND"),
     ],
 )
 def test_each_guard_holds_its_step_back(state: State, given: Input, facts: Mapping[str, object], code: str) -> None:
@@ -105,6 +110,11 @@ def test_doubt_is_left_only_by_asking_and_remembers_what_it_is_about() -> None:
     assert step(State.IN_DOUBT, "submit", Input.ABSENT, FULL) == (State.APPROVED, "")
     assert step(State.IN_DOUBT, "withdraw", Input.ABSENT, FULL) == (State.WITHDRAWN, "")
     assert step(State.IN_DOUBT, "withdraw", Input.FOUND, FULL) == (State.SUBMITTED, "")
+    accepted = attrs.evolve(FULL, was=State.ACCEPTED)  # a withdrawal in vain leaves it as it was
+    assert step(State.IN_DOUBT, "withdraw", Input.FOUND, accepted) == (State.ACCEPTED, "")
+    for vain in (Input.REFUSED, Input.NOT_SENT):
+        assert step(State.WITHDRAWING, "", vain, accepted) == (State.ACCEPTED, "")
+    assert step(State.IN_DOUBT, "submit", Input.FOUND, accepted) == (State.SUBMITTED, "")
     assert step(State.IN_DOUBT, "submit", Input.SILENT, FULL) == (State.IN_DOUBT, "submit")
     assert {given for state, given in TABLE if state is State.IN_DOUBT} == {Input.FOUND, Input.ABSENT, Input.SILENT}
 
@@ -122,6 +132,29 @@ def test_what_the_platform_says_is_read_by_the_table(
     heard = read_status(value, before, MEANINGS)
     assert (heard.input, heard.number) == (given, number)
     assert alarm in heard.alarm and bool(alarm) == bool(heard.alarm)
+
+
+def test_only_the_institution_confirms() -> None:
+    """Whatever the platform says, an audited application waits for it (§7.1)."""
+    for said, state in product(SAID, (State.AUDITED, State.DISPUTED)):
+        try:
+            new, _ = step(state, "", said, FULL)
+        except Refused:
+            continue
+        assert new in (State.AUDITED, State.DISPUTED, State.RETURNED), (said, state)
+    assert {given for (_, given), new in TABLE.items() if new is State.CONFIRMED} == {Input.CONFIRM}
+    assert {state for state in State if unconfirmed(state, Input.CLEARED)} == {
+        State.SUBMITTED, State.ACCEPTED, State.AUDITED, State.DISPUTED,
+    }  # fmt: skip
+    assert not unconfirmed(State.AUDITED, Input.AUDIT)
+
+
+def test_a_region_whose_platform_would_confirm_for_the_institution_is_refused() -> None:
+    plain = tomllib.loads((schemas.ROOT / "books" / "clearing.toml").read_text("utf-8"))
+    plain["region"]["jilin"]["clr_stas"] = {"50": "confirm"}
+    with pytest.raises(ProfileError, match="confirm"):
+        profile(plain, "jilin")
+    assert profile(plain, "hunan").clr_stas["50"] == "cleared"
 
 
 FENS = st.dictionaries(st.sampled_from(FUNDS), st.integers(0, 10**12), max_size=4)
@@ -245,10 +278,6 @@ def test_the_key_of_an_application_lasts_and_differs_by_revision() -> None:
 
 
 def test_hunan_has_no_interface_for_applications() -> None:
-    import tomllib
-
-    import schemas
-
     plain = tomllib.loads((schemas.ROOT / "books" / "clearing.toml").read_text("utf-8"))
     assert profile(plain, "hunan").manual and not profile(plain, "national").manual
     assert profile(plain, "jilin").status == "3205A"

@@ -150,6 +150,7 @@ def test_a_month_goes_from_the_frozen_days_to_the_payment(office: Office) -> Non
     audit.write_text("fund,approved,deposit\nhifp_pay,123.00,10.00\nhifes_pay,30.00,\nacct_pay,30.00,0\n")
     act(office, "audit", *which, str(audit))
     assert act(office, "confirm", *which)["state"] == "CONFIRMED"
+    assert "BM-STATE" in str(act(office, "audit", *which, str(audit), code=1))  # what was agreed to stays
     assert "BM-PAID" in str(act(office, "paid", *which, "--amount", "183.00", "--earlier", "-1.00", code=1))
     assert act(office, "paid", *which, "--amount", "182.00", "--earlier", "-1.00")["state"] == "DISBURSED"
     assert act(office, "close", *which)["state"] == "CLOSED"
@@ -283,9 +284,15 @@ def test_a_node_tells_once_what_of_a_month_waits_for_people(office: Office) -> N
         assert after(0.004) == {"appeal": 1, "payment": 1, "doubt": 2}
         books.connection.execute("UPDATE clearing SET state = 'ACCEPTED', submitted_ms = ?", (NOT_IN_THE_CALENDAR_MS,))
         assert after(1) == {"calendar": 2}
+        books.connection.execute(f"UPDATE clearing SET state = 'AUDITED', clr_stas = 50 WHERE id = {number}")
+        assert after(1) == {"calendar": 2, "unconfirmed": 1}  # cleared there; the institution has not agreed
+        books.connection.execute(f"UPDATE clearing SET state = 'CONFIRMED' WHERE id = {number}")
+        assert after(1) == {"calendar": 2}
     name = f"2026-02.{number}"
     assert ears.alarms[:2] == [("clearing_appeal", HOSPITAL, name), ("clearing_payment", HOSPITAL, name)]
-    assert [one[0] for one in ears.alarms[2:]] == ["clearing_doubt"] * 2 + ["clearing_calendar"] * 2
+    assert [one[0] for one in ears.alarms[2:]] == [
+        *["clearing_doubt"] * 2, *["clearing_calendar"] * 2, "clearing_unconfirmed",
+    ]  # fmt: skip
 
 
 def test_whoever_reconciled_the_month_neither_builds_nor_checks_it(office: Office) -> None:

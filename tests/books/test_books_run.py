@@ -89,6 +89,13 @@ def test_the_same_inputs_are_the_same_run_and_a_new_one_is_a_revision(city: City
     assert (third.revision, third.days[A], third.summary["classes"]) == (2, "L1_DIFF", {"L1-INST-ONLY": 1})
 
 
+def test_a_column_that_is_only_the_gateways_does_not_stop_the_citys_day(city: City) -> None:
+    city.put(INST, A, cells(1, delivered="0"))
+    city.put(GW, "*", cells(1))
+    city.put(AGY, A, cells(1, delivered="1"))
+    assert city.run().days == {"*": "AGREED", A: "AGREED"}
+
+
 def test_one_institution_without_a_file_leaves_the_others_day_agreed(city: City) -> None:
     city.put(INST, A, cells(1))
     city.put(GW, "*", cells(1), cells(2, B))

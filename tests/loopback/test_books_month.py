@@ -3,9 +3,11 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from books_town import BooksTown
 from month_town import HOSPITAL, MONTH, Key, MonthTown, Once, remote
@@ -13,14 +15,16 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from adapters.store.books_freeze import FreezeWriter
+from adapters.store.books_month import DeductionRow, MonthWriter
 from adapters.store.books_split import SplitStore
 from adapters.store.books_writing import writing
 from gateway.app.books_freezing import carry_out, content, plan, read_through, verify
-from gateway.app.books_month_work import apply
+from gateway.app.books_month_desk import confirm, paid, take_audit
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import read_config
-from gateway.books.clearing import Facts, Input
+from gateway.books.clearing import Refused
 from gateway.books.freezing import CITY
+from simulators.clearing_book import Application
 from simulators.faults import Fault
 from simulators.wording import Json
 
@@ -82,11 +86,58 @@ async def _applied(town: MonthTown) -> None:
         found = told.result["alarms"]
         assert isinstance(found, list)
         assert (town.row(number).state, len(found)) == (state, alarms), (stas, told)
+        if stas == "20":  # the platform refuses to give it back: it is accepted as before
+            town.platform.faults = Once("3204", Fault(business_error="已受理，不能撤回"))
+            vain = await town.order("month_withdraw", id=number, approval=1, maker="qian", checker="sun")
+            assert (vain.outcome, town.row(number).state) == ("findings", "ACCEPTED"), vain
     late = await town.order("month_withdraw", id=number, approval=1, maker="qian", checker="sun")
     assert (late.outcome, town.row(number).state) == ("failed", "AUDITED"), late
     events = [event[2] for event in town.work(lambda writer: writer.events(number))]
+    await _confirmed(town, number, theirs)
     await _killed(town)
     assert events[:6] == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTING", "IN_DOUBT", "APPROVED"]
+
+
+async def _confirmed(town: MonthTown, number: int, theirs: Application) -> None:
+    """The platform has cleared and paid: it is the institution that confirms, and then the state follows."""
+
+    async def said(stas: str) -> tuple[str, int, str]:
+        theirs.clr_stas = stas
+        told = await town.order("month_sync", role="care", month=MONTH)
+        return town.row(number).state, town.row(number).clr_stas, str(told.result["alarms"])
+
+    cut = DeductionRow(
+        deduction_id="D1", setl_id="S1", feedetl_sn="", fund="fund_pay_sumamt", amount=1_000, kind="DEDUCT",
+        reason_code="", text="", period="", dept="", doctor="", notice="", state="ACCEPTED", revised=None, ended="",
+        notified=DAY, changed_ms=1,
+    )  # fmt: skip
+    config = read_config(town.town.config)
+
+    def confirmed(approved: int) -> str:
+        audit = {"approved": {"fund_pay_sumamt": approved, "acct_pay": 3_000}, "deposit": {}}
+
+        def call(writer: MonthWriter) -> str:
+            row = take_audit(config, writer, town.row(number), audit, "qian", 5)
+            return confirm(config, writer, row, "qian", 6).state
+
+        return town.work(call)
+
+    town.work(lambda writer: writer.deduct(number, [cut], "qian", 5))
+    for _ in range(2):  # told again and again until it has
+        state, stas, alarms = await said("50")
+        assert (state, stas, "机构尚未确认" in alarms) == ("AUDITED", 50, True), alarms
+    state, stas, alarms = await said("60")
+    assert (state, stas, "已拨付" in alarms) == ("AUDITED", 60, True), alarms
+    with pytest.raises(Refused, match="相差1分"):
+        confirmed(16_999)
+    [kept] = town.work(lambda writer: writer.deductions(number))
+    assert (town.row(number).state, kept.state) == ("AUDITED", "ACCEPTED")
+    assert confirmed(17_000) == "CONFIRMED"
+    [kept] = town.work(lambda writer: writer.deductions(number))
+    assert (kept.state, kept.ended) == ("APPLIED", "ACCEPTED")
+    assert "BM-PAID" in (await said("60"))[2]  # heard before, and now it leads on: how much is what lacks
+    town.work(lambda writer: paid(config, writer, town.row(number), 20_000, 0, "qian", 7))
+    assert await said("60") == ("DISBURSED", 60, "[]")
 
 
 async def _killed(town: MonthTown) -> None:
@@ -94,10 +145,7 @@ async def _killed(town: MonthTown) -> None:
     desk, before = town.platform.books.clearing, town.count("3203")
     for one in desk.applications.values():
         one.clr_stas = ""
-    [row] = [
-        row for row in town.work(lambda writer: writer.of_month("care", HOSPITAL, MONTH)) if row.state == "AUDITED"
-    ]
-    town.work(lambda writer: apply(writer, row, Input.RETURN, Facts(), "qian", 9))
+    town.work(lambda writer: writer.connection.execute("UPDATE clearing SET state = 'RETURNED'"))
     number = town.approved()
     town.platform.faults = Once("3203", Fault(drop="silent"))
     order = await town.place("month_submit", id=number)
@@ -110,6 +158,23 @@ async def _killed(town: MonthTown) -> None:
     found = town.row(number)
     assert (ended.outcome, found.state, town.count("3203")) == ("done", "SUBMITTED", before + 1), ended
     assert desk.applications[found.event_id].clr_stas == "10"
+    await deferToThread(_in_the_trail, town, number)
+
+
+def _in_the_trail(town: MonthTown, number: int) -> None:
+    """Also what was stored the moment before the kill: the node that follows brings it there."""
+    told: list[tuple[str, str, str]] = []
+
+    def there() -> bool:
+        words = ("audit", "list", str(town.town.config), "--action", "books.clearing", "--json")
+        rows = json.loads(town.town.command(*words))["rows"]
+        told[:] = [(row["subject"], row["before"], row["after"]) for row in sorted(rows, key=lambda row: row["id"])]
+        return told[-1:] == [(f"clearing:{number}", "IN_DOUBT", "SUBMITTED")]
+
+    town.town.wait_until(there, 30)
+    own = [after for subject, _, after in told if subject == f"clearing:{number}"]
+    assert own == ["DRAFT", "CHECKED", "APPROVED", "SUBMITTING", "IN_DOUBT", "SUBMITTED"]
+    assert {("AUDITED", "CONFIRMED"), ("CONFIRMED", "DISBURSED")} < {(was, is_now) for _, was, is_now in told}
 
 
 def split_row(number: int, medfee: str = "100.00", optins: str = "60.00") -> Json:
@@ -194,12 +259,31 @@ class Second(Once):
         return self.fault if hit else None
 
 
+def _day_in_the_trail(books_town: BooksTown) -> None:
+    """The run and the files it is made of, each once; the chain is whole."""
+    command, config = books_town.town.command, str(books_town.town.config)
+    rows: list[Json] = []
+
+    def there() -> bool:
+        rows[:] = json.loads(command("audit", "list", config, "--action", "books", "--json"))["rows"]
+        return any(row["action"] == "books.run" for row in rows)
+
+    books_town.town.wait_until(there, 30)
+    [one] = [row for row in rows if row["action"] == "books.run"]
+    assert (one["subject"], one["who"]) == (f"care:{books_town.today}", "service:gateway")
+    assert "*=AGREED INST AGREED=" in one["after"] and "对账第1次" in one["reason"], one
+    files = sum(row["action"] == "books.hand_in" for row in rows)
+    assert files == len(books_town.ledgers)
+    assert json.loads(command("audit", "verify", config, "--json"))["ok"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(books_town: BooksTown) -> None:
     bills = await books_town.bills(8)
     assert all(answer.done for answer in await books_town.pay(bills))
     await books_town.hand_in()
     assert (await books_town.day(0))["days"]["*"] == "AGREED"
+    await deferToThread(_day_in_the_trail, books_town)
     config = read_config(books_town.town.config)
     key, counted = Key(), {}
 

@@ -125,4 +125,4 @@ async def _audited(town: MonthTown) -> None:
     assert "退回到10" in (await _synced(town, number))[1]
     theirs.clr_stas = "50"
     state, told = await _synced(town, number)
-    assert (state, "BM-OPEN" in told) == ("AUDITED", True), told
+    assert (state, "机构尚未确认审核结果" in told) == ("AUDITED", True), told
