@@ -65,7 +65,6 @@ _UPSERT = (
     "delivered = max(delivered, excluded.delivered), sealed = coalesce(excluded.sealed, sealed)"
 )
 HEAD = "UPDATE chain_head SET number = ?, chain = ? WHERE owner = ?"
-# The plus keeps the planner from an institution's whole history.
 _SAF_COLUMNS = "id, original_id, state, opened_ms, sent_ms, attempt, refusals, next_ms"
 _SAF = (  # names are this module's own, values are parameters
     f"INSERT INTO saf ({_SAF_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608

@@ -8,6 +8,7 @@ import sqlite3
 from gateway.core.facts import undone_setl_id
 from gateway.core.model import Advance, Keep
 
+# The plus keeps the planner from an institution's whole history.
 _CANCEL = (
     "UPDATE journal SET cancelled = 1, live = 0 WHERE id IN (SELECT journal_id FROM outcome WHERE setl_id = ? AND "
     "setl_id <> '') AND +fixmedins_code = ? AND link = ? AND klass IN ('M', 'A') AND id <> ?"

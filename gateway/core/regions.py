@@ -154,7 +154,8 @@ def _unknown_names(files: Files, chain: list[RegionSpec]) -> Iterator[str]:
         for name in (*spec.dictionaries.closed, *spec.dictionaries.open, *spec.dictionaries.add):
             if name not in files.dictionaries:
                 yield f"{where}.dictionaries: no dictionary {name}"
-        yield from faults(where, spec.answers, spec.reversal, spec.status, spec.orders, spec.statement)
+        others = {"statement": spec.statement, "status": spec.status, "orders": spec.orders}
+        yield from faults(where, spec.answers, spec.reversal, others)
 
 
 def _unknown_nodes(files: Files, where: str, infno: str, change: TransactionChange) -> Iterator[str]:

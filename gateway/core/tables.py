@@ -1,7 +1,7 @@
 """A region's tables about answers: what a text means, what adds up, how doubt ends. Parts of a region file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -160,18 +160,13 @@ def faults(
     where: str,
     answers: AnswerTable | None,
     reversal: ReversalTable | None,
-    status: StatusTable | None,
-    orders: OrderTable | None = None,
-    statement: StatementTable | None = None,
+    others: Mapping[str, StatusTable | OrderTable | StatementTable | None],
 ) -> Iterator[str]:
     """Yield a line for every pattern that is none, every time that is none, every field of the daily statement that
-    nobody fills. where: the file and `$`."""
-    if statement is not None:
-        yield from (f"{where}.statement{fault}" for fault in statement.faults())
-    if status is not None:
-        yield from (f"{where}.status{fault}" for fault in status.faults())
-    if orders is not None:
-        yield from (f"{where}.orders{fault}" for fault in orders.faults())
+    nobody fills. where: the file and `$`; others: tables by their names in a region file."""
+    for name, other in others.items():
+        if other is not None:
+            yield from (f"{where}.{name}{fault}" for fault in other.faults())
     for name, table, labels in (
         ("answers", answers, ("system", "access_messages")),
         ("reversal", reversal, ("done", "cancelled", "failed", "not_found", "impossible", "sign_in")),

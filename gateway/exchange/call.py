@@ -76,24 +76,33 @@ class Call:
             # What the journal knows is answered from there (X7); for the rest nothing is recorded (X37).
             self._ask_journal(self._no_way)
             return
+        self._with_lane(self._hindered)
+
+    def _with_lane(self, hindered: Callable[[str | None], None]) -> None:
+        """Take the lane and begin, unless the last look says why not."""
         self.clerk.lanes.enter(self.entry)
+
+        def looked(why: str | None) -> None:
+            if not self.live:
+                return  # its row was not taken
+            if why == "":
+                self.do(self.machine.begin())
+            else:
+                hindered(why)
+
         if self.look is None:
             self.do(self.machine.begin())
         else:
-            self.look(lambda why: self.safely(self._looked, why))
+            self.look(lambda why: self.safely(looked, why))
 
-    def _looked(self, why: str | None) -> None:
-        """The last look with the lane taken; nothing is durable yet."""
-        if why == "":
-            self.do(self.machine.begin())
-            return
-        self._end()
+    def _hindered(self, why: str | None) -> None:
+        """Nothing is durable yet."""
         self.clerk.lanes.leave(self.entry)
-        for job in self.jobs:
-            if why is None:
-                job.turn_away("GW-NOT-ACCEPTED", "not_sent")
-            else:
-                job.refuse("GW-REVERSAL-REFUSED", "refused", detail=why, other=self.original)
+        if why is None:
+            self._not_accepted()
+        else:
+            code = "GW-REVERSAL-REFUSED"
+            self._tell_each(lambda job: job.refuse(code, "refused", detail=why, other=self.original))
 
     def wait(self, holder: Entry) -> None:
         """The lane's holder is on its way: stand in line, durably."""
@@ -113,15 +122,8 @@ class Call:
         if not self.first.link.breaker.admit():
             self.do(self.machine.never_left())
             return
-        self.clerk.lanes.enter(self.entry)
-        if self.look is None:
-            self.do(self.machine.begin())
-        else:  # its row is durable: what may not leave any more is told as "not sent", and refused when it comes again
-            self.look(
-                lambda why: self.safely(
-                    lambda: self.do(self.machine.begin() if why == "" else self.machine.never_left())
-                )
-            )
+        # Its row is durable: what may not leave any more is told as "not sent", and refused when it comes again.
+        self._with_lane(lambda why: self.do(self.machine.never_left()))
 
     def ask_first(self, holder: Entry) -> None:
         """The lane is in doubt or full: answer a known msgid from the journal, refuse any other at once."""
@@ -362,14 +364,10 @@ class Call:
         """Space is out: whoever waits for the disk is told that the result is unknown, and asks again (X6)."""
         if self.opened and not (self.entry.state == "SENT" and self.began):
             for job in self.jobs:
-                body, code = job.state_answer("IN_DOUBT")
-                job.reply(body, "in_doubt", code)
+                job.say_state("IN_DOUBT")
 
     def _tell_state(self, state: State) -> None:
-        self._end()
-        for job in self.jobs:
-            body, code = job.state_answer(state)
-            job.reply(body, "in_doubt", code)
+        self._tell_each(lambda job: job.say_state(state))
 
     def _not_accepted(self) -> None:
         self._tell_each(lambda job: job.turn_away("GW-NOT-ACCEPTED", "not_sent"))

@@ -84,8 +84,7 @@ class Desk:
         except Exception:  # boundary: a bug of ours; the log gets type and place
             self.watch.alarm("internal", job.institution.code, job.msgid)
             if job.dispatched:
-                body, code = job.state_answer("IN_DOUBT")
-                job.reply(body, "internal", code)
+                job.say_state("IN_DOUBT", "internal")
             else:
                 job.turn_away("GW-NOT-READY", "internal")
             raise

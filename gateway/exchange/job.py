@@ -105,6 +105,11 @@ class Job:
         body = self.made(code, state=state, repeat=CODES[code].repeat, success=state == "CONFIRMED")
         return body, code
 
+    def say_state(self, state: State, result: Result = "in_doubt") -> None:
+        """Answer with nothing but a record's state."""
+        body, code = self.state_answer(state)
+        self.reply(body, result, code)
+
     def made(
         self,
         code: str,

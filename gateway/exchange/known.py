@@ -31,21 +31,17 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
         body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)
         job.reply(body, "duplicate", "GW-REVERSED")
     elif found.undoing == "MANUAL":  # whether it was taken back, a person finds out
-        body, code = job.state_answer("MANUAL")
-        job.reply(body, "in_doubt", code)
+        job.say_state("MANUAL")
     elif entry.state in ("ACKED", "CONFIRMED") and not entry.delivered and lanes.undoing(entry):
         # The institution is taking back what it never heard of; a success told now would be wrong in a moment (I5).
-        body, code = job.state_answer("REVERSING")
-        job.reply(body, "in_doubt", code)
+        job.say_state("REVERSING")
     elif entry.state == "EXTERNAL":  # the platform has it, and nobody here its content or its answer
-        body, code = job.state_answer("MANUAL")
-        job.reply(body, "duplicate", code)
+        job.say_state("MANUAL", "duplicate")
     elif answer is None:
         if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
             job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
         # It was done, and nobody can say any more what came of it: never "certainly not executed".
-        body, code = job.state_answer("MANUAL" if entry.state == "DONE" else entry.state)
-        job.reply(body, "in_doubt", code)
+        job.say_state("MANUAL" if entry.state == "DONE" else entry.state)
     elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:
         job.reply(answer, "duplicate")
     else:
@@ -55,8 +51,7 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
 def _deliver(job: Job, entry: Entry, answer: bytes, queue: JournalQueue) -> None:
     """Hand over a success nobody heard of so far, once the journal says that its delivery started (RV4)."""
     if queue.full:  # its delivery cannot be noted
-        body, code = job.state_answer("IN_DOUBT")
-        job.reply(body, "in_doubt", code)
+        job.say_state("IN_DOUBT")
         return
 
     def noted(moved: OpResult | NotAccepted) -> None:

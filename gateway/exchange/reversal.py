@@ -147,9 +147,8 @@ class Request:
         """The gateway's own reversal is under way: hurry it, and say what came of it (RV5: no second one)."""
         self.undo = undo
         undo.told.append(self._ended)
-        if (
-            undo.row is None or not undo.row.refusals
-        ):  # a counter that asks again must not use up what is tried by schedule
+        # A counter that asks again must not use up the tries of one the platform refuses in unknown words.
+        if undo.row is None or not undo.row.refusals:
             undo.hurry()
 
     def _ended(self, state: State) -> None:
@@ -218,7 +217,10 @@ class Request:
                 why = self._hindrance(found.entry) if isinstance(found, Known) else None
 
             def later(found: OpResult | NotAccepted) -> None:
-                told(self._later_text(original) if why == "" and found is not False else why)
+                if why != "" or found is False:
+                    told(why)
+                else:
+                    told(None if isinstance(found, NotAccepted) else self._later_text(original))
 
             queue.submit(Recall(original.fixmedins_code, original.msgid), recalled)
             queue.submit(Later(entry=original, since_ms=since_ms), later)
@@ -285,8 +287,7 @@ class Request:
     def _say(self, state: State) -> None:
         self._end()
         for job in self.jobs:
-            body, code = job.state_answer(state)
-            job.reply(body, "in_doubt", code)
+            job.say_state(state)
 
     def _end(self) -> None:
         if self._timer.active():

@@ -68,10 +68,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a doubt told as not sent", CALL,
-        "            body, code = job.state_answer(state)\n            job.reply(body, \"in_doubt\", code)\n\n"
-        "    def _not_accepted",
-        "            body, code = job.state_answer('NOT_SENT')\n            job.reply(body, \"in_doubt\", code)\n\n"
-        "    def _not_accepted",
+        "        self._tell_each(lambda job: job.say_state(state))",
+        "        self._tell_each(lambda job: job.say_state('NOT_SENT'))",
         "the cashier settles again what may be settled",
     ),
     Mutation(

@@ -17,15 +17,14 @@ TAKEN_BACK = (
     # --- an institution's own 2601 ---
     Mutation(
         "an institution's 2601 decided before it has the lane", CALL,
-        "            self.look(lambda why: self.safely(self._looked, why))",
-        "            self.do(self.machine.begin())",
+        "        if self.look is None:\n", "        if self.machine is not None:\n",
         "a settlement is taken back that another was built on meanwhile",
         tests=("tests/exchange/test_reversal.py",),
     ),
     Mutation(
-        "what waited for the lane not looked at again", CALL,
-        "        if self.look is None:\n            self.do(self.machine.begin())\n        else:  # its row",
-        "        if True:\n            self.do(self.machine.begin())\n        else:  # its row",
+        "what waited for the lane sent whatever the last look says", CALL,
+        "        self._with_lane(lambda why: self.do(self.machine.never_left()))",
+        "        self._with_lane(lambda why: self.do(self.machine.begin()))",
         "a settlement is taken back that another was built on meanwhile",
         tests=("tests/exchange/test_reversal.py",),
     ),
