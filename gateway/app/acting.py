@@ -34,6 +34,11 @@ _PASSWORD_BYTES_MAX = 1024
 _CERTIFICATE_BYTES_MAX = 65_536
 
 
+def waits(number: int) -> str:
+    """Return how another person goes on with an approval."""
+    return f"第{number}号，liangding security approvals approve CONFIG {number}"
+
+
 class NobodyNamed(NotAllowed):
     """The options do not say who acts, or prove it with half of what it takes: wrong usage (contract §2)."""
 

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 
 from adapters.store.books import BooksStore
 from adapters.store.books_trail import BooksTrail, Entry
 from adapters.store.writer import WriterThread
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.config import Config
-from gateway.app.node_trail import AGAIN_S, WHO
+from gateway.app.node_trail import AGAIN_S, WHO, end_with
 from gateway.app.rounds import Rounds
 from gateway.app.security_desk import security_desk
 from gateway.books.clearing import TITLES, Input
@@ -63,18 +62,9 @@ class BooksCarrier:
 
     async def stop(self) -> None:
         """Carry over the last; what cannot be waits in the store for the next start."""
-        thread, over = self._thread, Deferred[None]()
-        if thread is None:
-            return
-        self._thread = None
-
-        def failed(cause: Exception) -> None:
-            self._failed(cause)
-            over.callback(None)
-
-        thread.run(self._carry, over.callback, failed)
-        await over
-        thread.stop()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await end_with(thread, self._carry, self._failed)
 
     def _done(self, _: None) -> None:
         self._busy = self._failing = False

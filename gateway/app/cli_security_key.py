@@ -6,7 +6,7 @@ import click
 
 from adapters.crypto.sm2 import pem_of
 from adapters.store.security import reading
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.audit_verify import there_is_a_room
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SCRIPTS, security_desk
@@ -33,7 +33,7 @@ def rotate(outside: Outside, config: str, reason: str, as_json: bool, credential
     found = load(config, as_json)
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
         number = propose(desk, credentials.person(desk), reason).id
-    text = f"已提出更换签名密钥，待另一人批准：liangding security approvals approve CONFIG {number}"
+    text = f"已提出更换签名密钥，待另一人批准：{waits(number)}"
     show({"ok": True, "approval": number}, [text], as_json)
 
 

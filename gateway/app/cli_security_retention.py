@@ -1,12 +1,13 @@
 """`liangding security retention list|delete|hold|release`: what is kept how long; deleting what is past it, by two."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from adapters.store.books import BooksError
 from adapters.store.journal_reader import NotAJournal
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.audit_verify import there_is_a_room
 from gateway.app.retention import due, held, hold, propose, the_retention
 from gateway.app.say import FAILED, Outside, end, load, show
@@ -103,13 +104,15 @@ def delete(
     _proposed(one.id, as_json)
 
 
+def _of_class(command: Callable[..., Any]) -> Callable[..., Any]:
+    """CONFIG CLASS --reason [who acts] [--json]"""
+    for option in (click.pass_obj, _JSON, acting, _REASON, _NAME, _CONFIG):
+        command = option(command)
+    return command
+
+
 @retention.command("hold", help="冻结一类数据的清除（司法、审计需要），立即生效")
-@_CONFIG
-@_NAME
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
+@_of_class
 def hold_class(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
     settings = load(config, as_json)
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
@@ -118,12 +121,7 @@ def hold_class(outside: Outside, config: str, name: str, reason: str, as_json: b
 
 
 @retention.command(help="解除冻结清除：提出，另一人批准后生效")
-@_CONFIG
-@_NAME
-@_REASON
-@acting
-@_JSON
-@click.pass_obj
+@_of_class
 def release(outside: Outside, config: str, name: str, reason: str, as_json: bool, credentials: Credentials) -> None:
     settings = load(config, as_json)
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
@@ -132,5 +130,5 @@ def release(outside: Outside, config: str, name: str, reason: str, as_json: bool
 
 
 def _proposed(number: int, as_json: bool) -> None:
-    text = f"已提出，待另一人批准：liangding security approvals approve CONFIG {number}"
+    text = f"已提出，待另一人批准：{waits(number)}"
     show({"ok": True, "approval": number}, [text], as_json)

@@ -9,7 +9,7 @@ import click
 
 from adapters.crypto.keyfile import read_private
 from adapters.crypto.possession import ProofError, keyed
-from gateway.app.acting import Credentials, acting, password_of, pem_of, told
+from gateway.app.acting import Credentials, acting, password_of, pem_of, told, waits
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.app.security_roles import propose
@@ -95,7 +95,7 @@ def add(
         row = _row(desk, account)
         titles = "、".join(map(desk.roles.title, roles))
     text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
-    lines = [text, f"角色{titles}待另一人批准：{_waits(number)}"] if number else [text]
+    lines = [text, f"角色{titles}待另一人批准：{waits(number)}"] if number else [text]
     show({"ok": True, "user": row, "approval": number}, lines, as_json)
 
 
@@ -119,10 +119,6 @@ def _added(
     desk.roles.compatible(roles)
     account = people.add(person.name, name, _new_password(new_file, name))
     return account, propose(desk, person, name, roles, (), reason).id
-
-
-def _waits(number: int) -> str:
-    return f"第{number}号，liangding security approvals approve CONFIG {number}"
 
 
 @user.command("list", help="全部用户、角色和状态")
@@ -156,14 +152,14 @@ def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
 def grant(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, {role}, (), reason).id
     return {"ok": True, "approval": number}, [
-        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
     ]
 
 
 @_verb("收回角色：提出，另一人批准后生效；紧急时先锁定（lock）", _ROLE, _REASON)
 def revoke(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, (), {role}, reason).id
-    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{_waits(number)}"
+    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
     return {"ok": True, "approval": number}, [text]
 
 

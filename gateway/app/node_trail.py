@@ -7,6 +7,7 @@ settlement: it is told, and tried again every minute with the moment it is about
 
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -56,6 +57,17 @@ def note(
         )  # fmt: skip
 
 
+async def end_with(thread: WriterThread, work: Callable[[], None], failed: Callable[[Exception], object]) -> None:
+    """Do a last piece of work on a thread, then stop it; what the work raised, `failed` hears."""
+    over: Deferred[None] = Deferred()
+    thread.run(work, over.callback, over.errback)
+    try:
+        await over
+    except Exception as cause:  # boundary: the stop goes on
+        failed(cause)
+    thread.stop()
+
+
 @attrs.define(eq=False)
 class NodeTrail:
     """One node's starts and stops. say: writes one line for the operator."""
@@ -93,19 +105,11 @@ class NodeTrail:
 
     async def stopped(self) -> None:
         """The node takes nothing any more and everything is durable. Returns when the row is written, or cannot be."""
-        thread, done = self._thread, Deferred[None]()
-        if thread is None:
-            return
-        self._thread = None
-
-        def failed(cause: Exception) -> None:
-            self._failed(cause)
-            done.callback(None)
-
-        at_s = self.clock.seconds()
-        thread.run(lambda: note(self.config, self.clock, self.entropy, STOPPED, at_s, 0.0), done.callback, failed)
-        await done
-        thread.stop()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            at_s = self.clock.seconds()
+            work = partial(note, self.config, self.clock, self.entropy, STOPPED, at_s, 0.0)
+            await end_with(thread, work, self._failed)
 
     def _write_start(self) -> None:
         def written(_: None) -> None:

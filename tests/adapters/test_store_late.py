@@ -1,6 +1,5 @@
 """Late answers in the journal: evidence that moves nothing, what is owed for it, and how a person reads it (§4.4)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,6 @@ from adapters.store.journal_reader import reading
 from adapters.store.memory import MemoryJournal
 from gateway.app.story import lines_of, story_of
 from gateway.core.model import Accept, Accepted, Advance, Entry, LateAnswer, Op, Recall, State, followup_msgid
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    if request.param == "memory":
-        yield Book(MemoryJournal())
-        return
-    journal = open_sqlite(tmp_path)
-    yield Book(journal)
-    journal.close()
 
 
 def advance(entry: Entry, was: State, to: State, reason: str) -> Advance:
