@@ -11,6 +11,8 @@ from gateway.exchange.lanes import Lanes
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.relay import refuse_reused
 
+KEPT_MS = 400 * 86_400_000  # from then on answers may be deleted (security specification §9)
+_GONE = "应答原文已不在网关"
 _SOFT = "十分钟内有内容相同的购药结算，如确为另一笔请填写发票号后重发"
 
 
@@ -38,14 +40,26 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
     elif entry.state == "EXTERNAL":  # the platform has it, and nobody here its content or its answer
         job.say_state("MANUAL", "duplicate")
     elif answer is None:
-        if entry.state in ("ACKED", "REJECTED", "DONE"):  # they always have one: sealed under another key, or changed
-            job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
-        # It was done, and nobody can say any more what came of it: never "certainly not executed".
-        job.say_state("MANUAL" if entry.state == "DONE" else entry.state)
+        _without_answer(job, entry)
     elif entry.state not in ("ACKED", "CONFIRMED") or entry.delivered or not job.incoming.alive:
         job.reply(answer, "duplicate")
     else:
         _deliver(job, entry, answer, queue)
+
+
+def _without_answer(job: Job, entry: Entry) -> None:
+    """What is over always has an answer, unless its time is over, too. An earlier one that is not there is sealed under
+    another key, or was changed. Nobody hears "not executed" of what was, nor a success without its amounts.
+    """
+    age_ms = job.clock.seconds() * 1000 - entry.created_ms
+    if entry.state in ("ACKED", "CONFIRMED", "REJECTED", "DONE") and age_ms < KEPT_MS:
+        job.watch.alarm("answer_unreadable", entry.fixmedins_code, entry.msgid)
+    if entry.state in ("ACKED", "CONFIRMED"):
+        job.refuse("GW-DUPLICATE-SETTLEMENT", "duplicate", other=entry, detail=_GONE)
+    elif entry.state == "REJECTED":
+        job.refuse("GW-ABSENT", "duplicate", other=entry, detail=f"医保平台当时拒绝了该笔，{_GONE}", repeat="new")
+    else:
+        job.say_state("MANUAL" if entry.state == "DONE" else entry.state)
 
 
 def _deliver(job: Job, entry: Entry, answer: bytes, queue: JournalQueue) -> None:

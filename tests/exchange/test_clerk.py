@@ -270,7 +270,29 @@ def test_a_repeat_whose_answer_cannot_be_opened_is_not_sent_again_and_alarms(rig
     rig.store.journal.answers.clear()
     caller = rig.ask(pay("m1"))
     assert caller.said == (200, "GW-DUPLICATE-SETTLEMENT", "ACKED", "no")
+    assert (caller.answer["gw_msgid"], caller.answer["setl_id"]) == ("m1", rig.row("m1").setl_id)
     assert ("answer_unreadable", "m1") in rig.watch.alarms
+    assert len(rig.far.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("ACKED", (200, "GW-DUPLICATE-SETTLEMENT", "ACKED", "no")),
+        ("CONFIRMED", (200, "GW-DUPLICATE-SETTLEMENT", "CONFIRMED", "no")),
+        ("REJECTED", (200, "GW-ABSENT", "REJECTED", "new")),
+    ],
+)
+def test_a_repeat_of_what_is_over_for_400_days_hears_its_end_without_alarm(rig: Rig, state: Any, said: Any) -> None:
+    """Its answer was deleted, as it may be from then on (security specification §9)."""
+    rig.settle(pay("m1"))
+    rig.row("m1").state = state
+    rig.store.journal.answers.clear()
+    rig.run(400 * 86_400 + 1)
+    caller = rig.ask(pay("m1"))
+    assert caller.said == said and caller.answer["infcode"] == -1
+    assert "应答原文已不在网关" in caller.answer["err_msg"] and "未送达" not in caller.answer["err_msg"]
+    assert rig.watch.alarms == []
     assert len(rig.far.sent) == 1
 
 
