@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from adapters.store.books_trail import BooksTrail
 from adapters.store.transaction import transaction
 
 # A file may have been handed in more than once: it goes when every one of its notes is replaced, and none was used.
@@ -39,9 +40,10 @@ class BooksPruning:
         found = self.connection.execute(_REPLACED, {"before": before_ms, "most": most})
         return [(int(number), str(path)) for number, path in found]
 
-    def pruned(self, inputs: Sequence[int], now_ms: int) -> None:
-        """Note that the bytes of inputs are gone."""
+    def pruned(self, inputs: Sequence[int], now_ms: int, files: int, size: int) -> None:
+        """Note that the bytes of inputs are gone, with one entry for the audit trail. files, size: what went now."""
         with transaction(self.connection):
             self.connection.executemany(
                 "INSERT INTO input_pruned VALUES (?,?) ON CONFLICT DO NOTHING", [(one, now_ms) for one in inputs]
             )
+            BooksTrail(self.connection).pruned(len(inputs), files, size, now_ms)

@@ -98,8 +98,16 @@ class BooksTrail:
             f"revision {note.revision} run {note.run} {_summed(days)} {written} sm3 {whole}",
             f"{note.revision} {moved} {found.counts['diff']} {found.counts['case']}", "", note.at_ms,
         )  # fmt: skip
-        statement = f"INSERT INTO trail_entry ({_ENTRY[4:]}) VALUES (?,?,?,?,?,?,?)"
-        self.connection.execute(statement, values)
+        self._leave(values)
+
+    def pruned(self, inputs: int, files: int, size: int, at_ms: int) -> None:
+        """Leave a pruning's entry in the transaction under way: how many inputs it noted, how many files of how many
+        bytes it removed."""
+        became = f"DELETED {files} bytes {size} inputs {inputs}"
+        self._leave(("books.prune", "deleted:replaced", "", became, f"{files} {size}", "", at_ms))
+
+    def _leave(self, values: Sequence[object]) -> None:
+        self.connection.execute(f"INSERT INTO trail_entry ({_ENTRY[4:]}) VALUES (?,?,?,?,?,?,?)", values)
 
 
 def _line(cells: Sequence[object]) -> bytes:

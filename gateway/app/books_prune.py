@@ -1,5 +1,7 @@
 """Replaced day files go after their time (security specification T30, §9): by a running node once a day, or by command.
 
+Not while the trail tells of a hold on them (`security retention hold day-files|replaced`).
+
 Under a lock that handing in takes, too: the same bytes may come again at any moment. First a file is removed, then that
 is noted; whoever dies in between does both again.
 """
@@ -15,6 +17,8 @@ from twisted.internet.defer import Deferred
 from adapters.store.books import BooksStore, locked
 from adapters.store.books_pruning import BooksPruning
 from gateway.app.config import Config
+from gateway.app.holds import is_held
+from gateway.core.approval import TrailFailed
 from gateway.core.ports import Clock
 
 DAY_S = 86_400.0
@@ -23,11 +27,12 @@ AT_ONCE = 500
 
 @attrs.frozen(kw_only=True)
 class Pruned:
-    """What went, or would go. left: more than was looked at, for the next time."""
+    """What went, or would go. left: more than was looked at, for the next time; held: nothing may go."""
 
-    files: int
-    bytes: int
-    left: bool
+    files: int = 0
+    bytes: int = 0
+    left: bool = False
+    held: bool = False
 
 
 def filing(config: Config) -> AbstractContextManager[None]:
@@ -39,10 +44,12 @@ def filing(config: Config) -> AbstractContextManager[None]:
 
 def prune(config: Config, store: BooksStore, now_ms: int, dry: bool = False) -> Pruned:
     """Remove what was replaced more than `replaced_keep_days` ago and no run used, and what an upload that died left
-    behind. dry: only count. Raises OSError, sqlite3.Error."""
+    behind. dry: only count. Raises OSError, sqlite3.Error, TrailFailed (whether there is a hold cannot be known)."""
     data, keep_ms = config.path(config.node.data_dir), int(config.books.replaced_keep_days * DAY_S * 1000)
     pruning = BooksPruning(store.connection)
     with filing(config):
+        if is_held(config, "day-files", "replaced"):
+            return Pruned(held=True)
         found = pruning.replaced(now_ms - keep_ms, AT_ONCE)
         paths = {data / path for _, path in found}
         size = sum(path.stat().st_size for path in paths if path.exists())
@@ -50,8 +57,10 @@ def prune(config: Config, store: BooksStore, now_ms: int, dry: bool = False) -> 
         if not dry:
             for path in paths:
                 path.unlink(missing_ok=True)
-            pruning.pruned([number for number, _ in found], now_ms)
-            _sweep(data / "books", now_ms / 1000 - DAY_S)
+            if found:
+                pruning.pruned([number for number, _ in found], now_ms, files, size)
+            if not is_held(config, "temporary"):
+                _sweep(data / "books", now_ms / 1000 - DAY_S)
     return Pruned(files=files, bytes=size, left=len(found) == AT_ONCE)
 
 
@@ -74,7 +83,11 @@ class DailyPruning:
     async def tick(self) -> None:
         now = self.clock.seconds()
         if not 0 <= now - self._last_s < DAY_S:
-            done = await self.db(lambda store: prune(self.config, store, int(now * 1000)))
+            try:
+                done = await self.db(lambda store: prune(self.config, store, int(now * 1000)))
+            except TrailFailed:  # once a day is told that it could not be known whether they may go
+                self._last_s = now
+                raise
             assert isinstance(done, Pruned)
             if not done.left:  # else the next poll goes on
                 self._last_s = now

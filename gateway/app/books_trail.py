@@ -129,6 +129,12 @@ def _cleared(one: Entry) -> str:
     return f"清算申请：{title}，由{one.who}办理"
 
 
+def _pruned(one: Entry) -> str:
+    files, size = one.what.split()
+    return f"清理被替换、没有一次对账用过的日终文件{files}个，{size}字节"
+
+
 _WORDS: dict[str, Callable[[Entry], str]] = {
     "books.run": _ran, "books.hand_in": _handed_in, "books.action": _acted, "books.clearing": _cleared,
+    "books.prune": _pruned,
 }  # fmt: skip

@@ -20,12 +20,14 @@ from gateway.app.codes_uploading import Means, Uploading, Wanted
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
 from gateway.app.config_codes import library_place
+from gateway.app.holds import is_held
 from gateway.app.lists_comparing import COMPARE, COUNTS, ListsComparing, ListsCounting
 from gateway.app.lists_daily import ListsDaily
 from gateway.app.lists_results import KIND as RESULTS
 from gateway.app.lists_results import ListsResults
 from gateway.app.lists_uploading import KIND as LISTS
 from gateway.app.lists_uploading import ListMeans, ListsUploading
+from gateway.core.approval import TrailFailed
 from gateway.core.catalogue import Field
 from gateway.core.ports import Clock, Dice, Watch
 from gateway.exchange.door import Institution, Link
@@ -149,7 +151,11 @@ class CodesDesk:
         return self.config.path(self.config.node.data_dir) / "inbox" / "codes"
 
     def _open(self) -> Books:
-        sweep(self._folder, self.clock.seconds() - self.config.codes.download_keep_days * DAY_S)
+        try:
+            if not is_held(self.config, "downloads", "temporary"):
+                sweep(self._folder, self.clock.seconds() - self.config.codes.download_keep_days * DAY_S)
+        except TrailFailed as cause:  # nobody knows whether there is a hold: they stay until the next start
+            self.report(cause)
         connection = connect(self.config.room("codes"), SCRIPTS)
         books = Books(OrdersStore(connection), UploadsStore(connection, self.owner), self.owner)
         for done in reversed(books.uploads.downloads("", 1000, "imported")):

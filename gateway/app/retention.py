@@ -28,6 +28,7 @@ from gateway.security.retention import (
     Deletion,
     Retention,
     begin_ms,
+    hold_of,
     read_deletion,
     read_retention,
     told_day,
@@ -51,9 +52,11 @@ class Due:
 
 def the_retention(config: Config) -> Retention:
     """Return the classes as this configuration keeps them."""
-    longer = {"answers": config.security.answers_days, "day-files": config.security.details_days}
-    longer["downloads"] = config.codes.download_keep_days
-    return read_retention((schemas.ROOT / "security" / "retention.toml").read_bytes(), longer)
+    set_days = {
+        "answers": config.security.answers_days, "day-files": config.security.details_days,
+        "downloads": config.codes.download_keep_days, "replaced": config.books.replaced_keep_days,
+    }  # fmt: skip
+    return read_retention((schemas.ROOT / "security" / "retention.toml").read_bytes(), set_days)
 
 
 def due(config: Config, name: str, before: str) -> Due:
@@ -76,14 +79,14 @@ def due(config: Config, name: str, before: str) -> Due:
 
 def held(desk: SecurityDesk, name: str) -> str:
     """Return the state of hold of a class, as the trail tells it: '' when there never was one."""
-    return desk.store.last_after(_hold(name))
+    return desk.store.last_after(hold_of(name))
 
 
 def hold(desk: SecurityDesk, person: Person, name: str, reason: str) -> None:
     """Let nothing of a class be deleted until two people lift it. Raises NotAllowed, TrailFailed."""
-    the_retention(desk.config).of(name)
+    the_retention(desk.config).may_hold(name)
     desk.allow(person, "security.retention.hold")
-    desk.trail.record(person.name, "retention.hold", _hold(name), before=held(desk, name), after=HELD, reason=reason)
+    desk.trail.record(person.name, "retention.hold", hold_of(name), before=held(desk, name), after=HELD, reason=reason)
 
 
 def propose(
@@ -117,7 +120,7 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
     with security_desk(config, outside.now, outside.entropy) as desk:
         if wanted.hold:
             desk.trail.record(
-                approval.checker, "retention.free", _hold(wanted.name), before=held(desk, wanted.name), after=FREE,
+                approval.checker, "retention.free", hold_of(wanted.name), before=held(desk, wanted.name), after=FREE,
                 reason=approval.reason, approval=approval.id,
             )  # fmt: skip
             return f"已解除冻结清除：{title}"
@@ -152,10 +155,6 @@ def _delete(config: Config, wanted: Deletion, found: Due, outside: Outside) -> i
         return forget_answers(store.connection, begin_ms(wanted.before))
     finally:
         store.close()
-
-
-def _hold(name: str) -> str:
-    return f"retention:{name}"
 
 
 def _folders(books: Path) -> list[Path]:

@@ -16,7 +16,7 @@ _DAY_S = 86_400
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One class of data. days: the shortest time; how: who deletes it."""
+    """One class of data. days: the shortest time (how = node: the very time); how: who deletes it."""
 
     title: str
     days: int
@@ -67,6 +67,12 @@ class Retention:
         """Return the day (Shanghai) before which a class may go."""
         return day_of(now_s - self.of(name).days * _DAY_S)
 
+    def may_hold(self, name: str) -> Kept:
+        """Return a class whose deletion can be held. Raises NotAllowed."""
+        if (kept := self.of(name)).how == "kept":
+            raise NotAllowed("SEC-KEPT", f"{kept.title}由数据库保证不能删除，无须冻结清除")
+        return kept
+
     def check(self, name: str, before: str, hold: str, now_s: float) -> None:
         """Raise NotAllowed when a class may not be deleted up to a day. hold: its state of hold."""
         kept = self.of(name)
@@ -79,12 +85,21 @@ class Retention:
             raise NotAllowed("SEC-YOUNG", f"{kept.title}至少保留{kept.days}天，{before}之后的还不能清除")
 
 
-def read_retention(content: bytes, longer: Mapping[str, int]) -> Retention:
-    """Compile the file. longer: days of a configuration; the shorter of the two never counts."""
+def read_retention(content: bytes, set_days: Mapping[str, int]) -> Retention:
+    """Compile the file. set_days: days of a configuration: what two people delete is never kept shorter than the file
+    says; what a node deletes goes after exactly these."""
     found = msgspec.toml.decode(content, type=_File).class_
-    return Retention(
-        {name: msgspec.structs.replace(kept, days=max(kept.days, longer.get(name, 0))) for name, kept in found.items()}
-    )
+
+    def days(name: str, kept: Kept) -> int:
+        given = set_days.get(name, kept.days)
+        return given if kept.how == "node" else max(kept.days, given)
+
+    return Retention({name: msgspec.structs.replace(kept, days=days(name, kept)) for name, kept in found.items()})
+
+
+def hold_of(name: str) -> str:
+    """Return the subject of the trail under which a class's hold stands."""
+    return f"retention:{name}"
 
 
 def begin_ms(day: str) -> int:

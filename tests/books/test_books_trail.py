@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import queue
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from adapters.store.books_month import MonthWriter, NewClearing
 from adapters.store.books_trail import BooksTrail
 from gateway.app.books_handin import hand_in
 from gateway.app.books_month_work import apply
+from gateway.app.books_prune import prune
 from gateway.app.books_run import run
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.books_tasks import Ran, RunTask
@@ -32,6 +34,7 @@ from gateway.app.rounds import Rounds
 from gateway.app.say import Outside
 from gateway.books.clearing import Facts, Input
 from gateway.core.ledgers import AGY, GW, INST
+from gateway.security.retention import FREE, HELD
 
 DAY, CODE = "2026-11-16", "H99010300001"
 
@@ -246,3 +249,54 @@ def test_a_store_that_keeps_what_the_trail_has_is_not_told_again(town: Town, mon
     node.after(2 * AGAIN_S)
     assert (waiting(town), [row["request"] for row in listed(town)]) == (0, ["books:1"])
     node.stop()
+
+
+def test_a_pruning_stands_in_the_trail_and_a_hold_stops_it(town: Town) -> None:
+    put(town, INST, CODE, 1)
+    town.now_s += 1
+    put(town, INST, CODE, 1, 2)
+    days = town.config.path("var") / "books"
+    node = Node(town)
+    node.after(LOOK_S)
+    town.now_s += 31 * 86_400
+    words = ["books", "prune", str(town.file)]
+    for name in ("day-files", "replaced"):
+        held(town, name, HELD)
+        for more in ([], ["--dry-run"]):
+            refused = CliRunner().invoke(cli, [*words, *more], obj=outside(town))
+            assert (refused.exit_code, refused.stderr.startswith("[SEC-HOLD] ")) == (1, True), refused.output
+        with closing(BooksStore.open(town.config.room("books"), SCRIPTS)) as store:
+            assert prune(town.config, store, int(town.now_s * 1000)).held  # and the node's own
+        assert len(list(days.rglob("*.csv"))) == 2 and waiting(town) == 0
+        held(town, name, FREE)
+    size = min(one.stat().st_size for one in days.rglob("*.csv"))
+    held(town, "temporary", HELD)
+    rest = days / DAY / ".in-old"
+    rest.mkdir()
+    os.utime(rest, (1, 1))
+    done = CliRunner().invoke(cli, words, obj=outside(town))
+    assert (done.stdout, rest.exists()) == (f"已清理1个文件，{size}字节\n", True), done.output
+    held(town, "temporary", FREE)
+    CliRunner().invoke(cli, words, obj=outside(town))
+    assert not rest.exists()
+    node.after(LOOK_S)
+    node.stop()
+    [row] = listed(town, "books.prune")
+    assert (row["subject"], row["after"]) == ("deleted:replaced", f"DELETED 1 bytes {size} inputs 1")
+    assert "1个" in row["reason"] and verified(town)
+
+
+def test_nothing_is_pruned_while_nobody_knows_of_holds(town: Town) -> None:
+    put(town, INST, CODE, 1)
+    town.now_s += 1
+    put(town, INST, CODE, 1, 2)
+    town.now_s += 31 * 86_400
+    town.config.room("security").write_bytes(b"no database at all, and long enough to be looked at" * 40)
+    done = CliRunner().invoke(cli, ["books", "prune", str(town.file)], obj=outside(town))
+    assert done.exit_code == 1 and "[SEC-TRAIL] 安全库" in done.stderr
+    assert len(list((town.config.path("var") / "books").rglob("*.csv"))) == 2
+
+
+def held(town: Town, name: str, state: str) -> None:
+    with town.desk() as desk:
+        desk.trail.record("zhao", "retention.hold", f"retention:{name}", after=state)

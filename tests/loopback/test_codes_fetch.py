@@ -4,6 +4,7 @@
 # mypy: disable-error-code="untyped-decorator"
 
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from adapters.store.codes_orders import OrdersStore, WorkStatus
 from adapters.store.codes_rounds import RoundsReader
 from adapters.store.codes_uploads import UploadsStore
 from gateway.app.codes_files import SCRIPTS, reading
+from gateway.app.security_desk import security_desk
+from gateway.security.retention import FREE, HELD
 from simulators import archives, tables
 from simulators.faults import Fault
 from simulators.platform import Reply
@@ -316,3 +319,30 @@ async def test_the_schedule_gives_todays_order_once(codes_town: CodesTown) -> No
     town.open_desk()
     await town.desk.orders.sleep(1.2)
     assert len(await town.desk.orders.db(lambda books: books.orders.newest(5, "fetch"))) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_downloads_on_hold_are_kept_by_every_start(codes_town: CodesTown) -> None:
+    town = codes_town
+    await town.open()
+    old = town.config.path(town.config.node.data_dir) / "codes" / "1305" / "2020-01-01" / "a.bin"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    now = town.reactor.seconds
+    for state in (HELD, FREE):
+        with security_desk(town.config, now, town.entropy, make=True) as desk:
+            desk.trail.record("zhao", "retention.hold", "retention:downloads", after=state)
+        await town.desk.stop()
+        town.open_desk()
+        assert old.exists() == (state == HELD)
+    old.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    await town.desk.stop()
+    room = town.config.room("security")
+    kept = room.read_bytes()
+    room.write_bytes(b"no database at all, and long enough to be looked at" * 40)
+    town.open_desk()  # nobody knows whether there is a hold: told, and they stay
+    assert old.exists() and [str(one)[:3] for one in town.failures] == ["安全库"]
+    room.write_bytes(kept)
+    town.failures.clear()

@@ -105,8 +105,8 @@ def test_the_list_tells_what_is_due_and_changes_nothing(office: Office) -> None:
     due = {name: (row["how"], row.get("count"), row.get("left")) for name, row in rows.items()}
     assert due == {
         "answers": ("delete", 1, 0), "day-files": ("delete", 1, 1), "temporary": ("delete", 1, 0),
-        "downloads": ("node", None, None), "journal": ("kept", None, None), "frozen": ("kept", None, None),
-        "audit": ("kept", None, None),
+        "downloads": ("node", None, None), "replaced": ("node", None, None), "journal": ("kept", None, None),
+        "frozen": ("kept", None, None), "audit": ("kept", None, None),
     }  # fmt: skip
     assert (rows["answers"]["days"], rows["audit"]["days"], rows["frozen"]["days"]) == (400, 3650, 3650)
     dry = office.told("delete", "day-files", "--dry-run")
@@ -155,7 +155,7 @@ def test_only_files_of_frozen_days_go(office: Office) -> None:
 @pytest.mark.parametrize(
     ("name", "code"),
     [("audit", "SEC-KEPT"), ("frozen", "SEC-KEPT"), ("journal", "SEC-KEPT"), ("downloads", "SEC-KEPT"),
-     ("everything", "SEC-CLASS")],
+     ("replaced", "SEC-KEPT"), ("everything", "SEC-CLASS")],
 )  # fmt: skip
 def test_what_stays_is_not_even_proposed(office: Office, name: str, code: str) -> None:
     assert code in office.refused("delete", name)
@@ -173,6 +173,20 @@ def test_a_hold_stops_what_was_approved_and_is_lifted_by_two(office: Office) -> 
     office.room.security("approvals", "execute", number, *office.who["zhao"])
     assert office.sealed() == ["m398", "m500"]
     assert "SEC-HOLD" in office.refused("release", "answers", "--reason", "x")
+
+
+@pytest.mark.parametrize(("name", "code"), [("audit", "SEC-KEPT"), ("journal", "SEC-KEPT"), ("zzz", "SEC-CLASS")])
+def test_what_nobody_deletes_cannot_be_held(office: Office, name: str, code: str) -> None:
+    assert code in office.refused("hold", name, "--reason", "x")
+    assert not any(row["held"] for row in office.rows().values())
+
+
+def test_what_a_node_deletes_is_told_with_the_time_it_has(office: Office) -> None:
+    more = "\n[codes]\ndownload_keep_days = 7\n[books]\nreplaced_keep_days = 90\n"
+    office.town.file.write_text(office.town.file.read_text("utf-8") + more, "utf-8")
+    rows = office.rows()
+    assert (rows["downloads"]["days"], rows["downloads"]["before"]) == (7, "2026-11-11")
+    assert rows["replaced"]["days"] == 90
 
 
 def test_more_than_was_approved_is_not_deleted(office: Office) -> None:
