@@ -204,6 +204,13 @@ class BooksStore:
             keys=keys, summary=json.loads(summary),
         )  # fmt: skip
 
+    def is_run(self, run_id: str) -> bool:
+        return self.connection.execute("SELECT 1 FROM recon_run WHERE run_id = ?", (run_id,)).fetchone() is not None
+
+    def run_inputs(self, run_id: str) -> set[int]:
+        found = self.connection.execute("SELECT input FROM run_input WHERE run_id = ?", (run_id,))
+        return {int(row[0]) for row in found}
+
     def write_lines(self, lines: Iterable[tuple[DiffRow, Sequence[Planned]]], at_ms: int) -> None:
         """Write the lines of a run that is not in force yet, each with what is planned because of it, together."""
         batch: list[tuple[DiffRow, Sequence[Planned]]] = []

@@ -49,11 +49,19 @@ def run(task: RunTask) -> Ran:
         try:
             chosen = snapshot(store, task.role, task.date, task.institutions, task.now_ms, task.provisional)
             last = store.last_run(task.role, task.date)
-            if last is not None and last.run_id == chosen.run_id:
+            if last is not None and _same(store, chosen, last):
                 return _again(task, store, chosen, last)
-            return _run(task, store, chosen, workplace, 1 if last is None else last.revision + 1)
+            revision = 1 if last is None else last.revision + 1
+            # A party may hand in again what it replaced: the same inputs as long ago, and a run of their own now.
+            own = f"{chosen.run_id}-{revision}" if store.is_run(chosen.run_id) else chosen.run_id
+            return _run(task, store, attrs.evolve(chosen, run_id=own), workplace, revision)
         finally:
             store.close()
+
+
+def _same(store: BooksStore, chosen: Snapshot, last: Run) -> bool:
+    """Say whether a run was over these very inputs. What came again after something else was no input of it."""
+    return last.run_id.partition("-")[0] == chosen.run_id and store.run_inputs(last.run_id).issuperset(chosen.inputs)
 
 
 def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, revision: int) -> Ran:

@@ -9,6 +9,7 @@ from desk import BACK, FEES
 
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
+from adapters.store.books_freeze import FreezeReader
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_run import run
 from gateway.app.books_shelf import SCRIPTS
@@ -87,6 +88,34 @@ def test_the_same_inputs_are_the_same_run_and_a_new_one_is_a_revision(city: City
     city.put(INST, A, cells(1), cells(2))
     third = city.run()
     assert (third.revision, third.days[A], third.summary["classes"]) == (2, "L1_DIFF", {"L1-INST-ONLY": 1})
+
+
+def test_a_file_that_comes_back_after_another_one_is_a_run_again(city: City) -> None:
+    """A wrong file is replaced by the right one of before; the inputs of long ago stopped the day for good."""
+    for ledger, scope in ((INST, A), (AGY, A), (GW, "*")):
+        city.put(ledger, scope, cells(1))
+    first = city.run()
+    city.put(INST, A, cells(1), cells(2))
+    city.run()
+    city.put(INST, A, cells(1))
+    back, again = city.run(), city.run()
+    assert (back.revision, back.same, back.days[A], back.run_id != first.run_id) == (3, False, "AGREED", True)
+    assert (again.revision, again.same, again.run_id) == (3, True, back.run_id)
+    city.put(INST, A, cells(1), cells(2))
+    assert city.run().days[A] == "L1_DIFF"
+
+
+def test_a_file_that_was_wrong_only_between_two_runs_leaves_the_day_free_to_be_frozen(city: City) -> None:
+    """It is the newest file, and no run was over it: the day waited for ever to be compared (BF-NEWER)."""
+    for ledger, scope in ((INST, A), (AGY, A), (GW, "*")):
+        city.put(ledger, scope, cells(1))
+    city.run()
+    city.put(INST, A, cells(1), cells(2))
+    city.put(INST, A, cells(1))
+    ran = city.run()
+    assert (ran.same, ran.revision, ran.days[A]) == (False, 2, "AGREED")
+    with city.store().connection as connection:
+        assert FreezeReader(connection).unread("care", A, DAY, ran.run_id) == []
 
 
 def test_a_column_that_is_only_the_gateways_does_not_stop_the_citys_day(city: City) -> None:
