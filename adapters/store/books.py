@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from adapters.store.books_opening import Opening, open_case
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.transaction import transaction
 from gateway.core.booked import VANISHED, DayRow, DiffRow
@@ -31,23 +32,14 @@ DIFF = (
     'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
     "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
 )
-# A case opens again when its difference came back, when it is another than was decided of, or when what was decided was
-# in vain: it came to its end, and whoever looked at the other side afterwards found the difference still there.
-_CASE = (
-    "INSERT INTO recon_case (diff_id, mode, state, opened_ms, until_ms, changed_ms) VALUES (?,?,'OPEN',?,?,?) "
-    "ON CONFLICT (diff_id) DO UPDATE SET state = 'OPEN', decision = '', mode = excluded.mode, "
-    "changed_ms = excluded.changed_ms WHERE recon_case.state = 'CLOSED' OR (recon_case.state = 'DECIDED' AND "
-    "(? OR coalesce((SELECT state IN ('DONE', 'FAILED') AND changed_ms < CASE kind WHEN 'REVERSE' THEN ? "
-    "WHEN 'FEEDBACK' THEN ? ELSE 0 END FROM action WHERE action.diff_id = recon_case.diff_id "
-    "ORDER BY created_ms DESC, attempt DESC LIMIT 1), 0)))"
-)
-# What people or an outcome have settled stays so while what was found is still the same.
+# What people or an outcome have settled stays so while what was found is still the same, and does not take more people.
 _FOUND = 'SELECT "row", component, left_fen, right_fen FROM diff WHERE diff_id = ?'
 _UPSERT = (
     f"INSERT INTO diff ({DIFF}) VALUES ({','.join('?' * 22)}) ON CONFLICT (diff_id) DO UPDATE SET "  # noqa: S608
     "state = CASE WHEN diff.state IN ('CARRIED', 'RESOLVED') AND diff.\"row\" = excluded.\"row\" "
     "AND diff.component = excluded.component AND diff.left_fen IS excluded.left_fen "
-    "AND diff.right_fen IS excluded.right_fen THEN diff.state ELSE excluded.state END, "
+    "AND diff.right_fen IS excluded.right_fen AND (diff.mode, excluded.mode) <> ('ONE', 'TWO') "
+    "THEN diff.state ELSE excluded.state END, "
     'changed_ms = excluded.changed_ms, "row" = excluded."row", mode = excluded.mode, action = excluded.action, '
     "prevails = excluded.prevails, setl_id = excluded.setl_id, msgid = excluded.msgid, "
     "component = excluded.component, left_fen = excluded.left_fen, right_fen = excluded.right_fen, "
@@ -260,8 +252,11 @@ class BooksStore:
                 (one.action_ids[attempt - 1], diff.diff_id, one.kind, attempt, one.party, one.content, at_ms, at_ms),
             )
         elif not one.kind or in_vain:
-            values = (diff.diff_id, one.mode, at_ms, one.until_ms, at_ms, changed, one.seen_ms, one.vain_ms)
-            self.connection.execute(_CASE, values)
+            case = Opening(
+                diff_id=diff.diff_id, mode=one.mode, at_ms=at_ms, until_ms=one.until_ms, changed=changed,
+                seen_ms=one.seen_ms, vain_ms=one.vain_ms,
+            )  # fmt: skip
+            open_case(self.connection, case)
 
     def bring_into_force(
         self, run: Run, inputs: Sequence[int], days: Sequence[DayRow],

@@ -12,7 +12,7 @@ import attrs
 
 from adapters.store.books import DIFF, ROWS_MAX, diff_of
 from adapters.store.transaction import transaction
-from gateway.core.booked import VANISHED, Correction, DiffRow
+from gateway.core.booked import REPLACED, VANISHED, Correction, DiffRow
 
 _DIFF = ", ".join(f"diff.{name.strip()}" for name in DIFF.split(", "))
 _ACTION = "action_id, kind, attempt, party, action.state, content, receipt, approval, created_ms, action.changed_ms"
@@ -150,6 +150,12 @@ class BooksCases:
                 return False
             self.connection.execute(
                 "UPDATE diff SET state = ?, changed_ms = ? WHERE diff_id = ?", (diff_state, now_ms, case.diff.diff_id)
+            )
+            # What was planned before and never left is not what was decided.
+            self.connection.execute(
+                "UPDATE action SET state = 'FAILED', receipt = ?, changed_ms = ? WHERE diff_id = ? AND "
+                "state = 'PLANNED'",
+                (REPLACED, now_ms, case.diff.diff_id),
             )
             if action is not None:
                 action_id, kind, party, content = action

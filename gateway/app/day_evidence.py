@@ -31,7 +31,7 @@ from gateway.app.day_words import (
 from gateway.app.day_work import Proof
 from gateway.books.report import PAIRS, fen_of, mover_of, standing_of, state_of_action, until_of, words_about
 from gateway.core.approval import Approval
-from gateway.core.booked import VANISHED, ActionRow, InquiryRow, Item
+from gateway.core.booked import DROPPED, ActionRow, InquiryRow, Item
 
 COLUMNS_MAX = 10  # rows of ledgers side by side
 _SAME = ("msgid", "psn_no", "insutype", "clr_type")  # attributes that are marked when they differ
@@ -197,6 +197,6 @@ def _acted(action: ActionRow) -> list[tuple[int, str]]:
     approval = f"（复核单第{action.approval}号）" if action.approval else ""
     lines = [(action.created_ms, f"计划{name}{approval}")]
     if action.state != "PLANNED":
-        receipt = f"，回执：{action.receipt}" if action.receipt not in ("", VANISHED) else ""
+        receipt = f"，回执：{action.receipt}" if action.receipt not in ("", *DROPPED) else ""
         lines.append((action.changed_ms, f"{name}：{ACTION_STATES[state_of_action(action)]}{receipt}"))
     return lines

@@ -35,7 +35,7 @@ DIFF_STATES: Mapping[str, str] = {
 }  # fmt: skip
 ACTION_STATES: Mapping[str, str] = {
     "PLANNED": "待发送", "SENT": "已发出，等回执", "DONE": "已办，有回执", "FAILED": "失败",
-    "IN_DOUBT": "结果未知，查询中", "DROPPED": "差异已消失，不必再办",
+    "IN_DOUBT": "结果未知，查询中", "DROPPED": "差异已消失或另有决定，不必再办",
 }  # fmt: skip
 CASE_STATES: Mapping[str, str] = {
     "OPEN": "待提出处理", "PROPOSED": "已提出，待复核", "DECIDED": "已批准，待执行", "CLOSED": "已结案",

@@ -17,7 +17,7 @@ import attrs
 
 from gateway.books.plans import COLLECTING, escalates_ms
 from gateway.books.rules import Rules
-from gateway.core.booked import VANISHED, ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
+from gateway.core.booked import DROPPED, ActionRow, CaseRow, DayRow, DiffRow, InputRow, Item, RunRow
 from gateway.core.ledgers import NAMES
 
 Standing = Literal["open", "waiting", "withheld", "carried", "trace", "closed"]
@@ -300,7 +300,7 @@ def day_report(told: Told, items: Iterable[Item], rules: Rules, items_max: int) 
 def state_of_action(action: ActionRow) -> str:
     """Return an action's state as people read it: one that was never sent, since its difference went away, failed
     nobody."""
-    return "DROPPED" if action.state == "FAILED" and action.receipt == VANISHED else action.state
+    return "DROPPED" if action.state == "FAILED" and action.receipt in DROPPED else action.state
 
 
 def _is_on(leg: str, given: set[str], told: Told) -> bool:

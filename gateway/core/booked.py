@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import attrs
 
 VANISHED = "vanished"  # receipt of an action that was planned for a difference the next run did not find
+REPLACED = "replaced"  # of one that was planned and had not left when people decided otherwise
+DROPPED = (VANISHED, REPLACED)
 
 
 @attrs.frozen(kw_only=True)
