@@ -22,6 +22,7 @@ from gateway.core.booked import VANISHED, DayRow, DiffRow
 
 ROWS_MAX = 2_000
 EVERYWHERE = "*"
+EARLY = "early"  # begins the source of what was asked for before the day was over
 LIVE = ("OPEN", "WAIT", "CARRIED")  # what still concerns somebody
 _INPUT = "id, ledger, scope, biz_date, source, sm3, rows, complete, sums, path, who, at_ms"
 _NEWEST = (  # the newest of each ledger and scope
@@ -70,6 +71,11 @@ class Input:
     path: str
     who: str
     at_ms: int
+
+    @property
+    def early(self) -> bool:
+        """Whether a party told it while the day went on."""
+        return self.source.startswith(EARLY)
 
 
 @attrs.frozen(kw_only=True)
@@ -378,7 +384,8 @@ def _in_vain(one: Planned, state: str, changed_ms: int, at_ms: int) -> bool:
 
 
 def _same(old: Input, new: Input) -> bool:
-    return (old.ledger, old.scope, old.sm3, old.complete) == (new.ledger, new.scope, new.sm3, new.complete)
+    one, other = ((each.ledger, each.scope, each.sm3, each.complete, each.early) for each in (old, new))
+    return one == other
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from gateway.app.books_extract import extract
 from gateway.app.books_run import run
 from gateway.app.books_tasks import Derived, Reconcile, Reconciled, ReportTask, RunTask, Task
 from gateway.app.codes_import_child import NICE, die_with_parent
+from gateway.books.scope import NothingToCompare
 
 
 def step(name: str, task: bytes) -> object:
@@ -55,6 +56,8 @@ def main(arguments: list[str]) -> None:
     except LedgerRefused as cause:
         faults = [fault.text(cause.file.name) for fault in cause.faults[:10]]
         told = {"ok": False, "message": f"{cause.file.name}有问题：{'；'.join(faults)}"}
+    except NothingToCompare:
+        told = {"ok": False, "message": "[BK-NOTHING] 该日还没有可以相互核对的两方账目，请先交账（books hand-in）"}
     except EngineFailed as cause:
         told = {"ok": False, "message": f"对账引擎未能完成：{cause}"}
     except (OtherBooks, NotABooksStore, NotAJournal) as cause:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from adapters.files import parcel
-from adapters.store.books import EVERYWHERE, BooksStore, Input
+from adapters.store.books import EARLY, EVERYWHERE, BooksStore, Input
 from gateway.app.books_extract import lines_of
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_sources import one_source
@@ -65,6 +65,7 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:
     if rows is None:  # what was told in part, or not at all, does not take the place of what was told whole
         known = [old for old in one_source(store.inputs(task.date)) if old.ledger == AGY and old.complete]
+        known = [old for old in known if task.early or not old.early]
         whole = next((old for old in known if old.scope in (one.institution, EVERYWHERE)), None)
         if whole is not None:
             return whole.id
@@ -74,7 +75,13 @@ def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | No
     return store.add_input(
         Input(
             ledger=AGY, scope=one.institution, biz_date=task.date,
-            source="statement" if rows is not None else (one.why or "RESULT_BAD"), sm3=digest, rows=count,
+            source=_source(task, one, rows is not None), sm3=digest, rows=count,
             complete=rows is not None, sums={}, path=str(place.relative_to(task.data)), who="node", at_ms=task.now_ms,
         )
     )  # fmt: skip
+
+
+def _source(task: Task, one: Derive, whole: bool) -> str:
+    if not whole:
+        return one.why or "RESULT_BAD"
+    return EARLY if task.early else "statement"

@@ -228,7 +228,7 @@ class BooksDesk:
             if self.province is not None:
                 await work.tell("读取省平台对账单")
                 looked_ms = self.orders.now_ms()
-                short = await self._provincial(self.province, day).gather(work, day, _role(role), number)
+                short = await self._provincial(self.province, day).gather(work, day, _role(role), number, early)
                 trouble += short
                 if not short:  # else nobody has looked, and nothing done there is known to be in vain
                     asked_ms["*"] = looked_ms
@@ -310,7 +310,7 @@ class BooksDesk:
         tables = {code: one.link.region for code, one in self.institutions.items()}
         return Task(
             journal=str(self.config.journal), store=str(self.config.room("books")), data=str(self._data), date=day,
-            now_ms=self.orders.now_ms(), number=order.id * 10 + number,
+            now_ms=self.orders.now_ms(), number=order.id * 10 + number, early=self._early(day),
             institutions={
                 code: Asked(
                     count=region.statement.count, refund_rows=region.statement.refund_rows,

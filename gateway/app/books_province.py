@@ -13,7 +13,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from adapters.crypto.digest import sm3
-from adapters.store.books import EVERYWHERE, BooksStore, Input
+from adapters.store.books import EARLY, EVERYWHERE, BooksStore, Input
 from adapters.store.books_calls import BooksCalls, Call, Moved
 from adapters.store.books_cases import Action, BooksCases
 from gateway.app.books_shelf import keep
@@ -65,8 +65,8 @@ class Provincial:
     now_ms: Callable[[], int]
     give_up: Callable[[Action, str], Awaitable[str]]
 
-    async def gather(self, work: Work, day: str, role: Role, round_: int) -> list[str]:
-        """Fetch the day's statements and note them as inputs; return what could not be had.
+    async def gather(self, work: Work, day: str, role: Role, round_: int, early: bool = False) -> list[str]:
+        """Fetch the day's statements and note them as inputs; return what could not be had. early: the day goes on.
 
         round_: of the order; each round, and whoever comes after a crash, asks anew: under one key the province gives
         its first answer again (docs/province.md §1).
@@ -82,15 +82,15 @@ class Provincial:
                 trouble.append(f"省平台{ledger}账：{outcome.text}（{outcome.code}）")
                 continue
             found = outcome.value
-            await self.db(lambda store, found=found: self._note(store, found, folder))  # type: ignore[misc]
+            await self.db(lambda store, found=found: self._note(store, found, folder, early))  # type: ignore[misc]
         return trouble
 
-    def _note(self, store: BooksStore, found: Snapshot, folder: Path) -> None:
-        scope = scope_of(found.role)
+    def _note(self, store: BooksStore, found: Snapshot, folder: Path, early: bool) -> None:
+        scope, marked = scope_of(found.role), f"{EARLY}:" if early else ""
         digest, place = keep(folder, found.path, found.ledger, scope)
         store.add_input(
             Input(
-                ledger=found.ledger, scope=scope, biz_date=found.date, source=f"province:{found.statement_no}",
+                ledger=found.ledger, scope=scope, biz_date=found.date, source=f"{marked}province:{found.statement_no}",
                 sm3=digest, rows=found.rows, complete=found.complete, sums=found.sums_fen,
                 path=str(place.relative_to(self.data)), who="node", at_ms=self.now_ms(),
             )

@@ -35,6 +35,7 @@ from gateway.books.plans import (
 from gateway.books.scope import Scope
 from gateway.core.booked import DayRow, DiffRow
 from gateway.core.ledgers import NAMES
+from gateway.core.province import LEDGERS
 
 _SETTLED = ("OPEN", "WAIT", "CARRIED", "RESOLVED")
 
@@ -47,7 +48,9 @@ def run(task: RunTask) -> Ran:
     with locked(path.with_name(f"{path.name}.run")):
         store = BooksStore.open(path, SCRIPTS)
         try:
-            chosen = snapshot(store, task.role, task.date, task.institutions, task.now_ms, task.provisional)
+            chosen = snapshot(
+                store, task.role, task.date, task.institutions, task.now_ms, task.provisional, task.province
+            )
             last = store.last_run(task.role, task.date)
             if last is not None and _same(store, chosen, last):
                 return _again(task, store, chosen, last)
@@ -233,7 +236,9 @@ def _days(task: RunTask, store: BooksStore, chosen: Snapshot, revision: int) -> 
     own = standing_of(told.get(EVERYWHERE, ()))
     short = sorted(NAMES[ledger] for ledger in chosen.short)
     there = {one.ledger for one in chosen.day}
-    waits = task.province and "PROV" not in there
+    owed = [name for name in LEDGERS["care"] if task.province and task.role == "care" and name not in there]
+    waits = "PROV" in owed
+    short += [name for name in owed if not waits]  # leg 2 was compared, leg 4 was not
     state = "WAIT_INPUT" if short else city_state([one.state for one in days], own, waits)
     days.append(_day(task, CITY, state, revision, [*short, *(["PROV"] if waits else [])]))
     return days

@@ -42,12 +42,18 @@ class Snapshot:
 
 
 def snapshot(
-    store: BooksStore, role: str, biz_date: str, institutions: Sequence[str], now_ms: int, provisional: bool = False
-) -> Snapshot:
+    store: BooksStore, role: str, biz_date: str, institutions: Sequence[str], now_ms: int, provisional: bool = False,
+    province: bool = False,
+) -> Snapshot:  # fmt: skip
     """Choose the inputs of a run; equal choices have equal run_ids. provisional: of a look at a day that is not over,
-    which is another run than that over the same inputs later. Raises sqlite3.Error."""
+    which is another run than that over the same inputs later; what the node was told before the day was over is not
+    complete after it. province: one is configured for the role; what it owes the insured role and has not given is
+    incomplete (§4.2), not left out. Raises sqlite3.Error."""
     day = date.fromisoformat(biz_date)
-    here = _of_role(store.inputs(biz_date), role)
+    here = [
+        attrs.evolve(one, complete=one.complete and (provisional or not one.early))
+        for one in _of_role(store.inputs(biz_date), role)
+    ]
     before = _of_role(store.inputs((day - timedelta(days=1)).isoformat()), role)
     after = _of_role(store.inputs((day + timedelta(days=1)).isoformat()), role)
     codes = sorted({*institutions, *(one.scope for one in here if one.ledger in ("INST", "AGY"))} - {EVERYWHERE})
@@ -64,14 +70,15 @@ def snapshot(
             later.add((GW, code))
         later |= {(ledger, code) for ledger in (PROV, INS) if any(one.ledger == NAMES[ledger] for one in after)}
     others = {NAMES.index(one.ledger) for one in here if one.scope == INSURED_SCOPE or one.ledger in ("PROV", "INS")}
+    owed = frozenset(_LEDGERS[role]) if province and role != CARE else frozenset[int]()
     used = (*here, *(one for one in (*before, *after) if one.ledger != "GW"))
-    given = frozenset({INST, GW, AGY} | others) if role == CARE else frozenset(others)
+    given = frozenset({INST, GW, AGY} | others) if role == CARE else others | owed
+    short = {NAMES.index(one.ledger) for one in here if not one.complete} & others
     return Snapshot(
         run_id=_run_id(role, biz_date, codes, used, later, provisional), day=tuple(here),
         inputs=tuple(one.id for one in used), institutions=tuple(codes),
         missing=frozenset(missing if role == CARE else ()),
-        short=frozenset(NAMES.index(one.ledger) for one in here if one.ledger in ("PROV", "INS") and not one.complete),
-        later=frozenset(later), given=given,
+        short=frozenset(short | (owed - others)), later=frozenset(later), given=frozenset(given),
     )  # fmt: skip
 
 

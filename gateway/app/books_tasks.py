@@ -22,7 +22,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child works on. journal, store, data: paths; number: of the order, for file names."""
+    """What the child works on. journal, store, data: paths; number: of the order, for file names; early: the day is not
+    over, and what an agency says of it now is not its last word."""
 
     journal: str
     store: str
@@ -31,6 +32,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     number: int
     institutions: dict[str, Asked]
+    early: bool = False
 
     @property
     def day(self) -> datetime.date:
