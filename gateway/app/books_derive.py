@@ -40,10 +40,8 @@ def derive(task: Task, answers: list[Derive]) -> Derived:
 
 def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
     """Return the agency's rows, None when a result cannot be used: all are read before the first row is told."""
-    found: list[Iterator[Cells]] = []
-    listed: set[Differing] = set()
+    results: list[list[Differing]] = []
     for answer in one.groups:
-        result: list[Differing] = []
         if answer.result:
             packed = (task.workplace / answer.result).read_bytes()
             keep(task.folder, task.workplace / answer.result, "RESULT", one.institution)  # the evidence, as it came
@@ -53,13 +51,33 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
                 return None
             if answer.unbalanced and not read:  # an empty result means balanced (§3.2), and 3201 said that it is not
                 odd.add(one.institution)
-            # Some platforms list the same whatever group is asked for; twice in one file is booked twice.
-            result = [row for row in read if not row.msgid or row not in listed]
-            listed.update(result)
-        group = (answer.group.optins, answer.group.clr_type)
-        lines = lines_of(task.workplace, answer.group)
-        found.append(agency_rows(group, lines, result, one.institution, task.date))
-    return chain.from_iterable(found)
+            results.append(read)
+        else:
+            results.append([])
+    sorted_out = _by_group(task, one, results)
+    return chain.from_iterable(
+        agency_rows((each.optins, each.clr_type), lines_of(task.workplace, each), result, one.institution, task.date)
+        for each, result in zip([answer.group for answer in one.groups], sorted_out, strict=True)
+    )
+
+
+def _by_group(task: Task, one: Derive, results: list[list[Differing]]) -> list[list[Differing]]:
+    """Return what was listed, each row once, with the group whose line it is about; the rest where it was listed.
+
+    Some platforms list the same whatever group is asked for; twice in one file is booked twice.
+    """
+    wanted = {row.setl_id for result in results for row in result} - {""}
+    owner: dict[str, int] = {}
+    for at, answer in enumerate(one.groups if wanted and len(results) > 1 else ()):
+        owner |= {line.own_id: at for line in lines_of(task.workplace, answer.group) if line.own_id in wanted}
+    listed: set[Differing] = set()
+    found: list[list[Differing]] = [[] for _ in results]
+    for at, result in enumerate(results):
+        own = [row for row in result if not row.msgid or row not in listed]
+        listed.update(own)
+        for row in own:
+            found[owner.get(row.setl_id, at)].append(row)
+    return found
 
 
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:

@@ -74,7 +74,7 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
     )  # fmt: skip
     scope.check()
     frozen = frozen_scopes(store, task)
-    files = put_together(store, chosen, Path(task.data), workplace, task.date)
+    files = put_together(store, chosen, Path(task.data), workplace)
     with reconciled(files, scope, workplace, _no_bar, lambda text: None) as found:
         beyond: dict[str, int] = {}
         store.write_lines(_open_lines(task, store, found.lines(), revision, frozen, beyond), task.now_ms)

@@ -28,17 +28,21 @@ Cells = dict[str, str]
 
 @attrs.frozen(kw_only=True)
 class Snapshot:
-    """What one run goes over. day: inputs of its date; files: what was put together, by ledger; missing: (ledger,
+    """What one run goes over. day: inputs of its date; used: with those of the days beside it; missing: (ledger,
     institution) that lack or are incomplete; short: ledgers that are incomplete as a whole."""
 
     run_id: str
     day: tuple[Input, ...]
-    inputs: tuple[int, ...]
+    used: tuple[Input, ...]
     institutions: tuple[str, ...]
     missing: frozenset[tuple[int, str]]
     short: frozenset[int]
     later: frozenset[tuple[int, str]]
     given: frozenset[int]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return tuple(one.id for one in self.used)
 
 
 def snapshot(
@@ -76,7 +80,7 @@ def snapshot(
     short = {NAMES.index(one.ledger) for one in here if not one.complete} & others
     return Snapshot(
         run_id=_run_id(role, biz_date, codes, used, later, provisional), day=tuple(here),
-        inputs=tuple(one.id for one in used), institutions=tuple(codes),
+        used=used, institutions=tuple(codes),
         missing=frozenset(missing if role == CARE else ()),
         short=frozenset(short | (owed - others)), later=frozenset(later), given=frozenset(given),
     )  # fmt: skip
@@ -102,12 +106,10 @@ def _run_id(
     return sm3("\n".join((role, biz_date, *codes, "", *named, "", *near, *early)).encode()).hex()
 
 
-def put_together(store: BooksStore, chosen: Snapshot, data: Path, workplace: Path, biz_date: str) -> dict[int, Path]:
-    """Write one file for each ledger of a run. Raises OSError, sqlite3.Error."""
-    day = date.fromisoformat(biz_date)
-    days = [biz_date, *((day + timedelta(days=off)).isoformat() for off in (-1, 1))]
-    by_id = {one.id: one for each in days for one in store.inputs(each)}
-    own = {ledger: [by_id[one] for one in chosen.inputs if by_id[one].ledger == NAMES[ledger]] for ledger in range(5)}
+def put_together(store: BooksStore, chosen: Snapshot, data: Path, workplace: Path) -> dict[int, Path]:
+    """Write one file for each ledger of a run: of what was chosen, whatever came in since. Raises OSError,
+    sqlite3.Error."""
+    own = {ledger: [one for one in chosen.used if one.ledger == NAMES[ledger]] for ledger in range(5)}
     originals: dict[tuple[str, str], Cells] = {}
     files = {}
     for ledger in (GW, INST, AGY, PROV, INS):

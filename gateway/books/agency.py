@@ -105,18 +105,21 @@ def _cells(one: Ours) -> tuple[str, ...]:
 def agency_rows(
     group: tuple[str, str], lines: Iterable[Ours], result: Sequence[Differing], institution: str, day: str
 ) -> Iterator[Cells]:
-    """Yield the agency's rows of one group. lines: all of ours in it; result: () where 3201 called it balanced."""
-    named = {row.setl_id: row for row in result if row.setl_id}
-    own: set[str] = set()
+    """Yield the agency's rows of one group. lines: all of ours in it; result: () where 3201 called it balanced.
+
+    A refund the agency lists under the number of our settlement speaks of its own refund, not of the settlement.
+    """
+    named = {(row.setl_id, row.refund): row for row in result if row.setl_id}
+    own: dict[str, bool] = {}
     for one in lines:
-        own.add(one.own_id)
-        row = named.get(one.own_id)
+        own[one.own_id] = one.refund
+        row = named.get((one.own_id, one.refund)) or (named.get((one.own_id, False)) if one.refund else None)
         theirs = _amounts(row) if row is not None else None
         if theirs is None or (row is not None and not _equal(theirs, one)):
             yield _row(one.cells, theirs or one.amounts)
     for row in result:
-        if not row.setl_id or row.setl_id not in own:
-            yield _foreign(row, institution, day, group)
+        if not row.setl_id or row.setl_id not in own or (row.refund and not own[row.setl_id]):
+            yield _foreign(row, institution, day, group, row.setl_id in own)
 
 
 def _equal(theirs: tuple[int | None, ...], one: Ours) -> bool:
@@ -138,11 +141,12 @@ def _cell(name: str, fen: int | None) -> tuple[str, str]:
     return name, "" if fen is None else yuan(fen)
 
 
-def _foreign(row: Differing, institution: str, day: str, group: tuple[str, str]) -> Cells:
-    """What only the agency has. Of a refund the number is its own, not that of what it cancels: it is left out."""
+def _foreign(row: Differing, institution: str, day: str, group: tuple[str, str], ours: bool) -> Cells:
+    """What only the agency has. Of a refund the number is its own and left out, unless it is that of what it cancels
+    (ours)."""
     known = {
         "fixmedins_code": institution,
-        "setl_id": "" if row.refund else row.setl_id,
+        "setl_id": "" if row.refund and not ours else row.setl_id,
         "mdtrt_id": row.mdtrt_id,
         "psn_no": row.psn_no,
         "msgid": row.msgid,

@@ -24,32 +24,43 @@ def _concerns(one: Correction, row: Mapping[str, str]) -> bool:
     return bool(one.msgid) and row["msgid"] == one.msgid
 
 
+def _numbers(one: Correction) -> Mapping[str, str]:
+    return {"fixmedins_code": one.fixmedins_code, "setl_id": one.setl_id, "msgid": one.msgid}
+
+
 class Corrections:
     """All decisions, oldest first; the last one of a record holds."""
 
     def __init__(self, decided: Iterable[Correction] = ()) -> None:
+        self._order = {one: number for number, one in enumerate(decided)}
         self._found: dict[tuple[str, str], list[Correction]] = {}
-        for one in decided:
+        for one in self._order:
             for number in {one.setl_id, one.msgid} - {""}:
                 self._found.setdefault((one.fixmedins_code, number), []).append(one)
         self._met: set[Correction] = set()
 
     def corrected(self, row: Cells) -> Cells:
         """Return a row of the journal as it stands after what was decided."""
-        code = row["fixmedins_code"]
-        known = [*self._found.get((code, row["setl_id"]), ()), *self._found.get((code, row["msgid"]), ())]
-        fitting = [one for one in dict.fromkeys(known) if _concerns(one, row)]
-        if not fitting:
+        last = self._last(row)
+        if last is None:
             return row
-        if fitting[-1].kind == "VOID":
+        if last.kind == "VOID":
             return {**row, "status": "REJECTED"}
         if row["direction"] == "1":
             return row
-        self._met.add(fitting[-1])
-        return {**row, **fitting[-1].record, "status": ""}
+        self._met.add(last)
+        return {**row, **last.record, "status": ""}
+
+    def _last(self, row: Mapping[str, str]) -> Correction | None:
+        """Return what was decided last of a record, whichever of its numbers the decisions name."""
+        code = row["fixmedins_code"]
+        known = [*self._found.get((code, row["setl_id"]), ()), *self._found.get((code, row["msgid"]), ())]
+        return max((one for one in known if _concerns(one, row)), key=self._order.__getitem__, default=None)
 
     def shadows(self, first: str, last: str) -> Iterator[Cells]:
         """Yield what stands in for settlements the journal has no row of, of the dates first to last; asked last."""
         for known in dict.fromkeys(group[-1] for group in self._found.values()):
-            if known.kind == "BOOK" and known not in self._met and first <= known.record["setl_time"][:10] <= last:
+            if known.kind != "BOOK" or known in self._met or self._last(_numbers(known)) is not known:
+                continue
+            if first <= known.record["setl_time"][:10] <= last:
                 yield {**known.record, "direction": "0", "status": "", "delivered": "1"}

@@ -63,6 +63,24 @@ def test_a_row_of_ours_with_other_amounts_has_theirs() -> None:
     assert rows["S1"]["medfee_sumamt"] == "99.99"
 
 
+@pytest.mark.parametrize("amounts", [("-100.00", "-50.00", "0.00"), ("", "", "")])
+def test_a_refund_under_the_number_of_our_settlement_is_the_agencys_refund_of_it(amounts: tuple[str, ...]) -> None:
+    """It was read as our settlement with another amount (minus 100.00), or as one the agency lacks."""
+    found = read_result(result(("P1", "V1", "S1", "M7", "1", "1", "", *amounts)), TABLE.columns)
+    assert found is not None
+    settled, refund = agency_rows(GROUP, [ours("S1")], found, CODE, DAY)
+    assert (settled["setl_id"], settled["direction"], settled["medfee_sumamt"]) == ("S1", "0", "100.00")
+    assert (refund["setl_id"], refund["direction"], refund["medfee_sumamt"]) == ("S1", "1", amounts[0])
+
+
+@pytest.mark.parametrize("flag", ["0", "1"])
+def test_our_refund_is_known_by_its_number_whatever_flag_the_agency_gives_it(flag: str) -> None:
+    lines = [ours("S1"), ours("R1", -10_000, refund_of="S1")]
+    found = read_result(result(("P1", "V1", "R1", "M1", "2", flag, "", "-100.00", "-50.00", "0.00")), TABLE.columns)
+    assert found is not None
+    assert [row["direction"] for row in agency_rows(GROUP, lines, found, CODE, DAY)] == ["0"]  # the agency lacks it
+
+
 def test_a_number_we_do_not_know_is_the_agencys_own() -> None:
     rows = derived([ours("S1")], result(("P8", "V8", "S8", "M8", "3", "0", "", "1.00", "0.00", "0.00")))
     assert set(rows) == {"S1", "S8"}

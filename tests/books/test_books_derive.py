@@ -1,5 +1,6 @@
 """The agency's ledger of an institution, of what 3201 and 3202 answered: whole results only, and odd answers told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from adapters.files import parcel
 from adapters.store.books import BooksStore
 from gateway.app.books_derive import derive
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_snapshot import read_rows
 from gateway.app.books_tasks import Answered, Derive, Group, Task
 from gateway.books.agency import Sums
 from gateway.core.statement import RESULT_COLUMNS
@@ -53,3 +55,40 @@ def test_what_came_of_an_agencys_answers(
     (one,) = look.inputs(DAY)
     look.close()
     assert (one.ledger, one.scope, one.rows, one.complete) == ("AGY", A, rows, not bad)
+
+
+def two_groups(task: Task, first: str, second: str) -> Derive:
+    """Settlement S1 in the first group, S2 in the second, and what 3202 lists for each."""
+    made = []
+    for number, text in (("1", first), ("2", second)):
+        cells = {"setl_id": f"S{number}", "mdtrt_id": f"V{number}", "psn_no": f"P{number}", "direction": "0"}
+        cells |= {"medfee_sumamt": "10.00", "fund_pay_sumamt": "5.00", "acct_pay": "0.00", "": f"S{number}"}
+        (task.workplace / f"g{number}.lines").write_bytes(json.dumps(cells).encode() + b"\n")
+        (task.workplace / f"g{number}.result").write_bytes(parcel.pack("result.txt", text))
+        group = Group(
+            optins="510800", clr_type=f"1{number}", stem=f"g{number}", file="x", closely=False, totals={"310": NOTHING},
+            whole=NOTHING,
+        )  # fmt: skip
+        made.append(Answered(group=group, result=f"g{number}.result", unbalanced=True))
+    return Derive(institution=A, columns=tuple(tuple(one) for one in RESULT_COLUMNS), groups=made)
+
+
+LACKS = "P2\tV2\tS2\tM2\t102\t0\tnull\t10.00\t5.00\t0.00\n"  # the agency lacks S2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(LACKS + ROW, LACKS + ROW), ("", LACKS + ROW), (LACKS + ROW, "")],
+    ids=["the same list for every group", "each its own", "in another group's list"],
+)  # fmt: skip
+def test_what_is_listed_is_about_the_group_whose_line_it_names(tmp_path: Path, first: str, second: str) -> None:
+    """A platform that lists the same for every group made a foreign record of another group's line, beside that."""
+    store = tmp_path / "x-books.sqlite"
+    BooksStore.open(store, SCRIPTS).close()
+    task = Task(journal="", store=str(store), data=str(tmp_path), date=DAY, now_ms=1, number=1, institutions={})
+    task.workplace.mkdir(parents=True)
+    derive(task, [two_groups(task, first, second)])
+    look = BooksStore.open(store, SCRIPTS)
+    (one,) = look.inputs(DAY)
+    look.close()
+    rows = sorted((row["setl_id"], row["msgid"]) for row in read_rows(tmp_path / one.path))
+    assert rows == [("", "M9"), ("S1", "")]

@@ -137,6 +137,27 @@ def test_what_was_settled_past_the_gateway_has_a_shadow_on_its_own_days_only() -
     assert [(row["setl_id"], row["status"], row["medfee_sumamt"]) for row in rows] == [("S1", "", "7.00")]
 
 
+def test_the_last_decision_holds_by_whichever_number_it_was_made() -> None:
+    """The first knew the message alone (a row of 3202 without setl_id); it came last, being found last."""
+    code = "H51080200001"
+    first = Correction(kind="VOID", fixmedins_code=code, setl_id="", msgid="M1")
+    later = Correction(kind="CORRECT", fixmedins_code=code, setl_id="S1", msgid="M1", record={"medfee_sumamt": "1.00"})
+    _, rows = extraction(entry(msgid="M1"), decided=[first, later])
+    assert [(row["status"], row["medfee_sumamt"]) for row in rows] == [("", "1.00")]
+    _, rows = extraction(entry(msgid="M1"), decided=[later, first])
+    assert [row["status"] for row in rows] == ["REJECTED"]
+
+
+def test_a_shadow_that_was_voided_is_gone() -> None:
+    code = "H51080200001"
+    cells = {"fixmedins_code": code, "setl_id": "S7", "msgid": "M7", "setl_time": "2026-03-15 08:00:00"}
+    book = Correction(kind="BOOK", fixmedins_code=code, setl_id="S7", msgid="M7", record=cells)
+    void = Correction(kind="VOID", fixmedins_code=code, setl_id="", msgid="M7")
+    assert [row["setl_id"] for row in extraction(decided=[book])[1]] == ["S7"]
+    assert extraction(decided=[book, void])[1] == []
+    assert [row["setl_id"] for row in extraction(decided=[void, book])[1]] == ["S7"]
+
+
 def test_what_a_refund_cancels_comes_along_from_before() -> None:
     refund = entry(
         told={**SETTLED, "medfee_sumamt": -10_000, "setl_time": "2026-03-15 11:00:00"}, msgid="M2", setl_id="S9",

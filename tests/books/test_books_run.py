@@ -13,6 +13,7 @@ from adapters.store.books_freeze import FreezeReader
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_run import run
 from gateway.app.books_shelf import SCRIPTS
+from gateway.app.books_snapshot import put_together, read_rows, snapshot
 from gateway.app.books_tasks import Ran, RunTask
 from gateway.app.config import Config, read_config
 from gateway.core.booked import DayRow
@@ -116,6 +117,18 @@ def test_a_file_that_was_wrong_only_between_two_runs_leaves_the_day_free_to_be_f
     assert (ran.same, ran.revision, ran.days[A]) == (False, 2, "AGREED")
     with city.store().connection as connection:
         assert FreezeReader(connection).unread("care", A, DAY, ran.run_id) == []
+
+
+def test_a_file_that_comes_in_while_a_run_begins_is_the_next_ones(city: City, tmp_path: Path) -> None:
+    """What was chosen was looked up again, by then replaced, and the run broke."""
+    for ledger, scope in ((INST, A), (AGY, A), (GW, "*")):
+        city.put(ledger, scope, cells(1))
+    store = city.store()
+    chosen = snapshot(store, "care", DAY, [A], NOW_MS)
+    city.put(INST, A, cells(1), cells(2))
+    files = put_together(store, chosen, tmp_path / "var", tmp_path)
+    store.close()
+    assert [row["setl_id"] for row in read_rows(files[INST])] == ["S1"]
 
 
 def test_a_column_that_is_only_the_gateways_does_not_stop_the_citys_day(city: City) -> None:
