@@ -28,7 +28,8 @@ class Split:
 
 @attrs.frozen(kw_only=True)
 class Batch:
-    """One confirmation. state: sending, done, refused, unknown, not_sent; refmsgid: inf_refmsgid of its answer."""
+    """One confirmation. state: sending, done, refused, unknown, not_sent, rolling (back); refmsgid: inf_refmsgid of its
+    answer."""
 
     batch: int
     state: str

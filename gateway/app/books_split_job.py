@@ -146,7 +146,7 @@ class SplitJob:
         if known.state == UNPROVEN:
             raise GaveUp("清分明细没有与对账单的行数、金额核对过，不能确认：month split --rows --medfee --optins")
         sent: list[Batch] = await self._db(lambda store: store.batches(self.scope, self.month))
-        if doubtful := [one.batch for one in sent if one.state in ("sending", "unknown")]:
+        if doubtful := [one.batch for one in sent if one.state in ("sending", "unknown", "rolling")]:
             raise GaveUp(f"第{doubtful[0]}批的结果未知，不得重发：请回退本月（month rollback-split）后重新下载、确认")
         # Identity numbers are not kept: they are read again, and must come with the same rows.
         found, _ = await self._steady()
@@ -191,7 +191,8 @@ class SplitJob:
     # --- rolling back ---------------------------------------------------------------------------------
 
     async def _roll_back(self, known: Split) -> Ended:
-        """Take back every batch by its inf_refmsgid; the whole period ("0") where one is in doubt."""
+        """Take back every batch by its inf_refmsgid; the whole period ("0") where one is in doubt: confirmed or not, or
+        already taken back, which a platform refuses to do twice."""
         if known.state not in (CONFIRMING, CONFIRMED):  # nothing was confirmed; what is not proven stays so
             return Ended("done", {"rolled_back": [], "was": known.state})
         sent: list[Batch] = await self._db(lambda store: store.batches(self.scope, self.month))
@@ -199,6 +200,8 @@ class SplitJob:
         doubt = [one for one in live if one.state != "done" or not one.refmsgid]
         targets = [("0", [one.batch for one in sent])] if doubt else [(one.refmsgid, [one.batch]) for one in live]
         for target, numbers in targets:
+            for one in [each for each in sent if each.batch in numbers]:
+                await self._note(attrs.evolve(one, state="rolling"))
             words = {**self.period, "otransid": target}
             outcome = await self.work.send(self.link, "3262", self.work.msgid(), words, self.config.books.patience_s)
             if outcome.kind != "done":

@@ -244,6 +244,15 @@ async def _split(town: MonthTown) -> None:
     assert (len(flags), flags.count("0")) == (151, 3)
     back = await town.order("month_rollback", month=MONTH)
     assert (back.outcome, len(back.result["rolled_back"]), desk.confirmed) == ("done", 2, {}), back  # type: ignore[arg-type]
+
+    # A batch is taken back and the answer lost: the platform refuses to take it back again, the period it does.
+    await town.order("month_confirm", month=MONTH)
+    town.platform.faults = Once("3262", Fault(drop="reset"))
+    lost = await town.order("month_rollback", month=MONTH)
+    assert (lost.outcome, len(desk.confirmed)) == ("failed", 1), lost
+    assert "不得重发" in str((await town.order("month_confirm", month=MONTH)).result["message"])
+    back = await town.order("month_rollback", month=MONTH)
+    assert (back.outcome, back.result["rolled_back"], desk.confirmed) == ("done", ["0"], {}), back
     kept = town.work(lambda writer: SplitStore(writer.connection).verdicts(place[0], MONTH))
     assert len(kept) == 151 and b"510100198001" not in town.store.read_bytes()  # no identity number rests there
 
