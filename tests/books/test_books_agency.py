@@ -73,6 +73,14 @@ def test_a_refund_under_the_number_of_our_settlement_is_the_agencys_refund_of_it
     assert (refund["setl_id"], refund["direction"], refund["medfee_sumamt"]) == ("S1", "1", amounts[0])
 
 
+def test_a_refund_of_what_we_do_not_know_has_no_number_but_its_message() -> None:
+    """The number is the refund's own: by it the refund would cancel nothing (REVERSAL_UNMATCHED)."""
+    found = read_result(result(("P8", "V8", "R8", "M8", "1", "1", "", "-1.00", "0.00", "0.00")), TABLE.columns)
+    assert found is not None
+    _, refund = agency_rows(GROUP, [ours("S1")], found, CODE, DAY)
+    assert (refund["setl_id"], refund["msgid"], refund["direction"]) == ("", "M8", "1")
+
+
 @pytest.mark.parametrize("flag", ["0", "1"])
 def test_our_refund_is_known_by_its_number_whatever_flag_the_agency_gives_it(flag: str) -> None:
     lines = [ours("S1"), ours("R1", -10_000, refund_of="S1")]
