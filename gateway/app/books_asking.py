@@ -50,6 +50,11 @@ class Asking:
         return Derive(institution=self.institution, columns=self.table.columns, groups=found)
 
     async def _group(self, group: Group) -> Answered:
+        if not group.optins:
+            raise GaveUp(
+                f"当日{group.whole.count}笔结算的应答没有清算经办机构或清算类别，无从与经办对账（3201）："
+                "请经办导出当日账交来（books hand-in --ledger AGY）"
+            )
         balanced = True
         for insutype, sums in group.totals.items():
             balanced = await self._total(group, insutype, sums) and balanced

@@ -42,9 +42,9 @@ class Extraction:
     corrections: Corrections = attrs.Factory(Corrections)
     refunded: set[str] = attrs.Factory(set)
     lines: dict[str, dict[tuple[str, str], list[Ours]]] = attrs.Factory(dict)
-    closely: set[str] = attrs.Factory(
-        set
-    )  # institutions with a reversal, a doubt, a remote settlement or nameless rows
+    # Institutions with a reversal, a doubt, a remote settlement or rows without a group; and those with such rows.
+    closely: set[str] = attrs.Factory(set)
+    apart: dict[str, int] = attrs.Factory(dict)
     _unwritten: dict[str, bytearray] = attrs.Factory(dict)
 
     def rows(self) -> Iterator[dict[str, str]]:
@@ -101,6 +101,7 @@ class Extraction:
         optins, clr_type = row.get("clr_optins", ""), row.get("clr_type", "")
         if not entry.setl_id or not optins or not clr_type:
             self.closely.add(code)
+            self.apart[code] = self.apart.get(code, 0) + 1
             return
         asked = self.task.institutions[code]
         way = (row.get("clr_way") or asked.way) if asked.by_way else ""
@@ -154,9 +155,19 @@ def extract(task: Task) -> Extracted:
             for group in sorted(kinds.get(code, {}))
             for way in _ways(task, made, code, group)
         ]
+        or unasked(made, code)
         for code in sorted(task.institutions)
     }
     return Extracted(input=number, rows=rows, institutions=institutions)
+
+
+def unasked(made: Extraction, code: str) -> list[Group]:
+    """Return what stands for settlements nobody can be asked about: no group was ever seen, and the answers of these
+    name none. Else the agency, never asked, would have nothing of them."""
+    count = made.apart.get(code, 0)
+    nothing = attrs.evolve(counted([], "net"), count=count)
+    empty = Group(optins="", clr_type="", stem="", file="", closely=True, totals={}, whole=nothing)
+    return [empty] if count else []
 
 
 def _kinds(

@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from twisted.internet.defer import Deferred
 
-from gateway.app.books_extract import Extraction
-from gateway.app.books_tasks import Asked, Task
+from gateway.app.books_asking import Asking
+from gateway.app.books_extract import Extraction, unasked
+from gateway.app.books_tasks import Asked, Derive, Task
+from gateway.app.facts import read_files
 from gateway.books.corrections import Corrections
 from gateway.books.journal import ledger_row
 from gateway.core.booked import Correction
 from gateway.core.model import Entry
+from gateway.core.regions import build_region
 
 SETTLED = {"setl_time": "2026-03-15 10:00:00", "insutype": "310", "clr_type": "11", "clr_optins": "510800",
            "medfee_sumamt": 10_000, "fund_pay_sumamt": 6_000, "hifp_pay": 6_000}  # fmt: skip
@@ -156,6 +163,22 @@ def test_a_shadow_that_was_voided_is_gone() -> None:
     assert [row["setl_id"] for row in extraction(decided=[book])[1]] == ["S7"]
     assert extraction(decided=[book, void])[1] == []
     assert [row["setl_id"] for row in extraction(decided=[void, book])[1]] == ["S7"]
+
+
+def test_settlements_nobody_can_be_asked_about_are_not_what_the_agency_lacks() -> None:
+    """Their answers name no agency, no group was ever seen: without a question the agency had nothing, completely."""
+    told = {name: text for name, text in SETTLED.items() if name not in ("clr_optins", "clr_type")}
+    made, rows = extraction(entry(told=told))
+    [group] = unasked(made, "H51080200001")
+    assert (len(rows), group.whole.count, unasked(made, "H51080200002")) == (1, 1, [])
+    link = SimpleNamespace(region=build_region(read_files(), "national"))
+    asking = Asking(
+        institution="H51080200001", link=link, files=None, errands=None, work=None, workplace=Path(),  # type: ignore[arg-type]
+        day=date(2026, 3, 15), patience_s=1.0,
+    )  # fmt: skip
+    told_of: list[Derive] = []
+    Deferred.fromCoroutine(asking.ask([group])).addCallback(told_of.append)
+    assert (told_of[0].groups, "1笔结算" in told_of[0].why) == ([], True)
 
 
 def test_what_a_refund_cancels_comes_along_from_before() -> None:

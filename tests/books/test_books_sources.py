@@ -8,7 +8,7 @@ from test_books_run import A, B, City, cells
 
 from adapters.store.books import Input
 from gateway.app.books_derive import derive
-from gateway.app.books_sources import exported
+from gateway.app.books_sources import exported, one_source
 from gateway.app.books_tasks import Task
 from gateway.core.ledgers import AGY, GW, INST
 
@@ -88,3 +88,17 @@ def test_an_institutions_file_and_one_for_the_city_are_not_joined_either(city: C
     assert city.run().summary["classes"] == {"AMOUNT": 1}
     city.put(INST, A, cells(1), cells(3))
     assert city.run().summary["classes"] == {"L1-INST-ONLY": 1}
+
+
+@pytest.mark.parametrize("city_first", [True, False])
+def test_what_is_whole_speaks_before_what_is_newer_and_is_not(city_first: bool) -> None:
+    def made(number: int, scope: str, complete: bool) -> Input:
+        return Input(
+            id=number, ledger="AGY", scope=scope, biz_date=DAY, source="", sm3="", rows=0, complete=complete, sums={},
+            path="", who="", at_ms=number,
+        )  # fmt: skip
+
+    whole = made(1, "*" if city_first else A, True)
+    part = made(2, A if city_first else "*", False)
+    assert whole in one_source([whole, part])
+    assert (part in one_source([whole, part])) is not city_first
