@@ -187,3 +187,18 @@ def test_what_an_older_version_sent_without_keeping_it_is_told_anew(bench: Bench
     bench.plan(1)
     BooksCases(bench.store.connection).move("a1", "PLANNED", "SENT", "a1", 5)
     assert (bench.act(), bench.port.effects) == (["DONE"], ["a1"])
+
+
+@pytest.mark.parametrize(("code", "state"), [("NOT_FOUND", "DONE"), ("FROZEN", "GAVE UP FROZEN")])
+def test_a_record_that_is_out_of_the_provinces_book_needs_no_person(bench: Bench, code: str, state: str) -> None:
+    """What was to be taken back is not there; the next statement proves it. Any other refusal is a person's."""
+
+    @attrs.define
+    class Refusing(Strict):
+        def reverse(self, key: str, what: Reversal) -> "Deferred[Outcome[ReversalAck]]":
+            return succeed(Outcome(kind="refused", code=code))
+
+    bench.port = Refusing()
+    bench.ledgers(1)
+    bench.plan(1, kind="REVERSE")
+    assert bench.act() == [state]

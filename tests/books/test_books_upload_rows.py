@@ -77,6 +77,16 @@ def test_a_day_that_is_not_frozen_stops_the_upload_by_name(tmp_path: Path, skip:
             prepare(UploadStore(books.connection), MONTH, 1, io.BytesIO())
 
 
+def test_rows_that_do_not_come_to_what_was_frozen_are_not_uploaded(tmp_path: Path) -> None:
+    """Rows come from the frozen lines, sums from the fees beside them: somebody changed one of the two."""
+    with room(tmp_path) as books:
+        frozen(books, [fee(1)], [fee(1)])
+        books.connection.execute("DROP TRIGGER frozen_fee_stays")
+        books.connection.execute("UPDATE frozen_fee SET medfee_sumamt = medfee_sumamt + 1")
+        with pytest.raises(GaveUp, match="books verify"):
+            prepare(UploadStore(books.connection), MONTH, 1, io.BytesIO())
+
+
 def test_what_the_province_booked_is_compared_to_the_fen() -> None:
     content = Content(
         role="care", month=MONTH, revision=1, rows=2, rows_sm3="", sums={"medfee_sumamt": 10}, deductions=1,
