@@ -358,6 +358,7 @@ class BooksDesk:
             now_ms=self.orders.now_ms(), institutions=sorted(self.institutions), asked_ms=asked_ms,
             province=self.province is not None and role in self.config.province.roles,
             provisional=early, by_hand=self.config.books.by_hand,
+            closes_ms=closes_ms(day, self.config.books.day_closes),
         )  # fmt: skip
         done = await self._child(work, "reconcile", Reconcile(run=run, derive=found), day, Reconciled)
         for code in done.derived.bad if done.derived is not None else ():

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from gateway.app.books_prune import filing
 from gateway.app.books_shelf import SCRIPTS, keep
 from gateway.app.books_snapshot import INSURED_SCOPE, read_rows
 from gateway.app.config import Config
+from gateway.books.plans import closes_ms
 from gateway.core.dates import day_of
 from gateway.core.faults import Fault
 from gateway.core.ledgers import COMPONENTS, INST, NAMES
@@ -135,7 +136,7 @@ def hand_in(
             os.fsync(target.fileno())
         days = _Days(biz_date)
         rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file, days)
-        misfits = (*_misfits(marker, rows, sums), *days.misfits())
+        misfits = (*_misfits(marker, rows, sums), *days.misfits(), *_early(config, ledger, biz_date, now_ms))
         with filing(config):  # nobody prunes it between its place and its note
             digest, place = keep(folder, copy, NAMES[ledger], scope)
             tell(digest)
@@ -219,6 +220,13 @@ def _checked(
     if foreign:
         raise LedgerRefused(told, foreign)
     return rows, sums
+
+
+def _early(config: Config, ledger: int, biz_date: str, now_ms: int) -> Iterator[str]:
+    """Yield why an agency's or the province's file of a day that goes on is not its ledger of the day. An institution
+    closes its own day when it likes."""
+    if ledger != INST and now_ms < closes_ms(biz_date, config.books.day_closes):
+        yield f"日期：{biz_date}还没有结束（books day_closes），不是全日的账，请结束后再交"
 
 
 def _misfits(marker: Mapping[str, int], rows: int, sums: Mapping[str, int]) -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+import msgspec
 
 from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Planned, Run, locked
@@ -51,6 +52,7 @@ def run(task: RunTask) -> Ran:
             chosen = snapshot(
                 store, task.role, task.date, task.institutions, task.now_ms, task.provisional, task.province
             )
+            task = msgspec.structs.replace(task, by_hand=[*task.by_hand, *_signed_early(task, chosen)])
             last = store.last_run(task.role, task.date)
             if last is not None and _same(store, chosen, last):
                 return _again(task, store, chosen, last)
@@ -87,6 +89,12 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
     days = _days(task, store, chosen, revision)
     store.bring_into_force(ran, chosen.inputs, days, _noting(task, store, ran))
     return _told(ran, days, frozen, same=False)
+
+
+def _signed_early(task: RunTask, chosen: Snapshot) -> Iterator[str]:
+    """Yield whose day file came before the day was over: that what was settled after it is not in it says nothing, so
+    nothing undelivered is reversed by itself (§5.3, guard 2)."""
+    return (one.scope for one in chosen.day if one.ledger == "INST" and one.at_ms < task.closes_ms)
 
 
 def frozen_scopes(store: BooksStore, task: RunTask) -> set[str]:
@@ -187,7 +195,7 @@ def _plans(task: RunTask, line: Line, diff_id: str) -> list[Planned]:
     plan = plan_of(line)
     if state_of(line) == "WAIT" and task.now_ms >= escalates_ms(task.date):
         plan = Plan(mode="TWO")
-    undelivered = line.name == "L1-INST-MISSING" and line.fixmedins_code in task.by_hand
+    undelivered = line.name == "L1-INST-MISSING" and not {line.fixmedins_code, EVERYWHERE}.isdisjoint(task.by_hand)
     if plan.kind and undelivered:
         plan = Plan(mode="TWO")
     until = escalates_ms(task.date)

@@ -119,6 +119,7 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True):
     province: bool = False
     provisional: bool = False
     by_hand: list[str] = []  # institutions for which nothing undelivered is reversed by itself (§5.3, guard 4)
+    closes_ms: int = 0  # when the day was over
 
 
 class ReportTask(msgspec.Struct, frozen=True, kw_only=True):

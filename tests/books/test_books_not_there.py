@@ -1,5 +1,6 @@
 """What a party has not told, or told while the day went on, is never read as nothing (§4.2, annex B4)."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from test_books_run import DAY, NOW_MS, A, City, cells
 from adapters.store.books import EARLY
 from adapters.store.books_cases import BooksCases
 from gateway.app.books_derive import derive
+from gateway.app.books_handin import hand_in
 from gateway.app.books_tasks import Reconcile, RunTask, Task
+from gateway.books.plans import closes_ms
 from gateway.books.scope import NothingToCompare
 from gateway.core.ledgers import AGY, GW, INS, INST, NAMES, PROV
 
@@ -133,3 +136,41 @@ def test_a_provinces_statement_of_the_afternoon_is_incomplete_at_night(city: Cit
     store.close()
     found = city.run(province=True)
     assert (ins.complete, found.days["*"], planned(city)) == (True, "WAIT_INPUT", [])
+
+
+EVENING = {"setl_time": f"{DAY} 22:00:00"}
+CLOSES_MS = closes_ms(DAY, "24:30")
+
+
+def put_at(city: City, at_ms: int, ledger: int, scope: str, *rows: dict[str, str]) -> bool:
+    """Hand a file with its marker in at a moment; say whether it counts as complete."""
+    file = city.folder / "early.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [*cells(0)])
+        writer.writeheader()
+        writer.writerows(rows)
+    return hand_in(city.config, ledger, scope, DAY, file, {"rows": len(rows)}, "t", at_ms).complete
+
+
+@pytest.mark.parametrize(("scope", "hours", "reversed_by_itself"), [(A, -7, False), ("*", -7, False), (A, 1, True)])
+def test_what_was_settled_after_an_institution_closed_its_file_is_not_reversed_by_itself(
+    city: City, scope: str, hours: int, reversed_by_itself: bool
+) -> None:
+    """A pharmacy signed off at half past five, sold something at ten, and the answer never came: its file cannot say
+    that it did not (§5.3, guards 1 and 2)."""
+    city.put(GW, "*", cells(1, delivered="0", **EVENING))
+    city.put(AGY, A, cells(1, **EVENING))
+    assert put_at(city, CLOSES_MS + hours * 3_600_000, INST, scope)
+    found = city.run(closes_ms=CLOSES_MS)
+    assert (found.summary["classes"], found.days[A]) == ({"L1-INST-MISSING": 1}, "L1_DIFF")
+    assert city.run(closes_ms=CLOSES_MS).same
+    assert planned(city) == (["REVERSE"] if reversed_by_itself else [])
+    with city.store().connection as connection:
+        open_ones = [one.mode for one in BooksCases(connection).cases(("OPEN",))]
+    assert open_ones == ([] if reversed_by_itself else ["TWO"])
+
+
+@pytest.mark.parametrize(("ledger", "scope"), [(AGY, A), (AGY, "*"), (PROV, "*"), (INS, "*")])
+def test_an_export_of_a_day_that_goes_on_is_not_the_ledger_of_the_day(city: City, ledger: int, scope: str) -> None:
+    assert put_at(city, CLOSES_MS - 1, ledger, scope, cells(1)) is False
+    assert put_at(city, CLOSES_MS, ledger, scope, cells(1)) is True
