@@ -83,7 +83,6 @@ def _by_group(task: Task, one: Derive, results: list[list[Differing]]) -> list[l
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:
     if rows is None:  # what was told in part, or not at all, does not take the place of what was told whole
         known = [old for old in one_source(store.inputs(task.date)) if old.ledger == AGY and old.complete]
-        known = [old for old in known if task.early or not old.early]
         whole = next((old for old in known if old.scope in (one.institution, EVERYWHERE)), None)
         if whole is not None:
             return whole.id
