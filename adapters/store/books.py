@@ -124,14 +124,15 @@ class BooksStore:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             opened.callback(connection.close)
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "foreign_keys = ON"):
+            for setting in ("busy_timeout = 10000", "synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {setting}")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != len(scripts):
-                with locked(path.with_name(f"{path.name}.lock")):  # two that make it at once
-                    try:
-                        migrate(connection, scripts)
-                    except NewerStore as cause:
-                        raise OtherBooks(f"对账库{cause}") from cause
+            # Two that make it at once: who changes to WAL beside another is told at once that it is locked.
+            with locked(path.with_name(f"{path.name}.lock")):
+                connection.execute("PRAGMA journal_mode = WAL")
+                try:
+                    migrate(connection, scripts)
+                except NewerStore as cause:
+                    raise OtherBooks(f"对账库{cause}") from cause
             opened.pop_all()
         return cls(connection)
 

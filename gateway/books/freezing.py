@@ -252,7 +252,9 @@ def fees_of(group: Sequence[Row], order: Sequence[int], held: str) -> list[Fee]:
     from the first that has it. Rows of the same ledger and direction stand in the same order in every ledger (D5).
     """
     by_ledger: dict[tuple[int, int], list[Row]] = {}
-    for row in sorted(set(group), key=lambda one: (one.second or 0, one.setl_id)):
+    rows = {one._replace(delivered=True) for one in group}  # of what lines say, in a complete order: whoever reads them
+    # back comes to the same, in another process, too.
+    for row in sorted(rows, key=lambda one: (one.second or 0, one.setl_id, one[:-2], str(one.amounts))):
         if row.status == SETTLED:
             by_ledger.setdefault((row.ledger, row.direction), []).append(row)
     found = []

@@ -114,6 +114,18 @@ def test_fees_follow_from_the_lines_alone(facts: list[tuple[str, int, str, int |
     assert fees == fees_of(rows, order, held)
 
 
+def test_rows_of_one_second_stand_in_one_order_whoever_reads_them() -> None:
+    """A set of them has another order in every process: `books verify` found fees that were not those of the lines."""
+    rows = [
+        row_of("AGY", settled(1, direction="1"))._replace(amounts=(fen, *[None] * (len(COMPONENTS) - 1)))
+        for fen in range(-40, 0)
+    ]
+    fees = fees_of(rows[::-1], (AGY, GW, INST), "CARRIED")
+    assert [one.amounts[0] for one in fees] == sorted(range(-40, 0), key=str)
+    twice = [row_of("GW", settled(1))._replace(delivered=told) for told in (True, False)]
+    assert len(fees_of(twice, (GW,), "")) == len(lines_of(twice, DAY, "")) == 1
+
+
 def test_a_component_the_agency_does_not_carry_comes_from_the_journal_then_the_institution() -> None:
     inst = row_of("INST", settled(1, hifp_pay="59.00", hosp_part_amt="1.00"))
     gateway = row_of("GW", settled(1, hifp_pay="60.00"))

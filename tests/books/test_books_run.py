@@ -1,12 +1,15 @@
 """Runs over a store on disk: inputs chosen, look-back, the same inputs are the same run, frozen days."""
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from desk import BACK, FEES
 
+from adapters.store import books
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
 from adapters.store.books_freeze import FreezeReader
@@ -245,3 +248,20 @@ def test_a_frozen_institution_stays_as_it_is_while_the_run_goes_on_for_the_other
 def test_a_marker_that_says_nothing_clear(marker: dict[str, object]) -> None:
     with pytest.raises(WrongMarker):
         marker_of(marker)
+
+
+def test_a_new_store_is_made_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files of a first day at once: whoever changed to WAL beside another was told at once that the store is
+    locked, and an institution got a 503."""
+    path, before, real = tmp_path / "new.sqlite", list[bytes](), books.locked
+
+    @contextmanager
+    def watched(lock: Path) -> Iterator[None]:
+        with real(lock):
+            before.append(path.read_bytes()[18:20])  # of the header: 2 2 = WAL
+            yield
+
+    monkeypatch.setattr(books, "locked", watched)
+    BooksStore.open(path, SCRIPTS).close()
+    BooksStore.open(path, SCRIPTS).close()
+    assert before == [b"", b"\2\2"]
