@@ -108,7 +108,8 @@ class Saf:
 class Known:
     """The journal already holds this msgid: its row, and the stored answer if there is one.
 
-    undoing: the state of an institution's own 2601 of it that has not failed; looked up for a success nobody heard of.
+    undoing: the state of a 2601 of it that has not failed, the institution's own or one the books ordered (MANUAL
+    before others); looked up for a success nobody heard of.
     """
 
     entry: Entry

@@ -27,7 +27,7 @@ def test_a_reversal_that_is_done_frees_what_it_undid_and_nothing_else(book: Book
     other = book.accept("m2", business_key="q")
     for entry in (paid, other):
         book.advance(entry, "SENT", "ACKED", setl_id=f"S{entry.msgid}")
-    asked = book.accept("r1", infno="2601", klass="R", lane="", business_key=f"2601|{HOME}|m1")
+    asked = book.accept("r1", infno="2601", klass="R", lane="", omsgid="m1", business_key=f"2601|{HOME}|m1")
     assert book.do(advance(asked, "SENT", "ACKED", undoes=paid.id)) is True
     undone = row_of(book, "m1")
     assert (undone.state, undone.cancelled) == ("ACKED", True)  # its end stays; it is what came later
@@ -41,7 +41,7 @@ def test_a_reversal_that_is_done_frees_what_it_undid_and_nothing_else(book: Book
 def test_who_asks_for_a_success_nobody_heard_is_told_how_its_reversal_stands(book: Book, state: State) -> None:
     paid = book.accept("m1", business_key="k")
     book.advance(paid, "SENT", "ACKED", setl_id="S1", answer=b"yes")
-    asked = book.accept("r1", infno="2601", klass="R", lane="", business_key=f"2601|{HOME}|m1")
+    asked = book.accept("r1", infno="2601", klass="R", lane="", omsgid="m1", business_key=f"2601|{HOME}|m1")
     if state != "SENT":
         book.advance(asked, "SENT", state)
     known = book.do(Recall(HOME, "m1"))
@@ -53,10 +53,28 @@ def test_who_asks_for_a_success_nobody_heard_is_told_how_its_reversal_stands(boo
     assert known.undoing == ""
 
 
+def test_one_that_waits_for_people_counts_whoever_asked_for_it_and_a_sending_does_not(book: Book) -> None:
+    paid = book.accept("m1", business_key="k")
+    book.advance(paid, "SENT", "ACKED", setl_id="S1")
+    of_it = {"infno": "2601", "klass": "R", "lane": "", "omsgid": "m1"}
+    book.accept("s1", **of_it)  # one sending
+    book.accept("b0", business_key=f"2601|{HOME}|m15|b0", **of_it | {"omsgid": "m15"})
+    known = book.do(Recall(HOME, "m1"))
+    assert isinstance(known, Known) and known.undoing == ""
+    asked = book.accept("r1", business_key=f"2601|{HOME}|m1", **of_it)
+    ordered = book.accept("b1", business_key=f"2601|{HOME}|m1|b1", **of_it)  # by the books
+    book.advance(ordered, "SENT", "MANUAL")
+    known = book.do(Recall(HOME, "m1"))
+    assert isinstance(known, Known) and known.undoing == "MANUAL"
+    book.advance(ordered, "MANUAL", "ABSENT")
+    known = book.do(Recall(HOME, "m1"))
+    assert isinstance(known, Known) and known.undoing == asked.state == "SENT"
+
+
 def test_a_success_that_was_heard_is_told_whatever_is_asked_about_it(book: Book) -> None:
     paid = book.accept("m1", business_key="k")
     book.advance(paid, "SENT", "ACKED", delivered=True)
-    book.accept("r1", infno="2601", klass="R", lane="", business_key=f"2601|{HOME}|m1")
+    book.accept("r1", infno="2601", klass="R", lane="", omsgid="m1", business_key=f"2601|{HOME}|m1")
     known = book.do(Recall(HOME, "m1"))
     assert isinstance(known, Known)
     assert known.undoing == ""
