@@ -45,6 +45,7 @@ class Extraction:
     closely: set[str] = attrs.Factory(
         set
     )  # institutions with a reversal, a doubt, a remote settlement or nameless rows
+    undoing: dict[tuple[str, str], str] = attrs.Factory(dict)  # of whose 2601 the end is open: its state
     _unwritten: dict[str, bytearray] = attrs.Factory(dict)
 
     def rows(self) -> Iterator[dict[str, str]]:
@@ -52,10 +53,12 @@ class Extraction:
         day = self.task.day
         since, until = day_start_ms(day, 1), day_start_ms(day + timedelta(days=2))
         here, originals = self._looked_ahead(since, until)
+        self.undoing = {(one.fixmedins_code, one.omsgid): one.state for one in self.journal.asked_back()}
         for page in self.journal.settlements(since, until):
             for entry in page:
                 original = originals.get((entry.fixmedins_code, undone_setl_id(entry.business_key)))
-                row = ledger_row(entry, self.refunded, original)
+                undoing = self.undoing.get((entry.fixmedins_code, entry.msgid), "")
+                row = ledger_row(entry, self.refunded, original, undoing)
                 if row is not None:
                     row = self.corrections.corrected(row)
                     self._set_aside(entry, row)

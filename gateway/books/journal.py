@@ -31,11 +31,14 @@ def is_refund(entry: Entry) -> bool:
     return bool(undone_setl_id(entry.business_key))
 
 
-def ledger_row(entry: Entry, refunded: Set[str], original: Entry | None = None) -> Cells | None:
+def ledger_row(
+    entry: Entry, refunded: Set[str], original: Entry | None = None, undoing: str = ""
+) -> Cells | None:  # fmt: skip
     """Return the row of a settlement or refund (class M); None of a refund that failed.
 
     refunded: setl_ids that a refund of the journal took back; original: what a refund cancels, for what its own answer
-    did not say.
+    did not say; undoing: the state of the institution's own 2601 of it that has not come to an end: until then nobody
+    knows whether it stands, and its day is not solidified (RV10, RV11).
     """
     told = told_of(entry)
     undone = undone_setl_id(entry.business_key)
@@ -58,7 +61,7 @@ def ledger_row(entry: Entry, refunded: Set[str], original: Entry | None = None) 
         **words,
         "clr_pay_loc": str(told.get("clr_pay_loc") or _where(entry)),
         "setl_time": _time(told, entry),
-        "status": _status(entry, bool(undone), refunded),
+        "status": _status(entry, bool(undone), refunded, undoing),
         "delivered": "1" if entry.delivered else "0",
         **{name: yuan(fen) for name, fen in amounts.items()},
     }
@@ -74,6 +77,11 @@ def told_of(entry: Entry) -> Mapping[str, Any]:
 
 def day_of_row(cells: Mapping[str, str]) -> date:
     return date.fromisoformat(cells["setl_time"][:10])
+
+
+def date_of(entry: Entry) -> str:
+    """Return the business date of a record's row, yyyy-MM-dd (§6.2)."""
+    return _time(told_of(entry), entry)[:10]
 
 
 def _words(told: Mapping[str, Any]) -> Cells:
@@ -98,8 +106,10 @@ def _where(entry: Entry) -> str:
     return "3" if theirs[:_PROVINCE] == here[:_PROVINCE] else "4"
 
 
-def _status(entry: Entry, refund: bool, refunded: Set[str]) -> str:
+def _status(entry: Entry, refund: bool, refunded: Set[str], undoing: str) -> str:
     state = _OPEN.get(entry.state, entry.state)
+    if undoing and state not in FAILED and state not in _KEPT:
+        return _OPEN.get(undoing, undoing)
     if state in _KEPT:
         return state
     if state in FAILED:

@@ -24,10 +24,10 @@ VOUCHERS = frozenset(
         "password", "token",
     }
 )  # fmt: skip
-CANCELS = frozenset({"2103", "2208", "2305"})
+CANCELS = frozenset({"2103", "2208", "2261", "2305"})
 ORDERS = frozenset({"6202", "6203"})  # pay, refund an order of mobile payment
 _HOLDERS = frozenset({dict, list})
-_SERIAL = frozenset({"feedetl_sn"})
+_SERIAL = frozenset({"feedetl_sn", "bkkp_sn"})
 _OWN = ("psn_no", "mdtrt_id", "setl_id", "omsgid", "medfee_sumamt")
 
 
@@ -210,7 +210,7 @@ def _text(node: Mapping[str, Any], name: str) -> str:
 def _keys(
     infno: str, institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest
 ) -> tuple[str, str]:
-    """Return (business key, soft key) of reversal specification §8.
+    """Return (business key, soft key) of reversal specification §8; 2260 settles a whole bill at once as 2102 does.
 
     What grows with time stands before the person: neighbours in time are then neighbours in the index, and a commit
     touches few of its pages.
@@ -228,17 +228,20 @@ def _keys(
     if infno == "2102":
         if _text(head, "invono"):
             return f"2102|{institution}|{_text(head, 'invono')}|{psn_no}", ""
-        return "", _pharmacy_key(institution, head, message, digest)
+        return "", _lines_key(infno, institution, head, message.get("drugdetail"), digest)
+    if infno == "2260":
+        if _text(head, "invono"):  # order_no may be the visit's, which may have several bills
+            return f"2260|{institution}|{_text(head, 'invono')}|{psn_no}", ""
+        return "", _lines_key(infno, institution, head, message.get("feedetail"), digest)
     return "", ""
 
 
-def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest) -> str:
-    """A sale without an invoice number: person, time, total and its lines without their serial numbers."""
-    lines = message.get("drugdetail")
+def _lines_key(infno: str, institution: str, head: Mapping[str, Any], lines: Any, digest: Digest) -> str:
+    """A bill without a number: person, time, total and its lines without their serial numbers."""
     rows = _without(_SERIAL, lines) if type(lines) is list else []
     packed = b"".join(sorted(encode_sorted(row) for row in rows))
     fen = fen_of(head.get("medfee_sumamt"))
-    return f"2102|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"
+    return f"{infno}|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"
 
 
 def undone_setl_id(business_key: str) -> str:

@@ -208,6 +208,7 @@ class LateAnswer:
 
 LATE = "late_response"
 LATE_SUCCESS = f"{LATE} acked"
+RESTORED = "restored"
 
 
 def followup_msgid(original: Entry) -> str:
@@ -216,10 +217,13 @@ def followup_msgid(original: Entry) -> str:
 
 
 def ended_as_absent(events: Iterable[tuple[str, str]]) -> bool:
-    """Say whether a row with these (state, reason) ended because the platform had nothing; not by people's decision."""
-    return any(
+    """Say whether a row with these (state, reason) ended because the platform had nothing; not by people's decision,
+    and not in a backup that was restored since: what followed is lost.
+    """
+    told = [*events]
+    return all(reason != RESTORED for _, reason in told) and any(
         reason == "reversed_absent" or (state == "ABSENT" and not reason.startswith(("decided_", LATE)))
-        for state, reason in events
+        for state, reason in told
     )
 
 

@@ -3,11 +3,13 @@
 Rules: reversal specification §6 RV5, RV6, §8; reconciliation specification §5.6 R6.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import HOME, T0_MS, Book
+from journals import HOME, T0_MS, Book, open_sqlite
 
+from adapters.store.journal_reader import ASKED_BACK, reading
 from gateway.core.model import Accept, Advance, Duplicate, Entry, Known, Op, Recall, State
 
 
@@ -115,3 +117,26 @@ def test_undoing_in_a_batch_with_others_undoes_the_right_one(book: Book) -> None
     ]
     assert book.journal.commit(ops) == [True] * 4
     assert [row_of(book, f"m{number}").cancelled for number in range(4)] == [False, True, False, True]
+
+
+def test_what_an_institution_is_taking_back_is_told_apart_from_orders_and_sendings(tmp_path: Path) -> None:
+    journal = open_sqlite(tmp_path)
+    book = Book(journal)
+    of_it: dict[str, Any] = {"infno": "2601", "klass": "R", "lane": "", "omsgid": "m1"}
+    paid = book.accept("m1", business_key="k")
+    book.advance(paid, "SENT", "ACKED")
+    book.accept("s1", **of_it)  # one sending of the gateway's
+    ordered = book.accept("b1", business_key=f"2601|{HOME}|m1|b1", **of_it)
+    asked = book.accept("r1", business_key=f"2601|{HOME}|m1", **of_it)
+    with reading(tmp_path / "journal.sqlite") as reader:
+        assert [one.msgid for one in reader.asked_back()] == ["r1"]
+        book.advance(asked, "SENT", "MANUAL")
+        assert [(one.msgid, one.state) for one in reader.asked_back()] == [("r1", "MANUAL")]
+        assert reader.taken_back_by(ordered).msgid == "m1"
+        assert reader.taken_back_by(paid).msgid == "m1"
+        assert reader.taken_back_by(book.entry("r2", omsgid="m9")).msgid == "r2"
+        book.advance(asked, "MANUAL", "ABSENT")
+        assert reader.asked_back() == []
+        plan = journal.connection.execute(f"EXPLAIN QUERY PLAN {ASKED_BACK}").fetchall()
+    assert not [row for row in plan if row[3].startswith("SCAN")]
+    journal.close()
