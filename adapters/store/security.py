@@ -238,6 +238,11 @@ class SecurityStore:
         row = self.connection.execute(query, (subject,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def told_of(self, subject: str, action: str) -> list[tuple[str, str, str]]:
+        """Return (who, before, after) of what the trail tells of a subject by one action, oldest first."""
+        query = "SELECT who, before, after FROM audit WHERE subject = ? AND after <> '' AND action = ? ORDER BY id"
+        return list(self.connection.execute(query, (subject, action)))
+
     def carried_out(self, subject: str, approval: int) -> bool:
         """Say whether the trail tells of a new state of a subject by this approval."""
         query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"

@@ -8,7 +8,6 @@ import attrs
 from adapters.crypto.digest import sm3
 from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
 from adapters.store.books_month import MonthReader
-from adapters.store.security import AuditFilter
 from adapters.store.security import reading as trail_reading
 from gateway.app.books_freezing import (
     CannotFreeze,
@@ -31,7 +30,6 @@ from gateway.books.freezing import CITY, Header, Objection, reopening_objections
 from gateway.core.approval import Approval, Keys, Person
 
 FREEZE, REOPEN, CONSENT = "books.freeze", "books.reopen", "books.consent"
-_TOLD_MAX = 1_000  # rows of the trail about the consents to one day: there are two, and what was refused
 
 
 @attrs.frozen(kw_only=True)
@@ -190,9 +188,9 @@ def _consent_findings(config: Config, look: FreezeReader) -> Iterator[Finding]:
         for row in look.all():
             given = look.consents(row.id)
             texts = faults_of(config, row.scope, row.freeze_sm3, given)
-            wanted = AuditFilter(action=CONSENT, subject=f"{row.role}:{row.scope}:{row.biz_date}")
-            told = trail.found(wanted, _TOLD_MAX) if given and trail is not None else []
-            recorded = {(one.who, one.after) for one in told if one.before == row.freeze_sm3}
+            subject = f"{row.role}:{row.scope}:{row.biz_date}"
+            told = trail.told_of(subject, CONSENT) if given and trail is not None else []
+            recorded = {(who, after) for who, before, after in told if before == row.freeze_sm3}
             texts += [
                 f"{TITLES.get(one.party, one.party)}的确认没有审计记录：绕过程序写入，或被改动"
                 for one in given
