@@ -5,7 +5,6 @@ what is frozen. Sources: reconciliation §6.5, §6.6.
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import zip_longest
@@ -15,6 +14,7 @@ from typing import Any
 import attrs
 
 from adapters.crypto.digest import sm3_hasher
+from adapters.files.workplace import Workplace
 from adapters.ledgers.by_key import RowsByKey
 from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, FreezeWriter, Input
 from gateway.app.books_sources import one_source, own_sources
@@ -198,9 +198,9 @@ def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee], bool]]:
     if not files:  # a day without settlements, as its files say: nothing to sort
         yield from ((*one, False) for one in waiting)
         return
-    folder = tempfile.TemporaryDirectory(prefix=".freeze-", dir=planned.workplace)
+    place = Workplace.make(".freeze-", planned.workplace)
     size = sum(path.stat().st_size for _, _, path, _ in files)
-    with folder as name, closing(RowsByKey(Path(name), head.date, size)) as rows:
+    with place as folder, closing(RowsByKey(folder, head.date, size)) as rows:
         for single, ledger, path, letters in files:
             rows.load(ledger, path)
             if not single:

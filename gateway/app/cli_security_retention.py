@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from adapters.store.books import BooksError
+from adapters.store.books import BooksError, OtherBooks
 from adapters.store.journal_reader import NotAJournal
 from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.audit_verify import there_is_a_room
@@ -42,10 +42,10 @@ def list_classes(outside: Outside, config: str, as_json: bool) -> None:
             before = kept.cutoff(name, outside.now())
             row = {"class": name, "title": one.title, "days": one.days, "how": one.how, "before": before}
             row["held"] = held(desk, name) == HELD
-            rows.append(row | (_due(settings, name, before, as_json) if one.how == "delete" else {}))
+            rows.append(row | (_due(settings, name, before, as_json) if one.how != "kept" else {}))
     lines = [
         f"{row['class']}  {row['title']}：保存{row['days']}天，{_HOW[row['how']]}"
-        + (f"；{row['before']}之前到期{row['count']}项，{row['bytes']}字节" if row["how"] == "delete" else "")
+        + (f"；{row['before']}之前到期{row['count']}项，{row['bytes']}字节" if row["how"] != "kept" else "")
         + (f"；{row['left']}天未固化，保留" if row.get("left") else "")
         + ("；已冻结清除" if row["held"] else "")
         for row in rows
@@ -58,7 +58,7 @@ def _due(settings: Any, name: str, before: str, as_json: bool) -> dict[str, Any]
         found = due(settings, name, before)
     except NotAJournal as cause:
         end(FAILED, f"日志库打不开：{cause}", as_json=as_json)
-    except BooksError as cause:
+    except (BooksError, OtherBooks) as cause:
         end(FAILED, f"对账库无法使用：{cause}", as_json=as_json)
     except OSError as cause:
         end(FAILED, f"文件无法读取：{words_of(cause)}", as_json=as_json)
@@ -99,7 +99,7 @@ def delete(
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
         try:
             one = propose(desk, credentials.person(desk), name, reason, now_s)
-        except (BooksError, NotAJournal) as cause:
+        except (BooksError, OtherBooks, NotAJournal) as cause:
             raise NotAllowed("SEC-CLASS", f"到期的数据无法清点：{cause}") from cause
     _proposed(one.id, as_json)
 

@@ -1,8 +1,7 @@
 """Deletion after the time of retention (security.md §9): what is due, proposed by one, approved by another, carried out
 with a row of the trail before and after. What is kept for ever by the database is only told."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -10,10 +9,14 @@ import attrs
 import schemas
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.vault import Vault
+from adapters.files.spool import past
+from adapters.files.workplace import LeftOver, left_over, remove_left_over
 from adapters.store.books import BooksStore
+from adapters.store.books_pruning import BooksPruning
 from adapters.store.journal_reader import reading
 from adapters.store.journal_retention import forget_answers, sealed_before
 from adapters.store.sqlite_journal import SqliteJournal
+from gateway.app.books_region import reading as books_reading
 from gateway.app.books_shelf import SCRIPTS as BOOKS
 from gateway.app.config import Config
 from gateway.app.explain import explain
@@ -34,8 +37,13 @@ from gateway.security.retention import (
     told_day,
 )
 
-# Written whole under such a name first, then put in place: what still has it belongs to a program that died.
-_LEFT_OVER = re.compile(r"\..+\.part|.+\.part|part-.+|\..+\.key\.[0-9a-f]{16}")
+# Where programs work, below the data directory: under names made up for once, and with copies only.
+# Nothing else is a leftover, whatever its name: people keep files there, too.
+_WORKPLACES = (
+    ".freeze-*/", "books/????-??-??/.in-*/", "books/????-??-??/work/.books-*/",
+    "books/????-??-??/work/.province-*/", "codes/part-[0-9]*-[0-9]*",
+)  # fmt: skip
+_COUNTED_MAX = 100_000
 FROZEN = "FROZEN"
 
 
@@ -60,16 +68,23 @@ def the_retention(config: Config) -> Retention:
 
 
 def due(config: Config, name: str, before: str) -> Due:
-    """Return what of a class is older than a day (yyyy-MM-dd). Raises OSError, BooksError, NotAJournal."""
+    """Return what of a class is older than a day (yyyy-MM-dd). Raises OSError, BooksError, OtherBooks, NotAJournal."""
     if name == "answers":
         if not config.journal.exists():
             return Due()
         with reading(config.journal) as reader:
-            found = sealed_before(reader.connection, begin_ms(before))
-        return Due(count=found.count, size=found.size, oldest=told_day(found.oldest_ms))
-    root = config.path(config.node.data_dir)
+            sealed = sealed_before(reader.connection, begin_ms(before))
+        return Due(count=sealed.count, size=sealed.size, oldest=told_day(sealed.oldest_ms))
+    root, before_ms = config.path(config.node.data_dir), begin_ms(before)
     if name == "temporary":
-        return _of_files([one for one in _left_over(root) if one.lstat().st_mtime * 1000 < begin_ms(before)])
+        left = [found for pattern in _WORKPLACES for one in root.glob(pattern) if (found := left_over(one)) is not None]
+        return _of(one for one in left if one.changed_s * 1000 < before_ms)
+    if name == "downloads":
+        return _of_files(past(root / "codes", before_ms / 1000))
+    if name == "replaced":
+        with books_reading(config) as connection:
+            inputs = BooksPruning(connection).replaced(before_ms, _COUNTED_MAX) if connection is not None else []
+        return _of_files(sorted(path for one in {path for _, path in inputs} if (path := root / one).exists()))
     days = [one for one in _folders(root / "books") if one.name < before]
     frozen = [one for one in days if _is_frozen(config, one.name)]
     files = [file for folder in frozen for file in sorted(folder.rglob("*")) if file.is_file() or file.is_symlink()]
@@ -139,11 +154,13 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
 
 
 def _delete(config: Config, wanted: Deletion, found: Due, outside: Outside) -> int:
+    if wanted.name == "temporary":
+        return sum(remove_left_over(one) for one in found.files)
     if wanted.name != "answers":
         for file in found.files:
             file.unlink(missing_ok=True)
         for folder in sorted({file.parent for file in found.files}, key=lambda one: -len(one.parts)):
-            if wanted.name == "day-files" and not any(folder.iterdir()):
+            if not any(folder.iterdir()):
                 folder.rmdir()
         return len(found.files)
     vault = Vault(load_key(config.key_file), config.store.cipher, outside.entropy)
@@ -161,17 +178,16 @@ def _folders(books: Path) -> list[Path]:
     return sorted(one for one in books.iterdir() if one.is_dir() and is_date(one.name)) if books.is_dir() else []
 
 
-def _left_over(root: Path) -> Iterator[Path]:
-    inbox = root / "inbox"  # others put files there
-    for one in sorted(root.rglob("*")) if root.is_dir() else []:
-        if _LEFT_OVER.fullmatch(one.name) and one.is_file() and not one.is_symlink() and inbox not in one.parents:
-            yield one
+def _of_files(files: Iterable[Path]) -> Due:
+    return _of(LeftOver(one, (facts := one.lstat()).st_size, facts.st_mtime) for one in files)
 
 
-def _of_files(files: list[Path]) -> Due:
-    facts = [one.lstat() for one in files]
-    oldest = told_day(int(min((one.st_mtime for one in facts), default=0.0) * 1000))
-    return Due(count=len(files), size=sum(one.st_size for one in facts), oldest=oldest, files=tuple(files))
+def _of(found: Iterable[LeftOver]) -> Due:
+    found = sorted(found, key=lambda one: one.path)
+    return Due(
+        count=len(found), size=sum(one.size for one in found), files=tuple(one.path for one in found),
+        oldest=told_day(int(min((one.changed_s for one in found), default=0.0) * 1000)),
+    )  # fmt: skip
 
 
 def _is_frozen(config: Config, day: str) -> bool:
