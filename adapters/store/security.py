@@ -4,8 +4,6 @@ Nodes and commands write it side by side, each change in a transaction of its ow
 a change that leaves no row does not happen. Whatever SQLite refuses is a TrailFailed.
 """
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,13 +12,13 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from adapters.store.sqlite_journal import NewerStore, migrate
+from adapters.store.security_making import made, made_by_now
+from adapters.store.sqlite_journal import NewerStore
 from adapters.store.sqlite_words import sqlite_words
 from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row
 
-BUSY_MS = 10_000
 ATTEMPTS_MAX = 10_000
 _DAY_MS = 86_400_000
 _ROW = "id, at_ms, who, roles, source, request, action, subject, before, after, reason, approval, result"
@@ -325,12 +323,7 @@ def opened(
     try:
         if not make and not path.exists():
             raise NoSecurityRoom(path)
-        connection = _connected(path)
-        try:
-            _prepared(path, connection, scripts, new_id)
-        except BaseException:
-            connection.close()
-            raise
+        connection = made(path, list(scripts), new_id)
     except OSError as cause:
         raise TrailFailed(f"安全库不能使用：{path}（{words_of(cause)}）") from cause
     except NewerStore as cause:
@@ -343,32 +336,6 @@ def opened(
         raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause
     finally:
         connection.close()
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():  # closing a descriptor of a store in use would let go of the process's locks on it
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
-    return sqlite3.connect(path, isolation_level=None)
-
-
-def _prepared(
-    path: Path, connection: sqlite3.Connection, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str]
-) -> None:
-    scripts = list(scripts)
-    for pragma in (f"busy_timeout = {BUSY_MS}", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == len(scripts):
-        return
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two that open a new store at once: one makes it
-        connection.execute("PRAGMA journal_mode = WAL")
-        migrate(connection, scripts)
-        connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?)", (new_id(),))
-        os.chmod(path, 0o600)
-    finally:
-        os.close(lock)
 
 
 @contextmanager
@@ -384,6 +351,11 @@ def reading(path: Path, version: int) -> Iterator[SecurityStore | None]:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found < version:  # another program may be making it, or migrating it: not while somebody reads
+                connection.execute("ROLLBACK")
+                made_by_now(path)
+                connection.execute("BEGIN")
+                found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found != version:
                 raise TrailFailed(f"安全库版本为{found}，本程序需要{version}：{path}")
             yield SecurityStore(path, connection)
