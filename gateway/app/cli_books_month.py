@@ -18,6 +18,7 @@ from gateway.app.books_month_work import build as build_month
 from gateway.app.books_region import ROLES, scopes_of, writing
 from gateway.app.cli_books_freeze import explained
 from gateway.app.config import Config
+from gateway.app.lazily import Group
 from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.books.clearing import Facts, Input, Refused
@@ -40,7 +41,7 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-class _Actions(click.Group):
+class _Actions(Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Accept `CONFIG --month yyyy-MM ACTION`, as the contract has it: a group takes its options first."""
         if args and not args[0].startswith("-"):
