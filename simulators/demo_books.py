@@ -107,7 +107,7 @@ class BooksChapter:
             f"外地参保人的结算{len(whole)}笔；有意制造差错：机构记错一笔，药店没有封账，省平台丢一笔，参保地多记一分"
         )
         if len(whole) < 2:
-            raise Failed("外地参保人的结算不足两笔，演示不了省平台对账")
+            raise Failed("外地参保人的结算不足两笔，演示不了省平台对账：请加大 --patients")
         self._fault({"kind": "missing_row", "ledger": "PROV", "setl_id": whole[0]})
         self._fault(
             {"kind": "wrong_amount", "ledger": "INS", "setl_id": whole[1], "component": "medfee_sumamt", "by_fen": 1}

@@ -12,7 +12,7 @@ import click
 from adapters.store.books_month import ClearingRow, MonthReader, MonthWriter, Moved
 from adapters.store.lists import OtherLists
 from gateway.app import books_month_desk as desk_work
-from gateway.app.acting import Credentials, acting
+from gateway.app.acting import Credentials, acting, waits
 from gateway.app.books_month_work import CannotBuild, apply
 from gateway.app.books_month_work import build as build_month
 from gateway.app.books_region import ROLES, scopes_of, writing
@@ -220,7 +220,7 @@ def approve(given: Month, number: int, reason: str, as_json: bool, credentials: 
             writer = MonthWriter(connection)
             row = the_row(writer, given, number, as_json)
             approval = desk_work.propose_approval(desk, writer, row, person, reason)
-    text = f"申请{row.name}：第{approval.id}号事项，请另一人核准：liangding security approvals"
+    text = f"申请{row.name}：请另一人核准：{waits(approval.id)}"
     show({"approval": approval.id, **told_row(row)}, [text], as_json)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from adapters.store.journal_reader import NotAJournal, reading
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.config import Config
 from gateway.app.journal_deciding import KIND, OUTCOMES, proposal
 from gateway.app.say import FAILED, USAGE, Outside, end, load, show
@@ -47,7 +47,7 @@ def decide_command(
         person = credentials.person(desk)
         content = proposal(found, original, word, node)
         approval = desk.approvals.propose(person, KIND, f"journal:{institution}:{msgid}", content, reason)
-    text = f"{msgid}：{title}，已提出（第{approval.id}号），待另一人批准：liangding security approvals approve"
+    text = f"{msgid}：{title}，已提出，待另一人批准：{waits(approval.id)}"
     show({"msgid": msgid, "outcome": outcome, "approval": approval.id}, [text], as_json)
 
 
