@@ -95,7 +95,16 @@ def add(
         row = _row(desk, account)
         titles = "、".join(map(desk.roles.title, roles))
     text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
-    lines = [text, f"角色{titles}待另一人批准：{waits(number)}"] if number else [text]
+    lines = [text]
+    if number:
+        lines = [
+            text,
+            f"角色{titles}待另一人批准：{waits(number)}；启用后由批准人当面核对并确认（security user confirm）",
+        ]
+    if account.founder:
+        lines.append(
+            f"{name}是第二个人，由{credentials.name}一人建立：列入权限报告，直到第三人确认（security user confirm）"
+        )
     show({"ok": True, "user": row, "approval": number}, lines, as_json)
 
 
@@ -175,6 +184,17 @@ def unlock(desk: SecurityDesk, credentials: Credentials, name: str, reason: str)
     return {"ok": True}, [f"已解锁{name}"]
 
 
+@_verb("确认账户在本人手里：另一名安全管理员或系统管理员当面核对后办理；--reason写明怎样核对的", _REASON)
+def confirm(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -> Told:
+    person = credentials.person(desk)
+    desk.allow(person, "security.confirm")
+    account = desk.people.confirm(person.name, name, reason)
+    factors = "、".join(
+        [*["动态口令"][: bool(account.seed)], *[f"证书{account.certificate}"][: bool(account.certificate)]]
+    )
+    return {"ok": True, "user": _row(desk, account)}, [f"已确认{name}的账户在本人手里；第二因素：{factors}"]
+
+
 @_verb("修改本人口令；安全管理员可用--user重设他人的口令（其本人首次使用须修改）", _NEW)
 def password(desk: SecurityDesk, credentials: Credentials, name: str, new_file: Path | None) -> Told:
     own = credentials.name in ("", name)
@@ -244,6 +264,8 @@ def _row(desk: SecurityDesk, account: Account) -> dict[str, Any]:
             (account.must_change, "须修改初始口令"),
             (overdue and not account.must_change, "口令已过期"),
             (not account.second_factor, "没有第二因素"),
+            (account.unconfirmed, f"经{'、'.join(account.hands)}之手，待另一名管理员确认"),
+            (account.founder, f"由{'、'.join(account.hands)}一人建立的第二个人，没有第三人确认"),
             (account.login_ms == 0, "从未登录"),
         )
         if holds
@@ -251,6 +273,7 @@ def _row(desk: SecurityDesk, account: Account) -> dict[str, Any]:
     return {
         "name": account.name, "roles": list(account.roles), "titles": [desk.roles.title(one) for one in account.roles],
         "totp": bool(account.seed), "certificate": account.certificate, "locked": account.locked,
+        "hands": list(account.hands), "unconfirmed": account.unconfirmed, "founder": account.founder,
         "locked_until": _time(unlocks) if unlocks else "", "must_change": account.must_change, "overdue": overdue,
         "login_at": _time(account.login_ms) if account.login_ms else "", "notes": notes,
     }  # fmt: skip

@@ -222,6 +222,13 @@ def test_a_session_of_one_factor_looks_and_does_nothing(town: Town, desk: Securi
         desk.approvals.approve(desk.authenticate("li", town.passwords["li"], factors="one"), one.id)
 
 
+def test_every_row_of_a_person_names_its_roles(town: Town, desk: SecurityDesk) -> None:
+    town.person(desk, "wang")
+    desk.people.lock("wang", "wang", "r")  # a row about oneself
+    rows = desk.store.found(AuditFilter(who="wang"), 100)
+    assert [(row.action, row.roles) for row in rows[-2:]] == [("login", "reconciler"), ("account.lock", "reconciler")]
+
+
 def test_what_somebody_may_is_asked_and_noted(town: Town, desk: SecurityDesk) -> None:
     wang = town.person(desk, "wang")
     desk.allow(wang, "books.run")
