@@ -238,6 +238,11 @@ class SecurityStore:
         row = self.connection.execute(query, (subject,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def told(self, subject: str, approval: int = 0) -> list[Row]:
+        """Return the rows that tell of a new state of a subject, oldest first; approval: only those by it."""
+        query = f"SELECT {_ROW} FROM audit WHERE subject = ? AND after <> '' AND (? = 0 OR approval = ?) ORDER BY id"
+        return [_row_of(row) for row in self.connection.execute(query, (subject, approval, approval))]
+
     def carried_out(self, subject: str, approval: int) -> bool:
         """Say whether the trail tells of a new state of a subject by this approval."""
         query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"

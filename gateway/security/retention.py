@@ -30,13 +30,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Deletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What two people decide about. summary: for people; before: yyyy-MM-dd, what is older goes; count: how many; hold:
-    FREE when a hold is lifted instead."""
+    FREE when holds are lifted instead, last: by their last row in the trail; a later one is another."""
 
     summary: tuple[str, ...]
     name: str
     before: str = ""
     count: int = 0
     hold: str = ""
+    last: int = 0
 
     def content(self) -> bytes:
         """Return the bytes two people decide about."""
@@ -100,6 +101,17 @@ def read_retention(content: bytes, set_days: Mapping[str, int]) -> Retention:
 def hold_of(name: str) -> str:
     """Return the subject of the trail under which a class's hold stands."""
     return f"retention:{name}"
+
+
+def begun(before: str, count: int) -> str:
+    """Return the state of a deletion that begins. count: of what is due."""
+    return f"BEGUN {before} of {count}"
+
+
+def begun_count(state: str) -> int:
+    """Return how many were due when a deletion began; 0 where the state does not say."""
+    count = state.rpartition(" of ")[2]
+    return int(count) if state.startswith("BEGUN ") and count.isdecimal() else 0
 
 
 def begin_ms(day: str) -> int:

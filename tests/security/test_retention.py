@@ -18,6 +18,7 @@ from adapters.store.books import BooksStore
 from adapters.store.sqlite_journal import SqliteJournal
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.retention import carry_out
+from gateway.app.say import Outside
 from gateway.core.approval import NotAllowed
 from gateway.core.model import Accept, Advance, Entry
 
@@ -49,6 +50,12 @@ class Office:
 
     def refused(self, *words: str) -> str:
         return str(self.room.security("retention", *words, *self.who["zhao"], code=1).stderr)
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(
+            run_node=lambda config: 1, simulate=lambda words: 1, now=lambda: self.room.now_s, entropy=self.room.entropy
+        )  # fmt: skip
 
     def journal(self) -> SqliteJournal:
         config = self.town.config
@@ -126,7 +133,7 @@ def test_answers_past_their_time_go_by_two_and_the_journal_stays_whole(office: O
     told = [(row["action"], row["who"], row["after"]) for row in json.loads(listed)["rows"]]
     cutoff = office.rows()["answers"]["before"]
     assert told == [
-        ("retention.begin", "li", f"BEGUN {cutoff}"), ("retention.delete", "li", f"DELETED 1 before {cutoff}"),
+        ("retention.begin", "li", f"BEGUN {cutoff} of 1"), ("retention.delete", "li", f"DELETED 1 before {cutoff}"),
     ]  # fmt: skip
     assert "SEC-NOTHING" in office.refused("delete", "answers")
     assert office.room.run("audit", "verify", office.room.config).stdout.startswith("审计记录完整")
@@ -175,6 +182,55 @@ def test_a_hold_stops_what_was_approved_and_is_lifted_by_two(office: Office) -> 
     assert "SEC-HOLD" in office.refused("release", "answers", "--reason", "x")
 
 
+def test_a_hold_is_not_lifted_by_what_two_people_agreed_on_before_it(office: Office) -> None:
+    def hold(why: str) -> None:
+        office.room.security("retention", "hold", "answers", "--reason", why, *office.who["zhao"])
+
+    hold("诉讼甲")
+    first = office.propose("release", "answers")
+    hold("诉讼乙")
+    assert "SEC-CHANGED" in office.approve(first, code=1) and office.rows()["answers"]["held"]
+    number = int(office.propose("release", "answers"))  # both, and both are seen
+    shown = office.room.security("approvals", "show", str(number), *office.who["li"]).stdout
+    assert "诉讼甲" in shown and "诉讼乙" in shown
+    with office.town.desk() as desk:
+        approved = desk.approvals.get(number), desk.approvals.content(number)
+    assert "已解除" in office.approve(str(number)) and not office.rows()["answers"]["held"]
+    hold("诉讼丙")
+    assert "先前已解除" in carry_out(office.town.config, *approved, office.outside)  # as after a crash
+    assert office.rows()["answers"]["held"]
+    third = office.propose("release", "answers")
+    assert "诉讼甲" not in office.room.security("approvals", "show", third, *office.who["li"]).stdout
+
+
+def test_a_deletion_that_was_cut_short_tells_the_sum_of_both(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = office.town.config.path("var") / "books" / OLD
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text("rows")
+    number, unlink = office.propose("delete", "day-files"), Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "b.csv":
+            raise OSError(5, "Input/output error", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    assert "SEC-EXECUTE" in office.approve(number, code=1)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert "的3项（上次中断" in office.room.security("approvals", "execute", number, *office.who["li"]).stdout
+    listed = json.loads(office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout)
+    began, again, done = listed["rows"]
+    cutoff = office.rows()["day-files"]["before"]
+    assert [row["after"] for row in (began, again)] == [f"BEGUN {cutoff} of 3", f"BEGUN {cutoff} of 2"]
+    assert done["after"] == f"DELETED 2 before {cutoff}, 3 in all since row {began['id']}"
+    with office.town.desk() as desk:
+        approved = desk.approvals.get(int(number)), desk.approvals.content(int(number))
+    assert "先前已清除" in carry_out(office.town.config, *approved, office.outside)
+    assert json.loads(
+        office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout
+    ) == listed  # fmt: skip
+
+
 @pytest.mark.parametrize(("name", "code"), [("audit", "SEC-KEPT"), ("journal", "SEC-KEPT"), ("zzz", "SEC-CLASS")])
 def test_what_nobody_deletes_cannot_be_held(office: Office, name: str, code: str) -> None:
     assert code in office.refused("hold", name, "--reason", "x")
@@ -200,12 +256,8 @@ def test_more_than_was_approved_is_not_deleted(office: Office) -> None:
     with office.town.desk() as desk:
         one, content = desk.approvals.get(number), desk.approvals.content(number)
 
-    class Again:
-        now = staticmethod(lambda: office.room.now_s)
-        entropy = staticmethod(office.room.entropy)
-
-    assert "0项" in carry_out(office.town.config, one, content, Again)  # type: ignore[arg-type]
+    assert "0项" in carry_out(office.town.config, one, content, office.outside)
     young = content.replace(b'"before":"2016', b'"before":"2017')
     with pytest.raises(NotAllowed, match="SEC-YOUNG"):
-        carry_out(office.town.config, one, young, Again)  # type: ignore[arg-type]
+        carry_out(office.town.config, attrs.evolve(one, id=one.id + 1), young, office.outside)
     assert Path(late.parent.parent / YOUNG).is_dir()
