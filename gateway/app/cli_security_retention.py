@@ -8,7 +8,6 @@ import click
 from adapters.store.books import BooksError
 from adapters.store.journal_reader import NotAJournal
 from gateway.app.acting import Credentials, acting, told, waits
-from gateway.app.audit_verify import there_is_a_room
 from gateway.app.retention import due, held, hold, propose, the_retention
 from gateway.app.say import FAILED, Outside, end, load, show
 from gateway.app.security_desk import security_desk
@@ -82,12 +81,10 @@ def delete(
 ) -> None:
     settings, now_s = load(config, as_json), outside.now()
     if dry_run:
-        with told(as_json):
-            there_is_a_room(settings)
-            with security_desk(settings, outside.now, outside.entropy) as desk:
-                kept = the_retention(settings)
-                before = kept.cutoff(name, now_s)
-                kept.check(name, before, held(desk, name), now_s)
+        with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+            kept = the_retention(settings)
+            before = kept.cutoff(name, now_s)
+            kept.check(name, before, held(desk, name), now_s)
         row = {"class": name, "before": before, **_due(settings, name, before, as_json)}
         text = (
             f"{kept.of(name).title}：{before}之前到期{row['count']}项，{row['bytes']}字节，最早{row['oldest'] or '无'}"

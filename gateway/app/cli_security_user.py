@@ -13,6 +13,7 @@ from gateway.app.acting import Credentials, acting, password_of, pem_of, told, w
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.app.security_roles import propose
+from gateway.app.security_room import room_is_there
 from gateway.core.approval import NotAllowed, Role
 from gateway.core.dates import shanghai
 from gateway.security import totp
@@ -87,8 +88,8 @@ def add(
     as_json: bool, credentials: Credentials,
 ) -> None:  # fmt: skip
     beginning = not credentials.name
-    if beginning and set(roles) != {"security"} and not load(config, as_json).room("security").exists():
-        with told(as_json):
+    with told(as_json):
+        if beginning and set(roles) != {"security"} and not room_is_there(load(config, as_json)):
             raise _not_first()
     with _desk(outside, config, as_json, make=beginning) as desk:
         account, number = _added(desk, credentials, name, new_file, frozenset(roles), reason)

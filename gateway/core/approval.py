@@ -132,8 +132,8 @@ class Keys(Protocol):
     def proves(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether a signature is of this key, and the key one of them."""
 
-    def knows(self, public: bytes, at_ms: int) -> bool:
-        """Say whether a public key is one of them and was in force at a moment."""
+    def answers(self, public: bytes, entry: int) -> bool:
+        """Say whether a public key is the one that answers for a row of the trail, and for what that row tells of."""
 
 
 class Signer(Verifier, Protocol):
