@@ -61,7 +61,7 @@ def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> V
     if gone and not config.signing_key_file.exists():
         raise TrailFailed(gone)  # nothing is left to verify anything by
     if not gone and not room_is_there(config):
-        raise NoSecurityRoom(path)  # nothing to verify is not "whole"
+        raise NoSecurityRoom(path, config.file)  # nothing to verify is not "whole"
     naming = derive(load_key(config.key_file), SecurityBox.purpose)
     found = _Found()
     with reading(path, len(SCRIPTS)) as store:
@@ -113,7 +113,7 @@ def keys_of(config: Config) -> KeyRing:
     """Return what knows the operating party's signatures. Raises KeyFileError, NoSecurityRoom, TrailFailed."""
     with looking(config) as store:
         if store is None:
-            raise NoSecurityRoom(config.room("security"))
+            raise NoSecurityRoom(config.room("security"), config.file)
         return ring_of(config, store)
 
 

@@ -73,7 +73,7 @@ def list_rows(
     wanted = AuditFilter(who=who, action=action, subject=subject, since_ms=_since_ms(since, as_json))
     with told(as_json), looking(settings) as store:
         if store is None:
-            raise NoSecurityRoom(settings.room("security"))
+            raise NoSecurityRoom(settings.room("security"), settings.file)
         rows = _rows(outside, settings, store, wanted, limit)
     lines = [_line(row) for row in rows]
     show({"rows": rows, "count": len(rows)}, [*lines, f"共{len(rows)}条"], as_json)

@@ -32,7 +32,7 @@ def rotate(outside: Outside, config: str, reason: str, as_json: bool, credential
     found = load(config, as_json)
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
         number = propose(desk, credentials.person(desk), reason).id
-    text = f"已提出更换签名密钥，待另一人批准：{waits(number)}"
+    text = f"已提出更换签名密钥，待另一人批准：{waits(found, number)}"
     show({"ok": True, "approval": number}, [text], as_json)
 
 

@@ -98,10 +98,8 @@ def add(
     text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
     lines = [text]
     if number:
-        lines = [
-            text,
-            f"角色{titles}待另一人批准：{waits(number)}；启用后由批准人当面核对并确认（security user confirm）",
-        ]
+        told_how = f"角色{titles}待另一人批准：{waits(desk.config, number)}"
+        lines = [text, told_how, "启用后由另一名管理员当面核对本人并确认（security user confirm），此后才能办理"]
     if account.founder:
         lines.append(
             f"{name}是第二个人，由{credentials.name}一人建立：列入权限报告，直到第三人确认（security user confirm）"
@@ -162,14 +160,14 @@ def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
 def grant(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, {role}, (), reason).id
     return {"ok": True, "approval": number}, [
-        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
+        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{waits(desk.config, number)}"
     ]
 
 
 @_verb("收回角色：提出，另一人批准后生效；紧急时先锁定（lock）", _ROLE, _REASON)
 def revoke(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, (), {role}, reason).id
-    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
+    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{waits(desk.config, number)}"
     return {"ok": True, "approval": number}, [text]
 
 

@@ -13,7 +13,7 @@ from adapters.crypto.vault import Vault
 from adapters.store.books import BooksStore
 from adapters.store.journal_reader import reading
 from adapters.store.journal_retention import forget_answers, sealed_before
-from adapters.store.sqlite_journal import SqliteJournal
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
 from gateway.app.books_shelf import SCRIPTS as BOOKS
 from gateway.app.config import Config
 from gateway.app.explain import explain
@@ -23,6 +23,7 @@ from gateway.app.security_trail import reason_of
 from gateway.core.approval import Approval, NotAllowed, Person
 from gateway.core.dates import is_date
 from gateway.core.trail import Row
+from gateway.security.contents import read_content
 from gateway.security.retention import (
     FREE,
     HELD,
@@ -33,7 +34,6 @@ from gateway.security.retention import (
     begun,
     begun_count,
     hold_of,
-    read_deletion,
     read_retention,
     told_day,
 )
@@ -137,7 +137,7 @@ def _lifting(desk: SecurityDesk, name: str, title: str) -> Deletion:
 def carry_out(config: Config, approval: Approval, content: bytes, outside: Outside) -> str:
     """Delete what two people agreed on, or lift holds; killed in between, it goes on at the next execution. Raises
     NotAllowed, TrailFailed, OSError, BooksError."""
-    wanted = read_deletion(content)
+    wanted = read_content(Deletion, content)
     with security_desk(config, outside.now, outside.entropy) as desk:
         return (_lift if wanted.hold else _carry_on)(desk, approval, wanted, outside)
 
@@ -195,8 +195,10 @@ def _delete(config: Config, wanted: Deletion, found: Due, outside: Outside) -> i
     vault = Vault(load_key(config.key_file), config.store.cipher, outside.entropy)
     try:
         store = SqliteJournal.open(config.journal, vault, list(schemas.read("migrations/journal", ".sql")))
-    except Exception as cause:  # boundary: whatever keeps a journal from being opened is one sentence
-        raise NotAllowed("SEC-NODE", f"{explain(cause)[1]}；清除存档答复须先停止节点") from cause
+    except StoreLocked as cause:
+        raise NotAllowed("SEC-NODE", "节点正在运行，占用着日志库：清除存档答复须先停止节点，清除后再启动") from cause
+    except Exception as cause:  # boundary: whatever else keeps a journal from being opened is one sentence
+        raise NotAllowed("SEC-JOURNAL", f"{explain(cause)[1]}；没有清除任何答复") from cause
     try:
         return forget_answers(store.connection, begin_ms(wanted.before))
     finally:

@@ -107,7 +107,7 @@ def security_desk(
 
     settings = config.security
     if not room_is_there(config) and not make:
-        raise NoSecurityRoom(config.room("security"))
+        raise NoSecurityRoom(config.room("security"), config.file)
     with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex()) as store:
         box = SecurityBox.open(config, entropy, store)
         signer = signer_in_force(config, store, entropy, fresh=_nothing_signed(config, store))
@@ -125,7 +125,8 @@ def security_desk(
         )  # fmt: skip
         roles = the_roles()
         people = People(
-            store=store, box=box, trail=trail, roles=roles, policy=policy, now_ms=now_ms, entropy=entropy
+            store=store, box=box, trail=trail, roles=roles, policy=policy, now_ms=now_ms, entropy=entropy,
+            config_file=config.file,
         )  # fmt: skip
         trail.roles_of = people.roles_of
         approvals = ApprovalDesk(

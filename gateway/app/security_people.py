@@ -26,7 +26,8 @@ from gateway.security.accounts import (
     without_factor,
     wrong,
 )
-from gateway.security.changing import Change, check_change, read_change
+from gateway.security.changing import Change, check_change
+from gateway.security.contents import read_content
 from gateway.security.passwords import SALT_BYTES
 from gateway.security.roles import ROLES, Roles
 
@@ -45,6 +46,7 @@ class People:
     policy: Policy
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
+    config_file: str = "CONFIG"  # for what people are told to type
 
     # Looking
 
@@ -97,7 +99,7 @@ class People:
                     raise refused
                 account = self._proved(name, password, code, shown, factors)
                 if account.overdue(self.now_ms(), self.policy) and not overdue:
-                    text = f"口令须先修改：liangding security user password CONFIG {name}"
+                    text = f"口令须先由本人修改：liangding security user password {self.config_file} {name}"
                     raise NotAllowed("SEC-PASSWORD-CHANGE", text)
                 person = Person(name, frozenset(account.roles), session_of(self.entropy(16).hex(), factors), shown)
                 self.roles.compatible(person.roles)
@@ -171,7 +173,7 @@ class People:
 
     def judge_roles(self, person: Person, content: bytes) -> None:
         """Raise NotAllowed when a person may not propose or approve this change of roles."""
-        change = read_change(content)
+        change = read_content(Change, content)
         check_change(change, self._there(change.name).roles, person.name, self.roles)
 
     def lock(self, by: str, name: str, reason: str) -> None:

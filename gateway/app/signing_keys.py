@@ -19,7 +19,7 @@ from adapters.store.security import SecurityStore
 from gateway.app.config import Config
 from gateway.core.trail import HandOver
 
-_LOST = "没有登记的那一把签名密钥就不能继续签名，请由备份恢复密钥文件"
+_LOST = "丢失、损坏或被换掉的，请由备份恢复密钥文件（放回原处，权限0600）：安全库只认登记的那一把，不能另造"
 
 
 @attrs.frozen

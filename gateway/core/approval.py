@@ -31,8 +31,8 @@ class NoSecurityRoom(Exception):
 
     code = "SEC-EMPTY"
 
-    def __init__(self, path: object) -> None:
-        begin = "liangding security user add CONFIG NAME --role security"
+    def __init__(self, path: object, config: str) -> None:
+        begin = f"liangding security user add {config} NAME --role security"
         super().__init__(
             f"[{self.code}] 安全库还没有建立：{path}；请核对配置中的数据位置，首次使用先建立第一个安全管理员：{begin}"
         )

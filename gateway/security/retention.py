@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.approval import NotAllowed
 from gateway.core.dates import SHANGHAI, day_of, shanghai
+from gateway.security.contents import Content
 
 KIND = "security.retention"
 HELD, FREE = "HELD", "FREE"
@@ -28,28 +29,15 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_: dict[str, Kept] = msgspec.field(name="class")
 
 
-class Deletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What two people decide about. summary: for people; before: yyyy-MM-dd, what is older goes; count: how many; hold:
+class Deletion(Content, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What two people decide about. before: yyyy-MM-dd, what is older goes; count: how many; hold:
     FREE when holds are lifted instead, last: by their last row in the trail; a later one is another."""
 
-    summary: tuple[str, ...]
     name: str
     before: str = ""
     count: int = 0
     hold: str = ""
     last: int = 0
-
-    def content(self) -> bytes:
-        """Return the bytes two people decide about."""
-        return msgspec.json.encode(self)
-
-
-def read_deletion(content: bytes) -> Deletion:
-    """Return what was proposed. Raises NotAllowed (SEC-CONTENT)."""
-    try:
-        return msgspec.json.decode(content, type=Deletion)
-    except msgspec.MsgspecError as cause:
-        raise NotAllowed("SEC-CONTENT", "事项内容不是数据清除") from cause
 
 
 @attrs.frozen

@@ -148,6 +148,17 @@ def test_no_answer_is_taken_from_a_node_that_runs(office: Office) -> None:
     assert office.sealed() == ["m398", "m500"]
 
 
+def test_what_cannot_be_counted_or_opened_is_said_with_what_to_do(office: Office) -> None:
+    journal, number = office.town.config.journal, office.propose("delete", "answers")
+    for file in journal.parent.glob(f"{journal.name}*"):
+        if not file.name.endswith(".mark"):
+            file.write_bytes(b"x" * 5000)
+    for words in (("list",), ("delete", "answers", "--dry-run"), ("delete", "answers", *office.who["zhao"])):
+        said = office.room.security("retention", *words, code=1).stderr
+        assert "[SEC-COUNT] 日志库读不出" in said and f"liangding journal verify {office.room.config}" in said
+    assert "SEC-EXECUTE" in (said := office.approve(number, code=1)) and "先停止节点" not in said
+
+
 def test_only_files_of_frozen_days_go(office: Office) -> None:
     books = office.town.config.path("var") / "books"
     office.approve(office.propose("delete", "day-files"))
@@ -215,7 +226,9 @@ def test_a_deletion_that_was_cut_short_tells_the_sum_of_both(office: Office, mon
         unlink(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", killed)
-    assert "SEC-EXECUTE" in office.approve(number, code=1)
+    said = office.approve(number, code=1)
+    assert "SEC-EXECUTE" in said and "b.csv（磁盘读写出错）" in said
+    assert f"liangding security approvals execute {office.room.config} {number} --user" in said
     monkeypatch.setattr(Path, "unlink", unlink)
     assert "的3项（上次中断" in office.room.security("approvals", "execute", number, *office.who["li"]).stdout
     listed = json.loads(office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout)
