@@ -180,10 +180,10 @@ def check_outside(store: SecurityStore, outside: Path) -> None:
         told = checkpoints.tail(outside)
     except OSError as cause:
         raise TrailFailed(f"审计检查点文件不能使用：{outside}（{words_of(cause)}）") from cause
-    handed, before = store.hand_overs(), 0
+    own, handed, before = store.id, store.hand_overs(), 0
     for one in told:
         known = one in handed if isinstance(one, HandOver) else store.chain(one.entries) == one.chain
-        if one.store != store.id or not known or one.entries < before:
+        if one.store != own or not known or one.entries < before:
             what = "换钥记录" if isinstance(one, HandOver) else "检查点"
             text = f"安全库与库外{what}不符（第{one.entries}条）：库被截短、替换或由旧备份恢复，或有人改动了{outside}"
             raise TrailFailed(f"{text}；请运行 liangding audit verify，查清之前不得继续")
