@@ -213,6 +213,11 @@ class FreezeReader:
         row = self.connection.execute("SELECT freeze_sm3 FROM freeze ORDER BY id DESC LIMIT 1").fetchone()
         return "" if row is None else str(row[0])
 
+    def last_ms(self) -> int:
+        """Return when the last freeze came into force; 0 when there is none."""
+        row = self.connection.execute("SELECT at_ms FROM freeze ORDER BY id DESC LIMIT 1").fetchone()
+        return 0 if row is None else int(row[0])
+
     # --- what the run left (tables of 0001) ---------------------------------------------------------
 
     def state(self, role: str, scope: str, date: str) -> str:

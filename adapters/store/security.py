@@ -5,18 +5,15 @@ a change that leaves no row does not happen. Whatever SQLite refuses is a TrailF
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 import msgspec
 
-from adapters.store.security_making import made, made_by_now
-from adapters.store.sqlite_journal import NewerStore
 from adapters.store.sqlite_words import sqlite_words
-from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
-from gateway.core.oswords import words_of
+from gateway.core.approval import OPEN, Approval, Case, TrailFailed
 from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row
 
 ATTEMPTS_MAX = 10_000
@@ -241,6 +238,16 @@ class SecurityStore:
         query = "SELECT who, before, after FROM audit WHERE subject = ? AND after <> '' AND action = ? ORDER BY id"
         return list(self.connection.execute(query, (subject, action)))
 
+    def told(self, subject: str, approval: int = 0) -> list[Row]:
+        """Return the rows that tell of a new state of a subject, oldest first; approval: only those by it."""
+        query = f"SELECT {_ROW} FROM audit WHERE subject = ? AND after <> '' AND (? = 0 OR approval = ?) ORDER BY id"
+        return [_row_of(row) for row in self.connection.execute(query, (subject, approval, approval))]
+
+    def of_action(self, action: str) -> list[Row]:
+        """Return every row of an action that tells of a new state, oldest first."""
+        query = f"SELECT {_ROW} FROM audit WHERE action = ? AND after <> '' AND result = 'ok' ORDER BY id"
+        return [_row_of(row) for row in self.connection.execute(query, (action,))]
+
     def carried_out(self, subject: str, approval: int) -> bool:
         """Say whether the trail tells of a new state of a subject by this approval."""
         query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"
@@ -312,54 +319,3 @@ def _case_of(row: tuple[object, ...]) -> StoredCase:
 
 def _row_of(values: Iterable[object]) -> Row:
     return Row(**dict(zip(attrs.fields_dict(Row), values, strict=True)))  # type: ignore[arg-type]
-
-
-@contextmanager
-def opened(
-    path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str], *, make: bool = True
-) -> Iterator[SecurityStore]:
-    """Open the store and migrate it; make: also where there is none. Raises TrailFailed: without it nobody may do
-    anything; NoSecurityRoom when there is none and none is made."""
-    try:
-        if not make and not path.exists():
-            raise NoSecurityRoom(path)
-        connection = made(path, list(scripts), new_id)
-    except OSError as cause:
-        raise TrailFailed(f"安全库不能使用：{path}（{words_of(cause)}）") from cause
-    except NewerStore as cause:
-        raise TrailFailed(f"安全库{cause}") from cause
-    except sqlite3.Error as cause:
-        raise TrailFailed(f"安全库打不开：{path}（{sqlite_words(cause)}）") from cause
-    try:
-        yield SecurityStore(path, connection)
-    except sqlite3.Error as cause:  # a look outside of a transaction
-        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause
-    finally:
-        connection.close()
-
-
-@contextmanager
-def reading(path: Path, version: int) -> Iterator[SecurityStore | None]:
-    """Open the store for one look, None when there is none. Raises TrailFailed when it cannot be read."""
-    if not path.exists():
-        yield None
-        return
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-        try:
-            connection.execute("PRAGMA busy_timeout = 2000")
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("BEGIN")
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found < version:  # another program may be making it, or migrating it: not while somebody reads
-                connection.execute("ROLLBACK")
-                made_by_now(path)
-                connection.execute("BEGIN")
-                found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found != version:
-                raise TrailFailed(f"安全库版本为{found}，本程序需要{version}：{path}")
-            yield SecurityStore(path, connection)
-        finally:
-            connection.close()
-    except sqlite3.Error as cause:
-        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause

@@ -61,7 +61,7 @@ def adjust(
             end(FAILED, *(f"[{one.code}] {one.text}" for one in cause.objections), as_json=as_json)
     lines = [_line(one.kind, one.fee) for one in rows]
     plain = [{"kind": one.kind, "of": one.of, "amounts": _named(one.fee)} for one in rows]
-    said = f"记入{date}，请另一人核准：{waits(approval.id)}"
+    said = f"记入{date}，请另一人核准：{waits(settings, approval.id)}"
     show({"approval": approval.id, "adjustments": plain}, [*lines, said], as_json)
 
 

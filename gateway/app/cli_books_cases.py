@@ -114,7 +114,7 @@ def decide_command(
             approval=done.approval,
         )  # fmt: skip
     text = f"个案{case}：{DECISIONS[decision]}"
-    rest = "，已执行" if done.carried_out else f"，已提出，待另一人批准：{waits(done.approval)}"
+    rest = "，已执行" if done.carried_out else f"，已提出，待另一人批准：{waits(settings, done.approval)}"
     plain = {
         "case": case, "decision": decision, "carried_out": done.carried_out, "approval": done.approval,
     }  # fmt: skip

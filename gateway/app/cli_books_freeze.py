@@ -89,7 +89,7 @@ def freeze(
         lines.append(
             f"{one.scope} {date}：{one.rows}行，{one.fees}笔，医疗费{yuan(medfee)}元，基金{yuan(fund)}元，"
             f"结转或暂不计{one.held}笔{_waiting(one.unchecked)}；"
-            f"请另一人核准：{waits(one.approval)}"
+            f"请另一人核准：{waits(settings, one.approval)}"
         )
     plain = [one.record() for one in found]
     show({"date": date, "role": role, "days": plain}, lines, as_json)
@@ -125,7 +125,7 @@ def reopen(
         found = propose_reopening(settings, desk, person, wanted, reason)
     if not isinstance(found, Approval):
         end(FAILED, *(f"[{one.code}] {one.text}" for one in found), as_json=as_json)
-    text = f"{scope} {date}：请另一人核准：{waits(found.id)}"
+    text = f"{scope} {date}：请另一人核准：{waits(settings, found.id)}"
     show({"approval": found.id}, [text], as_json)
 
 

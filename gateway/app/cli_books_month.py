@@ -220,7 +220,7 @@ def approve(given: Month, number: int, reason: str, as_json: bool, credentials: 
             writer = MonthWriter(connection)
             row = the_row(writer, given, number, as_json)
             approval = desk_work.propose_approval(desk, writer, row, person, reason)
-    text = f"申请{row.name}：请另一人核准：{waits(approval.id)}"
+    text = f"申请{row.name}：请另一人核准：{waits(given.config, approval.id)}"
     show({"approval": approval.id, **told_row(row)}, [text], as_json)
 
 

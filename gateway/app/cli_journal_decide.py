@@ -47,7 +47,7 @@ def decide_command(
         person = credentials.person(desk)
         content = proposal(found, original, word, node)
         approval = desk.approvals.propose(person, KIND, f"journal:{institution}:{msgid}", content, reason)
-    text = f"{msgid}：{title}，已提出，待另一人批准：{waits(approval.id)}"
+    text = f"{msgid}：{title}，已提出，待另一人批准：{waits(settings, approval.id)}"
     show({"msgid": msgid, "outcome": outcome, "approval": approval.id}, [text], as_json)
 
 

@@ -297,7 +297,7 @@ async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(bo
                     writer, config.path(config.node.data_dir), "care", scope, books_town.today, province=False
                 )
                 approved = content(planned, read_through(planned))
-                row = carry_out(writer, planned, approved, ("li", "wang", 1), key, 1, True)
+                row = carry_out(writer, planned, approved, ("li", "wang", 0), key, 1, True)
                 counted[scope] = sum(fee[-1][0] or 0 for fee in writer.fees(row.id))
             assert verify(writer, key) == []
 

@@ -21,6 +21,7 @@ from adapters.store.sqlite_journal import SqliteJournal
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.codes_sweeping import Sweeping
 from gateway.app.retention import carry_out
+from gateway.app.say import Outside
 from gateway.core.approval import NotAllowed
 from gateway.core.model import Accept, Advance, Entry
 from gateway.security.retention import begin_ms
@@ -63,6 +64,12 @@ class Office:
 
     def refused(self, *words: str) -> str:
         return str(self.room.security("retention", *words, *self.who["zhao"], code=1).stderr)
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(
+            run_node=lambda config: 1, simulate=lambda words: 1, now=lambda: self.room.now_s, entropy=self.room.entropy
+        )  # fmt: skip
 
     def journal(self) -> SqliteJournal:
         config = self.town.config
@@ -145,7 +152,7 @@ def test_answers_past_their_time_go_by_two_and_the_journal_stays_whole(office: O
     told = [(row["action"], row["who"], row["after"]) for row in office.trail()]
     cutoff = office.rows()["answers"]["before"]
     assert told == [
-        ("retention.begin", "li", f"BEGUN {cutoff}"), ("retention.delete", "li", f"DELETED 1 before {cutoff}"),
+        ("retention.begin", "li", f"BEGUN {cutoff} of 1"), ("retention.delete", "li", f"DELETED 1 before {cutoff}"),
     ]  # fmt: skip
     assert "SEC-NOTHING" in office.refused("delete", "answers")
     assert office.room.run("audit", "verify", office.room.config).stdout.startswith("审计记录完整")
@@ -158,6 +165,17 @@ def test_no_answer_is_taken_from_a_node_that_runs(office: Office) -> None:
     assert office.sealed() == ["m398", "m402", "m500"]
     office.room.security("approvals", "execute", number, *office.who["li"])
     assert office.sealed() == ["m398", "m500"]
+
+
+def test_what_cannot_be_counted_or_opened_is_said_with_what_to_do(office: Office) -> None:
+    journal, number = office.town.config.journal, office.propose("delete", "answers")
+    for file in journal.parent.glob(f"{journal.name}*"):
+        if not file.name.endswith(".mark"):
+            file.write_bytes(b"x" * 5000)
+    for words in (("list",), ("delete", "answers", "--dry-run"), ("delete", "answers", *office.who["zhao"])):
+        said = office.room.security("retention", *words, code=1).stderr
+        assert "[SEC-COUNT] 日志库读不出" in said and f"liangding journal verify {office.room.config}" in said
+    assert "SEC-EXECUTE" in (said := office.approve(number, code=1)) and "先停止节点" not in said
 
 
 def test_only_files_of_frozen_days_go(office: Office) -> None:
@@ -215,6 +233,57 @@ def test_a_hold_stops_what_was_approved_and_is_lifted_by_two(office: Office) -> 
     assert "SEC-HOLD" in office.refused("release", "answers", "--reason", "x")
 
 
+def test_a_hold_is_not_lifted_by_what_two_people_agreed_on_before_it(office: Office) -> None:
+    def hold(why: str) -> None:
+        office.room.security("retention", "hold", "answers", "--reason", why, *office.who["zhao"])
+
+    hold("诉讼甲")
+    first = office.propose("release", "answers")
+    hold("诉讼乙")
+    assert "SEC-CHANGED" in office.approve(first, code=1) and office.rows()["answers"]["held"]
+    number = int(office.propose("release", "answers"))  # both, and both are seen
+    shown = office.room.security("approvals", "show", str(number), *office.who["li"]).stdout
+    assert "诉讼甲" in shown and "诉讼乙" in shown
+    with office.town.desk() as desk:
+        approved = desk.approvals.get(number), desk.approvals.content(number)
+    assert "已解除" in office.approve(str(number)) and not office.rows()["answers"]["held"]
+    hold("诉讼丙")
+    assert "先前已解除" in carry_out(office.town.config, *approved, office.outside)  # as after a crash
+    assert office.rows()["answers"]["held"]
+    third = office.propose("release", "answers")
+    assert "诉讼甲" not in office.room.security("approvals", "show", third, *office.who["li"]).stdout
+
+
+def test_a_deletion_that_was_cut_short_tells_the_sum_of_both(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = office.town.config.path("var") / "books" / OLD
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text("rows")
+    number, unlink = office.propose("delete", "day-files"), Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "b.csv":
+            raise OSError(5, "Input/output error", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    said = office.approve(number, code=1)
+    assert "SEC-EXECUTE" in said and "b.csv（磁盘读写出错）" in said
+    assert f"liangding security approvals execute {office.room.config} {number} --user" in said
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert "的3项（上次中断" in office.room.security("approvals", "execute", number, *office.who["li"]).stdout
+    listed = json.loads(office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout)
+    began, again, done = listed["rows"]
+    cutoff = office.rows()["day-files"]["before"]
+    assert [row["after"] for row in (began, again)] == [f"BEGUN {cutoff} of 3", f"BEGUN {cutoff} of 2"]
+    assert done["after"] == f"DELETED 2 before {cutoff}, 3 in all since row {began['id']}"
+    with office.town.desk() as desk:
+        approved = desk.approvals.get(int(number)), desk.approvals.content(int(number))
+    assert "先前已清除" in carry_out(office.town.config, *approved, office.outside)
+    assert json.loads(
+        office.room.run("audit", "list", office.room.config, "--action", "retention", "--json").stdout
+    ) == listed  # fmt: skip
+
+
 @pytest.mark.parametrize(("name", "code"), [("audit", "SEC-KEPT"), ("journal", "SEC-KEPT"), ("zzz", "SEC-CLASS")])
 def test_what_nobody_deletes_cannot_be_held(office: Office, name: str, code: str) -> None:
     assert code in office.refused("hold", name, "--reason", "x")
@@ -263,12 +332,8 @@ def test_more_than_was_approved_is_not_deleted(office: Office) -> None:
     with office.town.desk() as desk:
         one, content = desk.approvals.get(number), desk.approvals.content(number)
 
-    class Again:
-        now = staticmethod(lambda: office.room.now_s)
-        entropy = staticmethod(office.room.entropy)
-
-    assert "0项" in carry_out(office.town.config, one, content, Again)  # type: ignore[arg-type]
-    young = content.replace(b'"before":"2016', b'"before":"2017')
+    assert "0项" in carry_out(office.town.config, one, content, office.outside)
+    young = content.replace(b'"before":"2016', b'"before":"2017').replace(b'"count":1', b'"count":9')
     with pytest.raises(NotAllowed, match="SEC-YOUNG"):
-        carry_out(office.town.config, one, young, Again)  # type: ignore[arg-type]
+        carry_out(office.town.config, attrs.evolve(one, id=one.id + 1), young, office.outside)
     assert Path(late.parent.parent / YOUNG).is_dir()

@@ -11,7 +11,8 @@ import attrs
 import pytest
 from two_people import Town
 
-from adapters.store.security import AuditFilter, opened, reading
+from adapters.store.security import AuditFilter
+from adapters.store.security_opening import opened, reading
 from gateway.app.security_desk import SCRIPTS, SecurityDesk
 from gateway.core.approval import NotAllowed, Person
 
@@ -223,6 +224,13 @@ def test_a_session_of_one_factor_looks_and_does_nothing(town: Town, desk: Securi
     one = desk.approvals.propose(town.person(desk, "wang"), KIND, SUBJECT, CONTENT, "r")
     with refused("SEC-SECOND-FACTOR"):
         desk.approvals.approve(desk.authenticate("li", town.passwords["li"], factors="one"), one.id)
+
+
+def test_every_row_of_a_person_names_its_roles(town: Town, desk: SecurityDesk) -> None:
+    town.person(desk, "wang")
+    desk.people.lock("wang", "wang", "r")  # a row about oneself
+    rows = desk.store.found(AuditFilter(who="wang"), 100)
+    assert [(row.action, row.roles) for row in rows[-2:]] == [("login", "reconciler"), ("account.lock", "reconciler")]
 
 
 def test_what_somebody_may_is_asked_and_noted(town: Town, desk: SecurityDesk) -> None:
