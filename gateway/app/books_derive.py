@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from adapters.files import parcel
 from adapters.store.books import EVERYWHERE, BooksStore, Input
+from gateway.app.books_ahead import note_ahead, result_of
 from gateway.app.books_extract import lines_of
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_sources import one_source
-from gateway.app.books_tasks import PACKED_MAX, Derive, Derived, Task
+from gateway.app.books_tasks import Derive, Derived, Task
 from gateway.books.agency import COLUMNS, Cells, agency_rows
-from gateway.core.statement import Differing, read_result
+from gateway.core.statement import Differing
 
 AGY = "AGY"
-RESULT_ROWS_MAX = 2_000_000  # §3.2
-TEXT_MAX = 512 << 20
 
 
 def derive(task: Task, answers: list[Derive]) -> Derived:
@@ -29,6 +27,7 @@ def derive(task: Task, answers: list[Derive]) -> Derived:
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         for one in answers:
+            note_ahead(task, store, one)  # first: what it reads is put away by the next
             rows = None if one.why else _rows(task, one, odd)
             if rows is None and not one.why:
                 bad.append(one.institution)
@@ -45,10 +44,8 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
     for answer in one.groups:
         result: list[Differing] = []
         if answer.result:
-            packed = (task.workplace / answer.result).read_bytes()
+            read = result_of(task, one, answer.result)
             keep(task.folder, task.workplace / answer.result, "RESULT", one.institution)  # the evidence, as it came
-            text = parcel.unpack(packed, PACKED_MAX, TEXT_MAX)
-            read = None if text is None else read_result(text, one.columns, RESULT_ROWS_MAX)
             if read is None:
                 return None
             if answer.unbalanced and not read:  # an empty result means balanced (§3.2), and 3201 said that it is not
