@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import attrs
+import msgspec
+
 from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_ahead import note_ahead, result_of
-from gateway.app.books_extract import lines_of
+from gateway.app.books_extract import RENAMED, lines_of
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_sources import one_source
 from gateway.app.books_tasks import Derive, Derived, Task
@@ -41,6 +44,7 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
     """Return the agency's rows, None when a result cannot be used: all are read before the first row is told."""
     found: list[Iterator[Cells]] = []
     listed: set[Differing] = set()
+    renamed = _renamed(task, one.institution)
     for answer in one.groups:
         result: list[Differing] = []
         if answer.result:
@@ -53,10 +57,22 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
             # Some platforms list the same whatever group is asked for; twice in one file is booked twice.
             result = [row for row in read if not row.msgid or row not in listed]
             listed.update(result)
+            result = [
+                attrs.evolve(row, msgid=renamed.get(row.msgid, row.msgid)) if row.refund else row for row in result
+            ]
         group = (answer.group.optins, answer.group.clr_type)
         lines = lines_of(task.workplace, answer.group)
         found.append(agency_rows(group, lines, result, one.institution, task.date))
     return chain.from_iterable(found)
+
+
+def _renamed(task: Task, institution: str) -> dict[str, str]:
+    """Return msgid -> that of what it gives back, of the journal's refunds without a number: the agency names them by
+    their own (`gateway.books.journal`)."""
+    file = task.workplace / RENAMED
+    if not file.exists():
+        return {}
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, dict[str, str]]).get(institution, {})
 
 
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:

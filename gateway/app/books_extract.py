@@ -22,13 +22,14 @@ from gateway.books.agency import Ours, counted, text_of, uploaded
 from gateway.books.corrections import Corrections
 from gateway.books.journal import COLUMNS, day_of_row, is_refund, ledger_row
 from gateway.core.dates import day_start_ms
-from gateway.core.facts import undone_setl_id
+from gateway.core.facts import paid_by, undone_setl_id
 from gateway.core.ledgers import COMPONENTS
 from gateway.core.model import Entry
 from gateway.core.money import fen_of
 
 LOOK_BACK_DAYS = 400
 GW = "GW"
+RENAMED = "renamed.json"  # institution -> msgid of a refund -> msgid under which its row stands
 CONTENT_MAX = 64 << 20  # bytes of 9101's `in` as JSON: the node holds it whole; half a million rows and more
 _PIECE = 3 << 15
 # What 3201 and 3202 are told needs of a row; the rest waits on disk for what the agency answers.
@@ -46,6 +47,8 @@ class Extraction:
     ahead_of: frozenset[str] = frozenset()  # institutions whose lines of the next day are wanted, too
     lines: Lines = attrs.Factory(dict)
     next_lines: Lines = attrs.Factory(dict)
+    elsewhere: set[tuple[str, str]] = attrs.Factory(set)  # purchases that were given back (2163), by their number
+    renamed: dict[str, dict[str, str]] = attrs.Factory(dict)  # refund's msgid -> that under which its row stands
     closely: set[str] = attrs.Factory(
         set
     )  # institutions with a reversal, a doubt, a remote settlement or nameless rows
@@ -60,17 +63,22 @@ class Extraction:
         self.undoing = {(one.fixmedins_code, one.omsgid): one.state for one in self.journal.asked_back()}
         for page in self.journal.settlements(since, until):
             for entry in page:
-                original = originals.get((entry.fixmedins_code, undone_setl_id(entry.business_key)))
+                original = originals.get((entry.fixmedins_code, _undone(entry)))
                 undoing = self.undoing.get((entry.fixmedins_code, entry.msgid), "")
                 row = ledger_row(entry, self.refunded, original, undoing)
                 if row is not None:
+                    if row["msgid"] != entry.msgid:
+                        self.renamed.setdefault(entry.fixmedins_code, {})[entry.msgid] = row["msgid"]
                     row = self.corrections.corrected(row)
                     self._set_aside(entry, row)
                     yield row
-        for (code, setl_id), original in sorted(originals.items(), key=lambda pair: pair[0]):
-            if (code, setl_id) not in here:
+        for (code, _), original in sorted(originals.items(), key=lambda pair: pair[0]):
+            if (code, original.setl_id or original.msgid) not in here:
                 yield from map(self.corrections.corrected, filter(None, [ledger_row(original, self.refunded)]))
-        yield from self.corrections.shadows(str(day - timedelta(days=1)), str(day + timedelta(days=1)))
+        for shadow in self.corrections.shadows("", "9"):
+            near = abs((day_of_row(shadow) - day).days) <= 1
+            if near or (shadow["fixmedins_code"], shadow.get("setl_id", "")) in self.elsewhere:
+                yield shadow
 
     def _looked_ahead(self, since: int, until: int) -> tuple[set[tuple[str, str]], dict[tuple[str, str], Entry]]:
         """Return the settlements of these days, and what their refunds cancel, by (institution, setl_id)."""
@@ -78,23 +86,32 @@ class Extraction:
         here: set[tuple[str, str]] = set()
         for page in self.journal.settlements(since, until):
             for entry in page:
-                if undone := undone_setl_id(entry.business_key):
+                if undone := _undone(entry):
                     if entry.state in ("ACKED", "CONFIRMED") and not entry.cancelled:
                         self.refunded.add(undone)
                     back.add((entry.fixmedins_code, undone))
-                elif entry.setl_id:
-                    here.add((entry.fixmedins_code, entry.setl_id))
+                elif entry.infno == "2163":
+                    self.elsewhere.add((entry.fixmedins_code, entry.mdtrt_id))
+                else:
+                    here.add((entry.fixmedins_code, entry.setl_id or entry.msgid))
         return here, self._originals(back)
 
     def _originals(self, back: set[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
         oldest = day_start_ms(self.task.day, LOOK_BACK_DAYS)
         found = {}
         for code, setl_id in sorted(back):
-            for entry in self.journal.numbered(code, setl_id):
+            for entry in self._named(code, setl_id):
                 if not is_refund(entry) and entry.created_ms >= oldest:
                     found[code, setl_id] = entry
                     break
         return found
+
+    def _named(self, code: str, undone: str) -> list[Entry]:
+        """Return what a refund may give back. undone: as `_undone` says."""
+        if not undone.startswith("6202|"):
+            return self.journal.numbered(code, undone)
+        paid = self.journal.keyed(undone)
+        return [] if paid is None else [paid]
 
     def _set_aside(self, entry: Entry, row: dict[str, str]) -> None:
         code, day = entry.fixmedins_code, day_of_row(row)
@@ -150,6 +167,7 @@ def extract(task: Task) -> Extracted:
             made = Extraction(task, journal, corrections, ahead_of=_not_there_yet(task, store))
             plain = task.workplace / f"{GW}.csv"
             rows = write_rows(plain, COLUMNS, made.rows())
+            (task.workplace / RENAMED).write_bytes(msgspec.json.encode(made.renamed))
             known = journal.groups(day_start_ms(task.day, LOOK_BACK_DAYS))
         digest, place = keep(task.folder, plain, GW, EVERYWHERE)
         number = store.add_input(
@@ -256,6 +274,11 @@ def _packed(task: Task, asked: Asked, stem: str, ours: list[Ours]) -> str:
     with (task.workplace / f"{stem}.in").open("w", encoding="ascii") as stream:
         stream.writelines(_content(packed, asked.base64))
         return f"{stem}.in" if stream.tell() <= CONTENT_MAX else ""
+
+
+def _undone(entry: Entry) -> str:
+    """Return what a refund gives back: the number of a settlement, the business key of a payment; '' of all else."""
+    return undone_setl_id(entry.business_key) or paid_by(entry.business_key)
 
 
 def _stands(entry: Entry, row: dict[str, str]) -> bool:

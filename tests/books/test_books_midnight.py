@@ -28,8 +28,11 @@ from gateway.app.books_extract import Extraction
 from gateway.app.books_freezing import CannotFreeze, carry_out, content, plan, read_through, verify
 from gateway.app.books_tasks import Asked, Derive, DeriveTask, Task
 from gateway.app.codes_orders import GaveUp
-from gateway.books.freezing import elsewhere_of, fees_of
+from gateway.books.freezing import elsewhere_of, fees_of, lines_of
 from gateway.books.midnight import parted
+from gateway.books.monthly import visits_of
+from gateway.books.splitting import remote_amounts
+from gateway.core.dates import shifted
 from gateway.core.ledgers import AGY, COMPONENTS, GW, INST, Row
 from gateway.core.tables import StatementTable
 from gateway.exchange.errands import Outcome
@@ -333,6 +336,25 @@ def test_a_citys_file_of_one_date_and_an_own_one_of_the_next_are_both_frozen(tmp
     assert town.run().days[A] == "AGREED"
     town.freeze(DAY)
     assert [one[:2] for one in town.frozen()] == [(DAY, "S1")]
+
+
+def test_what_another_day_counts_is_in_no_sum_of_this_one() -> None:
+    """A month's comparison with the platform goes over the frozen lines of all its days."""
+    plain = {**SPLIT, "setl_id": "S2", "mdtrt_id": "V2", "clr_pay_loc": "3", "fixmedins_code": A}
+    ours = [row_of(name, {**plain, "setl_time": LATE}) for name in ("INST", "GW")]
+    theirs = row_of("AGY", {**plain, "setl_time": EARLY})
+    day, following = (
+        lines_of(*_frozen([*ours, theirs], DAY)),
+        lines_of(*_frozen([row._replace(day=row.day - 1) for row in (*ours, theirs)], NEXT)),
+    )
+    assert remote_amounts(day) == visits_of(day, "11", "510800") == {}
+    assert visits_of(following, "11", "510800") == {"V2": 10_000}
+    assert remote_amounts(following) == {("S2", "V2"): (10_000, 6_000)}
+
+
+def _frozen(group: Sequence[Row], date: str) -> tuple[list[Row], str, str, dict[int, str]]:
+    kept, elsewhere = parted(group, (AGY, GW, INST))
+    return kept, date, "", {way: shifted(date, off) for way, off in elsewhere.items()}
 
 
 # --- every day of every party's books, by chance ---------------------------------------------------
