@@ -6,7 +6,8 @@ from desk import BACK, FEES
 from hypothesis import given
 from hypothesis import strategies as st
 from pure import row_of
-from test_books_midnight import DAY, EARLY, LATE, NEXT, SPLIT, A
+from test_books_midnight import EARLY, LATE, SPLIT
+from test_books_run import DAY, NEXT, A
 
 from gateway.books.freezing import fees_of, lines_of
 from gateway.books.midnight import parted
@@ -25,7 +26,7 @@ def test_what_another_day_counts_is_in_no_sum_of_this_one() -> None:
         lines_of(*_frozen([*ours, theirs], DAY)),
         lines_of(*_frozen([row._replace(day=row.day - 1) for row in (*ours, theirs)], NEXT)),
     )
-    assert remote_amounts(day) == visits_of(day, "11", "510800") == {}
+    assert (remote_amounts(day), visits_of(day, "11", "510800")) == ({}, {})
     assert visits_of(following, "11", "510800") == {"V2": 10_000}
     assert remote_amounts(following) == {("S2", "V2"): (10_000, 6_000)}
 
