@@ -278,10 +278,14 @@ class FreezeReader:
 
 _DOUBLES = ("D3", "D4")  # one line tells of several settlements: the others stand in its note (annex B9)
 # A statement of the province for the other role has a scope of its own.
+# What a newer or whole file for the city took the place of is looked at by no run (`gateway.app.books_sources`).
 _UNREAD = (
-    "SELECT ledger, scope FROM input WHERE id IN (SELECT max(id) FROM input WHERE biz_date = ? GROUP BY ledger, scope) "
-    "AND id NOT IN (SELECT input FROM run_input WHERE run_id = ?) AND (scope = 'insured') = (? <> 'care') "
-    "AND (? = '*' OR scope IN (?, '*')) ORDER BY ledger, scope"
+    "WITH new AS (SELECT * FROM input WHERE id IN (SELECT max(id) FROM input WHERE biz_date = ? "
+    "GROUP BY ledger, scope)) SELECT ledger, scope FROM new "
+    "WHERE id NOT IN (SELECT input FROM run_input WHERE run_id = ?) "
+    "AND (scope = 'insured') = (? <> 'care') AND (? = '*' OR scope IN (?, '*')) AND NOT EXISTS (SELECT 1 FROM new AS c "
+    "WHERE c.scope = '*' AND new.scope <> '*' AND c.ledger = new.ledger AND new.ledger IN ('INST', 'AGY') "
+    "AND (c.complete, c.id) > (new.complete, new.id)) ORDER BY ledger, scope"
 )
 # Of the day itself, or of the institution's records on the city's legs.
 _OF_DAY = "role = ? AND biz_date = ? AND (scope = ? OR (scope = '*' AND fixmedins_code = ?))"

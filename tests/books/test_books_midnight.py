@@ -329,3 +329,17 @@ def test_a_citys_file_of_one_date_and_an_own_one_of_the_next_are_both_frozen(tmp
     assert town.run().days[A] == "AGREED"
     town.freeze(DAY)
     assert [one[:2] for one in town.frozen()] == [(DAY, "S1")]
+
+
+def test_what_a_newer_file_for_the_city_took_the_place_of_is_no_newer_file(tmp_path: Path) -> None:
+    """What was found of the next day by asking early stands in nobody's way when the agency's export comes."""
+    town = Town(tmp_path, BOTH, OURS_LATE)
+    town.books(DAY)
+    town.day(DAY)
+    town.books(NEXT)
+    rows = [town.inst(number, at) for number, at in BOTH.items() if number != "S1"]
+    town.put(AGY, "*", *({**row, "setl_time": f"{NEXT} 09:00:00"} for row in rows), day=NEXT)
+    town.put(GW, "*", *(town.inst(number, at) for number, at in BOTH.items()), day=NEXT)
+    assert town.run(date=NEXT).days[A] == "AGREED"
+    town.freeze(NEXT)
+    assert [one[:2] for one in town.frozen()] == [(NEXT, "S2"), (NEXT, "S3")]
