@@ -149,9 +149,8 @@ class BooksChapter:
             write_rows(rows, stream)
         marker = {"rows": len(rows)} | {name: str(yuan(sum(fen(row[name]) for row in rows))) for name in _TOTALS}
         file.with_name(f"{file.name}.end.json").write_text(json.dumps(marker), "utf-8")
-        self.processes.tool(
-            "gateway", "books", "hand-in", str(self.config), code, str(file), "--date", date, "--operator", "账务员"
-        )
+        words = (code, str(file), "--date", date, "--operator", "账务员", *self.people.proof(DESK))
+        self.processes.tool("gateway", "books", "hand-in", str(self.config), *words)
         self.console.print(f"  {self.names[code]}交来更正的账目和日终标志：{len(rows)}行")
 
     def _ledger(self, code: str) -> list[dict[str, str]]:

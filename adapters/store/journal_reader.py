@@ -77,6 +77,12 @@ class JournalReader:
         found = look_up(self.connection, op)
         return list(found.rows) if isinstance(found, Page) else []
 
+    def keyed(self, business_key: str) -> Entry | None:
+        """Return the live row with a business key: what a refund that names no settlement gives back."""
+        query = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
+        row = self.connection.execute(query, (business_key,)).fetchone()
+        return None if row is None else entry_of(row)
+
     def groups(self, since_ms: int) -> list[tuple[str, str, str]]:
         """Return (institution, clr_optins, clr_type) that had settlements since then (§3.1: 400 days)."""
         query = (

@@ -34,6 +34,7 @@ EXECUTORS: dict[str, str] = {
     "security.retention": "gateway.app.retention:carry_out",
     "security.roles": "gateway.app.security_roles:carry_out",
     "month.approve": "gateway.app.books_month_desk:carry_out_approval",
+    "month.audit": "gateway.app.books_audit_desk:carry_out",
 }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from adapters.crypto.digest import sm3
-from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
+from adapters.store.books_freeze import FreezeReader, FreezeRow
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import MonthReader
 from adapters.store.security_opening import reading as trail_reading
 from gateway.app.books_freezing import (

@@ -54,12 +54,9 @@ def demanded(config: Config) -> bool:
 
 
 @contextmanager
-def by_people(
-    config: Config, outside: Outside, credentials: Credentials, right: str, *, always: bool = True
-) -> Iterator[Acting]:
-    """Open the desk for who acts with a right. always: it is asked for wherever people are; else only of who gives a
-    name. Raises NotAllowed, NoSecurityRoom, KeyFileError, TrailFailed."""
-    if not credentials.name and not (always and demanded(config)):
+def by_people(config: Config, outside: Outside, credentials: Credentials, right: str) -> Iterator[Acting]:
+    """Open the desk for who acts with a right. Raises NotAllowed, NoSecurityRoom, KeyFileError, TrailFailed."""
+    if not credentials.name and not demanded(config):
         yield Acting(operator_of())
         return
     with security_desk(config, outside.now, outside.entropy) as desk:

@@ -12,7 +12,7 @@ import attrs
 from msgspec import Raw
 
 from gateway.core.catalogue import NAMED, Region, Transaction
-from gateway.core.facts import ORDERS, order_of
+from gateway.core.facts import ORDERS, UNNUMBERED, order_of
 from gateway.core.jsontext import encode, number_text, objects_once
 from gateway.core.model import Entry
 from gateway.core.money import reader, yuan
@@ -112,7 +112,8 @@ class Judge:
         return Verdict("rejected", "refused")
 
     def found(self, node: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return (setl_id, mdtrt_id, settled) of a settlement a query found."""
+        """Return (setl_id, mdtrt_id, settled) of a settlement, or an order, a query found."""
+        node = _usual(node)
         amounts = amounts_of(node)
         told = settled(node, amounts) if amounts is not None and "medfee_sumamt" in amounts else ""
         return _number_of(node.get("setl_id")) or "", _number_of(node.get("mdtrt_id")) or "", told
@@ -129,6 +130,8 @@ class Judge:
         if reason:
             return Verdict("doubt", reason)
         found = result_node(output, transaction)
+        if transaction.infno in UNNUMBERED:
+            found = _usual(found)
         amounts = amounts_of(found)
         if amounts is None:
             return Verdict("doubt", "amount_unreadable")
@@ -157,6 +160,20 @@ def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:
         if type(node) is dict and not node.keys().isdisjoint(NAMED):
             return node
     return output
+
+
+# Amounts of orders (6202, 6301) and of purchases elsewhere (2163), by the names everything else has.
+_USUAL = {
+    "feeSumamt": "medfee_sumamt", "fundPay": "fund_pay_sumamt", "psnAcctPay": "acct_pay", "ownPayAmt": "psn_cash_pay",
+    "psn_cashpay": "psn_cash_pay", "acct_payamt": "acct_pay",
+}  # fmt: skip
+
+
+def _usual(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an answer says in the usual names: the books sum up orders and purchases elsewhere, too."""
+    inner = node.get("data")
+    node = inner if type(inner) is dict and "payOrdId" in inner else node
+    return {_USUAL.get(name, name): value for name, value in node.items()}
 
 
 def _contradicts(objects: list[dict[str, Any]], transaction: Transaction, entry: Entry) -> str:

@@ -186,6 +186,7 @@ def parts(infno: str, **more: Any) -> dict[str, Any]:
         ("2208", {"setl_id"}),
         ("2103", {"setl_id"}),
         ("2305", {"setl_id"}),
+        ("2261", {"setl_id"}),
         ("2401", {"psn_no", "ipt_no"}),
         ("2102", {"psn_no", "invono"}),
     ],

@@ -51,6 +51,26 @@ def test_an_order_is_paid_once() -> None:
     assert left(rig) == ["o1", "o3"]
 
 
+def test_the_journal_knows_what_an_order_came_to(doubt: Rig) -> None:
+    """The books sum orders up as everything else: by the platform's answer, or by what 6301 said when that was lost."""
+    usual = {"medfee_sumamt": 10_000, "fund_pay_sumamt": 6_000, "acct_pay": 0, "psn_cash_pay": 4_000}
+    rig = at_once()
+    rig.ask(order("o1"))
+    amounts = {"feeSumamt": 100, "ownPayAmt": "40.00", "psnAcctPay": 0, "fundPay": 60}
+    rig.far.last.reply(0, output={"data": {"payOrdId": "P1", "ordStas": "6", **amounts}})
+    rig.run()
+    assert decode(rig.row("o1").settled.encode()) == usual
+    doubt.far.plays = asked(told("6"))
+    doubt.run(4)
+    assert decode(doubt.row("o1").settled.encode()) == usual
+
+
+def test_the_journal_knows_how_much_of_an_order_was_given_back() -> None:
+    rig = at_once()
+    rig.ask(refund_order("f1", kind="PART"))
+    assert rig.row("f1").medfee_fen == 10_000
+
+
 def test_an_order_the_platform_refused_may_be_paid_again() -> None:
     rig = at_once()
     rig.ask(order("o1"))

@@ -14,7 +14,7 @@ from month_town import HOSPITAL, MONTH, Key, MonthTown, Once, remote
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from adapters.store.books_freeze import FreezeWriter
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import DeductionRow, MonthWriter
 from adapters.store.books_split import SplitStore
 from adapters.store.books_writing import writing
