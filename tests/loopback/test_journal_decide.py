@@ -5,14 +5,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from unittest import mock
 
 import pytest_twisted
 from books_town import BooksTown, Once
+from forked import command
 from test_books_day import Weather
 from town import HOSPITAL
 from twisted.internet.threads import deferToThread
@@ -53,8 +52,7 @@ def run(
         name, file, seed = who
         code = code_at(seed, time.clock_gettime(time.CLOCK_REALTIME) + ahead_s)
         more = ["--user", name, "--password-file", str(file), "--totp", code]
-    command = [sys.executable, "-m", "gateway", *words, *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = command("gateway", *words, *more)
     return done.returncode, done.stdout + done.stderr
 
 
