@@ -206,8 +206,8 @@ class Witness:
             if done:
                 self.found.append(f"I3: {key[1]} was told success about another content")
             return None
-        if done and infno in ("2102", "2207", "2304") and _names(answer) not in ("", key[1]):
-            self.found.append(f"I3: {key[1]} was told success by an answer about {_names(answer)}")
+        if done and infno in ("2102", "2207", "2304") and named(answer) not in ("", key[1]):
+            self.found.append(f"I3: {key[1]} was told success by an answer about {named(answer)}")
         return answer
 
     # --- when all is over ---
@@ -358,7 +358,7 @@ def _business_of(message: Json) -> tuple[str, ...]:
     return (kind, message["fixmedins_code"], *(str(node.get(name, "")) for name in names))
 
 
-def _names(answer: Json) -> str:
+def named(answer: Json) -> str:
     """The msgid an answer says it is about, '' when it says none."""
     output = answer.get("output")
     info = output.get("setlinfo") if isinstance(output, dict) else None
