@@ -297,10 +297,12 @@ class Witness:
 
     def _given_up(self) -> Iterator[str]:
         """I2: a person takes over what nobody can end, not whatever is hard."""
-        if self.city.weather.closes_day:
-            return  # of a closed day nothing can be taken back
-        rows = [row for row in self.city.journal.rows.values() if row.klass in ("M", "A")]
-        given_up = sum(row.state == "MANUAL" for row in rows)
+        journal = self.city.journal
+        rows = [row for row in journal.rows.values() if row.klass in ("M", "A")]
+        # Of a closed day nothing can be taken back: the platform said so of these.
+        told = {number for number, _, to, why in journal.events if (to, why) == ("MANUAL", "impossible")}
+        excused = told if self.city.weather.closes_day else set()
+        given_up = sum(row.state == "MANUAL" and row.id not in excused for row in rows)
         if given_up > max(GIVEN_UP_MIN, GIVEN_UP_SHARE * len(rows)):
             yield f"I2: {given_up} of {len(rows)} were given to a person"
 
