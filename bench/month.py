@@ -19,7 +19,7 @@ from pathlib import Path
 from adapters.crypto.digest import sm3
 from adapters.crypto.sm2 import Sm2Signer
 from adapters.store.books import BooksStore
-from adapters.store.books_freeze import FreezeWriter
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import MonthWriter
 from gateway.app.books_freezing import carry_out, content, plan, read_through, verify
 from gateway.app.books_month_work import build

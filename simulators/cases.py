@@ -34,11 +34,12 @@ def cases_of(witness: Witness) -> dict[str, str]:
 
 
 def _unheard(witness: Witness) -> dict[str, str]:
-    """What the platform took up longer after it was sent than it may, when no readable answer was heard (§5.3)."""
+    """What the platform took up longer after it was sent than it may, when its success could not be heard (§5.3)."""
     journal = witness.city.journal
     kept = {number for number, _, _, reason in journal.events if reason.startswith(LATE_SUCCESS)}
     rows = (journal.rows[number] for number in journal.rows.keys() - kept)
-    return {row.msgid: "unheard" for row in rows if row.msgid in witness.city.held and row.state in ENDED}
+    ended = [row.msgid for row in rows if row.msgid in witness.city.held and row.state in ENDED]
+    return {msgid: "unheard" for msgid in ended if witness.patience.could_not_hear(msgid)}
 
 
 def _copied_requests(witness: Witness) -> dict[str, str]:

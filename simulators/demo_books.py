@@ -107,7 +107,7 @@ class BooksChapter:
             f"外地参保人的结算{len(whole)}笔；有意制造差错：机构记错一笔，药店没有封账，省平台丢一笔，参保地多记一分"
         )
         if len(whole) < 2:
-            raise Failed("外地参保人的结算不足两笔，演示不了省平台对账")
+            raise Failed("外地参保人的结算不足两笔，演示不了省平台对账：请加大 --patients")
         self._fault({"kind": "missing_row", "ledger": "PROV", "setl_id": whole[0]})
         self._fault(
             {"kind": "wrong_amount", "ledger": "INS", "setl_id": whole[1], "component": "medfee_sumamt", "by_fen": 1}
@@ -149,9 +149,8 @@ class BooksChapter:
             write_rows(rows, stream)
         marker = {"rows": len(rows)} | {name: str(yuan(sum(fen(row[name]) for row in rows))) for name in _TOTALS}
         file.with_name(f"{file.name}.end.json").write_text(json.dumps(marker), "utf-8")
-        self.processes.tool(
-            "gateway", "books", "hand-in", str(self.config), code, str(file), "--date", date, "--operator", "账务员"
-        )
+        words = (code, str(file), "--date", date, "--operator", "账务员", *self.people.proof(DESK))
+        self.processes.tool("gateway", "books", "hand-in", str(self.config), *words)
         self.console.print(f"  {self.names[code]}交来更正的账目和日终标志：{len(rows)}行")
 
     def _ledger(self, code: str) -> list[dict[str, str]]:

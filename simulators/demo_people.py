@@ -1,7 +1,7 @@
 """The people of the demonstration's agency: their accounts, passwords and certificates, and how they act.
 
-An administrator makes the accounts, a second person approves their roles; everybody changes the first password and
-binds a certificate as second factor, as docs/security.md asks of a real site.
+An administrator makes the accounts, a second person approves their roles and meets their owners; everybody changes the
+first password and binds a certificate as second factor, as docs/security.md asks of a real site.
 """
 
 import json
@@ -42,6 +42,8 @@ class People:
             granted.append(str(json.loads(self._user("add", name, *words))["approval"]))
             self._own(name, first)
         self.approve(granted, WITNESS)
+        for name in ROLES:
+            self._user("confirm", name, "--reason", "演示：当面核对", *self.proof(WITNESS))
 
     def proof(self, name: str) -> Sequence[str]:
         """Return the options by which somebody acts."""

@@ -20,6 +20,7 @@ from gateway.core.ports import Listener
 from gateway.exchange.recovery import recover
 from simulators.platform import Reply
 from simulators.steps import LifeClock
+from simulators.witness import named
 from simulators.wording import read_object
 
 if TYPE_CHECKING:
@@ -264,9 +265,24 @@ class Road:
         city = self.life.city
         reply = city.platform.serve(path.decode(), {}, body)
         city.witness.answers(body, reply)
+        way_s = inf
         if reply.drop != "silent":
             slow_s = 25.0 * city.dice.random() if city.happens("slow_answer") else 0.0
-            self.life.clock.callLater(0.02 + reply.delay_s + slow_s, trip.arrive, reply)
+            way_s = 0.02 + reply.delay_s + slow_s
+            self.life.clock.callLater(way_s, trip.arrive, reply)
+        if city.held and trip.msgid in city.held:
+            patience, told = city.witness.patience, way_s < inf and is_success(trip.msgid, reply)
+            patience.is_due(self.life, trip.msgid, city.clock.now_s + way_s, told)
+
+
+def is_whole(reply: Reply) -> bool:
+    return reply.drop != "reset" and reply.body_sent < 0
+
+
+def is_success(msgid: str, reply: Reply) -> bool:
+    """Say whether the answer, heard, is a success, and of no other message as far as it says."""
+    answer = (read_object(reply.body) or {}) if is_whole(reply) else {}
+    return reply.status == 200 and str(answer.get("infcode")) == "0" and named(answer) in ("", msgid)
 
 
 @attrs.define(eq=False)
@@ -280,6 +296,10 @@ class Trip:
     over: bool = False
     was_silent: bool = False
     listens_until_s: float = 0.0  # it was given up, and its answer is only listened for
+
+    @property
+    def msgid(self) -> str:
+        return str((read_object(self.body) or {}).get("msgid", ""))
 
     def arrive(self, reply: Reply) -> None:
         if self.over:
@@ -304,9 +324,11 @@ class Trip:
 
     def _arrive_late(self, reply: Reply) -> None:
         life = self.road.life
-        whole = reply.drop != "reset" and reply.body_sent < 0
-        if whole and life.city.clock.now_s <= self.listens_until_s:
-            life.city.witness.patience.answers(life, str((read_object(self.body) or {})["msgid"]))
+        patience = life.city.witness.patience
+        if self.was_silent and life.city.clock.now_s > self.listens_until_s:
+            patience.misses(self.msgid)
+        elif is_whole(reply) and self.was_silent:
+            patience.answers(life, self.msgid)
             self.listener.answered(reply.status, reply.content_type.encode(), reply.body, True)
 
     def _end(self) -> None:

@@ -19,16 +19,40 @@ KEPT_S = 60.0  # a disk may be full that long
 
 @attrs.define(eq=False, repr=False)
 class Patience:
-    """heard: msgid -> who heard a late answer to it, and when; found: what waited too long."""
+    """heard: msgid -> who heard a late answer to it, and when; found: what waited too long.
+
+    Of requests that were held up, _due: msgid -> who could have heard the answer, and when it was there; _missed: those
+    whose answer said no success, or came when it had been listened for as long as it must be.
+    """
 
     city: City
     heard: dict[str, list[tuple[Life, float]]] = attrs.Factory(dict)
+    _due: dict[str, tuple[Life, float]] = attrs.Factory(dict)
+    _missed: set[str] = attrs.Factory(set)
     found: list[str] = attrs.Factory(list)
     _queued_s: dict[int, float] = attrs.Factory(dict)
 
     def answers(self, life: Life, msgid: str) -> None:
         """An answer came for whoever had given it up (reversal specification §4.4)."""
         self.heard.setdefault(msgid, []).append((life, self.city.clock.now_s))
+
+    def is_due(self, life: Life, msgid: str, at_s: float, success: bool) -> None:
+        """The platform has worked on what was held up; its answer is there at at_s, or never (inf)."""
+        self._due[msgid] = (life, at_s)
+        if not success:
+            self._missed.add(msgid)
+
+    def misses(self, msgid: str) -> None:
+        """Nobody listened for the answer any more, and nobody had to."""
+        self._missed.add(msgid)
+
+    def could_not_hear(self, msgid: str) -> bool:
+        """No success was there to be heard, or it came too late, or its gateway ended before it was kept."""
+        if msgid in self._missed or msgid not in self._due:
+            return msgid in self._missed
+        life, at_s = self._due[msgid]
+        times = [at_s for one, at_s in self.heard.get(msgid, ()) if one is life]
+        return life.ended_s <= (times[0] + KEPT_S if times else at_s)
 
     def looks(self) -> None:
         """I8, once a minute after the storm: in a calm a reversal ends within 60 s, what a storm left within 15 min.

@@ -22,6 +22,7 @@ WALK = ("10", "20", "40", "50", "60")
 PAGE_ROWS = 100
 ROWS_MAX = 1000
 _KINDS = ("DEDUCT", "WITHHOLD", "PENALTY")
+_PARTS = ("hifp_pay", "cvlserv_pay", "hifes_pay", "hifmi_pay", "hifob_pay", "maf_pay", "oth_pay", "hifdm_pay")
 
 
 @attrs.define(kw_only=True)
@@ -53,7 +54,7 @@ class Application:
 @attrs.define
 class Clearing:
     """All applications. step_s: seconds a state lasts, 0 = only by hand; deduct_every: which settlements the audit
-    finds wanting, 0 = none; deposit: per mille kept back."""
+    finds wanting, 0 = none; deposit: per mille kept back; tells_funds: what was audited is told fund by fund, too."""
 
     clock: Clock
     book: Book
@@ -61,6 +62,7 @@ class Clearing:
     step_s: float = 2.0
     deduct_every: int = 10
     deposit: int = 50
+    tells_funds: bool = True
     applications: list[Application] = attrs.Factory(list)
     _serial: Serials = attrs.Factory(Serials)
 
@@ -193,7 +195,28 @@ class Clearing:
             "act_dfr_amt": str(yuan(approved if state == "60" else 0)),
             "deductions": len(one.deductions) if audited else 0,
             "reason": one.reason,
+            **({"funds": self._by_fund(one, deposit)} if audited and self.tells_funds else {}),
         }
+
+    @staticmethod
+    def _by_fund(one: Application, deposit: int) -> list[Json]:
+        """What was audited, fund by fund; the deposit is kept of the first funds that have as much left."""
+        sums = {name: fen(text) for name, text in one.head["totals"].items()}
+        parts = {name: sums.get(name, 0) for name in _PARTS}
+        parts["fund_pay_sumamt"] = sums.get("fund_pay_sumamt", 0) - sum(parts.values())
+        parts["acct_pay"] = sums.get("acct_pay", 0)
+        found = []
+        for fund, applied in parts.items():
+            cut = [(row["kind"] == "WITHHOLD", fen(row["amount"])) for row in one.deductions if row["fund"] == fund]
+            withheld, taken = (sum(amount for held, amount in cut if held is of) for of in (True, False))
+            kept = min(deposit, applied - withheld - taken) if fund != "acct_pay" else 0
+            deposit -= kept
+            left = applied - withheld - taken - kept
+            amounts = {"fund_appy_sum": applied, "dfr_amt": left, "det_sumamt": taken, "whld_sumamt": withheld,
+                       "dpst_sumamt": kept}  # fmt: skip
+            if any(amounts.values()):
+                found.append({"fund": fund, **{name: str(yuan(amount)) for name, amount in amounts.items()}})
+        return found
 
     def _deductions(self, ask: Ask) -> Json:
         one = next((one for one in self.standing() if one.event_id == ask.facts["clr_appy_evt_id"]), None)

@@ -206,8 +206,8 @@ class Witness:
             if done:
                 self.found.append(f"I3: {key[1]} was told success about another content")
             return None
-        if done and infno in ("2102", "2207", "2304") and _names(answer) not in ("", key[1]):
-            self.found.append(f"I3: {key[1]} was told success by an answer about {_names(answer)}")
+        if done and infno in ("2102", "2207", "2304") and named(answer) not in ("", key[1]):
+            self.found.append(f"I3: {key[1]} was told success by an answer about {named(answer)}")
         return answer
 
     # --- when all is over ---
@@ -297,10 +297,12 @@ class Witness:
 
     def _given_up(self) -> Iterator[str]:
         """I2: a person takes over what nobody can end, not whatever is hard."""
-        if self.city.weather.closes_day:
-            return  # of a closed day nothing can be taken back
-        rows = [row for row in self.city.journal.rows.values() if row.klass in ("M", "A")]
-        given_up = sum(row.state == "MANUAL" for row in rows)
+        journal = self.city.journal
+        rows = [row for row in journal.rows.values() if row.klass in ("M", "A")]
+        # Of a closed day nothing can be taken back: the platform said so of these.
+        told = {number for number, _, to, why in journal.events if (to, why) == ("MANUAL", "impossible")}
+        excused = told if self.city.weather.closes_day else set()
+        given_up = sum(row.state == "MANUAL" and row.id not in excused for row in rows)
         if given_up > max(GIVEN_UP_MIN, GIVEN_UP_SHARE * len(rows)):
             yield f"I2: {given_up} of {len(rows)} were given to a person"
 
@@ -358,7 +360,7 @@ def _business_of(message: Json) -> tuple[str, ...]:
     return (kind, message["fixmedins_code"], *(str(node.get(name, "")) for name in names))
 
 
-def _names(answer: Json) -> str:
+def named(answer: Json) -> str:
     """The msgid an answer says it is about, '' when it says none."""
     output = answer.get("output")
     info = output.get("setlinfo") if isinstance(output, dict) else None

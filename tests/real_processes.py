@@ -1,18 +1,16 @@
 """Real processes for tests: free ports, pages of ours, our commands run to their end, and nodes that are started."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import attrs
+from forked import Forked, command
 
-ROOT = Path(__file__).parents[1]
 READY_S = 40.0
 NOBODY_THERE = 0
 
@@ -43,8 +41,7 @@ def page_of(url: str) -> bytes:
 
 def tool(module: str, *arguments: str) -> str:
     """Run one of our commands to its end; return what it printed."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    done = command(module, *arguments)
     assert done.returncode == 0, (arguments, done.stderr[-2000:])
     return done.stdout
 
@@ -53,7 +50,7 @@ def tool(module: str, *arguments: str) -> str:
 class Started:
     """One process of ours; its output lies in NAME.out and NAME.err, its temporary files in NAME.tmp."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     out: Path
     err: Path
 
@@ -62,12 +59,7 @@ class Started:
         out, err = folder / f"{name}.out", folder / f"{name}.err"
         scratch = folder / f"{name}.tmp"
         scratch.mkdir(exist_ok=True)
-        with out.open("ab") as to_out, err.open("ab") as to_err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdout=to_out, stderr=to_err, cwd=ROOT, env={**os.environ, "TMPDIR": str(scratch)},
-            )  # fmt: skip
-        return cls(process, out, err)
+        return cls(Forked(module, arguments, out, err, {"TMPDIR": str(scratch)}), out, err)
 
     def wait_for(self, url: str, status: int = 200) -> None:
         """Wait until url answers so; the process must live on."""

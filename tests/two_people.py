@@ -70,13 +70,14 @@ class Town:
             yield desk
 
     def add(self, name: str, *roles: Role) -> None:
-        """A person who changed the first password and confirmed an authenticator."""
+        """A person who changed the first password and confirmed an authenticator, and whom somebody met."""
         with self.desk() as desk:
             desk.people.add("root", name, "First-Words-4711x", frozenset(roles))
             self.passwords[name] = f"Quiet-Lakes-{len(self.passwords)}-83"
             desk.people.set_password(name, name, self.passwords[name])
             self.seeds[name] = desk.people.begin_totp(name)
             desk.people.confirm_totp(name, code_at(self.seeds[name], self.now_s))
+            desk.people.confirm("notary", name, "met in person")
         self.now_s += 60
 
     def reassign(self, desk: SecurityDesk, name: str, *roles: Role) -> None:

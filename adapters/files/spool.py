@@ -10,6 +10,7 @@ import attrs
 from cryptography.hazmat.primitives import hashes
 
 from adapters.files.archive import Archive, ArchiveBroken
+from adapters.files.workplace import hold, remove_left_over
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -35,9 +36,12 @@ class Spool:
         while True:
             path = folder / f"part-{os.getpid()}-{number}"
             try:
-                return cls(folder, path, bytes_max, os.open(path, _FLAGS, 0o600))
+                handle = os.open(path, _FLAGS, 0o600)
             except FileExistsError:
                 number += 1
+                continue
+            hold(handle)
+            return cls(folder, path, bytes_max, handle)
 
     def write(self, piece: bytes) -> None:
         """Take the next piece. Raises OSError."""
@@ -82,13 +86,16 @@ class Spool:
 
 def sweep(folder: Path, older_than_s: float) -> None:
     """Remove what a dead process left half written, and files last changed before a moment (epoch seconds)."""
-    if not folder.is_dir():
-        return
     for path in folder.glob("part-*"):
+        remove_left_over(path)
+    for path in past(folder, older_than_s):
         path.unlink(missing_ok=True)
-    for path in (*folder.glob("*/*/*.bin"), *folder.glob("pages-*.jsonl")):
-        if path.stat().st_mtime < older_than_s:
-            path.unlink(missing_ok=True)
+
+
+def past(folder: Path, older_than_s: float) -> list[Path]:
+    """Return the files of a folder that were last changed before a moment (epoch seconds)."""
+    found = (*folder.glob("*/*/*.bin"), *folder.glob("pages-*.jsonl"))
+    return sorted(path for path in found if path.stat().st_mtime < older_than_s)
 
 
 def has_text(path: Path, start: bytes) -> bool:

@@ -26,6 +26,8 @@ _COLUMNS = (
     + ", direction, status, delivered, day, second, " + ", ".join(f"a_{name}" for name in COMPONENTS)
 )  # fmt: skip
 
+_TODAY = "day = 0 OR (abs(day) = 1 AND k IN (SELECT k FROM ledger_rows WHERE day = 0))"
+
 
 class RowsByKey:
     """Rows of any number of files. folder: its own, empty; size_bytes: of all files. Raises EngineFailed,
@@ -48,8 +50,23 @@ class RowsByKey:
     def close(self) -> None:
         self._base.close()
 
-    def load(self, ledger: int, path: Path) -> int:
-        """Load one file of a ledger; return its records."""
+    def load(self, ledger: int, path: Path, without: Sequence[str] = ()) -> int:
+        """Load one file of a ledger; return its records. without: institutions for which another file of its date
+        speaks."""
+        if not without:
+            return self._whole(ledger, path)
+        # Apart from the rest: what other files say of these institutions stays.
+        self._base.execute("ALTER TABLE ledger_rows RENAME TO rest")
+        self._base.execute(f"CREATE TABLE ledger_rows ({sql.COLUMNS['ledger_rows']})")
+        records = self._whole(ledger, path)
+        marks = ",".join("?" * len(without))
+        self._base.execute(f"DELETE FROM ledger_rows WHERE t_fixmedins_code IN ({marks})", list(without))
+        self._base.execute("INSERT INTO rest SELECT * FROM ledger_rows")
+        self._base.execute("DROP TABLE ledger_rows")
+        self._base.execute("ALTER TABLE rest RENAME TO ledger_rows")
+        return records
+
+    def _whole(self, ledger: int, path: Path) -> int:
         self.files += 1
         if is_parquet(path):
             return self._parquet(ledger, path)
@@ -64,15 +81,6 @@ class RowsByKey:
             if not self._taken(plain, ledger, counted.header, before + records):
                 raise EngineFailed(f"{path.name}：读入的行数与文件不符")
         return records
-
-    def leave(self, ledger: int, institutions: Sequence[str]) -> None:
-        """Take out what was loaded of a ledger about some institutions: another file speaks for them."""
-        marks = ",".join("?" * len(institutions))
-        if institutions:
-            self._base.execute(
-                f"DELETE FROM ledger_rows WHERE ledger = ? AND t_fixmedins_code IN ({marks})",
-                [ledger, *institutions],
-            )
 
     def _taken(self, path: Path, ledger: int, header: tuple[str, ...], wanted: int) -> bool:
         """Load a CSV and say whether every record arrived and none is bad; otherwise nothing stays."""
@@ -110,11 +118,12 @@ class RowsByKey:
         return int(found[0])
 
     def groups(self) -> Iterator[list[Row]]:
-        """Yield the rows dated the day, key by key in order of keys (code points, as UTF-8 sorts)."""
+        """Yield the rows dated the day, key by key in order of keys (code points, as UTF-8 sorts), and with them what
+        any ledger says of the key a day off."""
         try:
             for statement in sql.RESOLVE:
                 self._base.execute(statement)
-            self._base.execute(f"SELECT {_COLUMNS} FROM ledger_rows WHERE day = 0 ORDER BY k, ledger, direction")
+            self._base.execute(f"SELECT {_COLUMNS} FROM ledger_rows WHERE {_TODAY} ORDER BY k, ledger, direction")
             for _, group in groupby(self._fetched(), key=lambda line: line[1]):
                 yield [Row._make((*line[:_AMOUNTS_AT], line[_AMOUNTS_AT:])) for line in group]
         except duckdb.Error as cause:

@@ -23,6 +23,7 @@ from gateway.core.province import (
     Deduction,
     FeedbackItem,
     FeedbackReceipt,
+    FundStatus,
     ItemAnswer,
     Kind,
     MonthBooked,
@@ -38,6 +39,7 @@ PREFIX = "province/v1/"
 REFUSALS = frozenset({"NOT_READY", "NOT_FOUND", "BAD_REQUEST", "CONFLICT", "CLOSED", "MISMATCH"})
 PAGE_ROWS = 100
 TEXT_MAX = 200
+FUNDS_MAX = 50  # lines of one application by fund
 CELL_MAX = 1_000
 _AMOUNT = re.compile(AMOUNT, re.ASCII)
 _CODE = re.compile(r"[A-Z][A-Z_]{0,31}", re.ASCII)
@@ -287,7 +289,23 @@ def status(data: Data) -> ClearingStatus:
         paid_fen=amount(data, "act_dfr_amt"),
         deductions=whole_number(data, "deductions"),
         reason=words(data.get("reason")),
+        funds=_funds(data),
     )
+
+
+def _funds(data: Data) -> dict[str, FundStatus]:
+    """Return what is told fund by fund; nothing where the party has no such list. A fund told twice is none."""
+    found: dict[str, FundStatus] = {}
+    for row in _objects(data.get("funds") or [], FUNDS_MAX, "funds"):
+        fund = text(row, "fund", required=True)
+        if fund in found:
+            raise Unreadable(f"funds中{fund}重复")
+        found[fund] = FundStatus(
+            applied_fen=amount(row, "fund_appy_sum"), approved_fen=amount(row, "dfr_amt"),
+            deducted_fen=amount(row, "det_sumamt"), withheld_fen=amount(row, "whld_sumamt"),
+            deposit_fen=amount(row, "dpst_sumamt"),
+        )  # fmt: skip
+    return found
 
 
 def month_booked(data: Data) -> MonthBooked:

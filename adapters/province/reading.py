@@ -1,7 +1,6 @@
 """Reading a list that comes by pages until it is certain: by its totals, and twice alike (docs/province.md §3, A8)."""
 
 import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from adapters.files.workplace import Workplace
 from adapters.province.shelf import CHUNK_LINES, Kept, Shelf
 from adapters.province.statement import Head, PageRead
 from gateway.core.province import Outcome
@@ -65,13 +65,13 @@ class Reader:
 
     async def read(self, target: Path) -> Outcome[Whole]:
         """Read until two readings agree, and put the file in place. Raises OSError of our own disk."""
-        folder = Path(await self.work(lambda: tempfile.mkdtemp(prefix=".province-", dir=target.parent)))
+        place: Workplace = await self.work(partial(Workplace.make, ".province-", target.parent))
         try:
-            return await self._read(folder, target)
+            return await self._read(place.path, target)
         except _Ends as cause:
             return Outcome(kind=cause.outcome.kind, code=cause.outcome.code, text=cause.outcome.text)
         finally:
-            await self.work(lambda: shutil.rmtree(folder, ignore_errors=True))
+            await self.work(place.remove)
 
     async def _read(self, folder: Path, target: Path) -> Outcome[Whole]:
         last: tuple[Head, str] | None = None

@@ -16,6 +16,11 @@ from gateway.core.model import Compared, Entry, Numbered, Page, Saf
 
 PAGE_IDS = 5_000  # journal rows one look passes over
 _QUEUE = f"{LIVE_SAF.partition(' WHERE ')[0]} WHERE id = ? OR original_id = ? ORDER BY opened_ms DESC LIMIT 1"
+# The states are those of the index.
+ASKED_BACK = (
+    f"{SELECT} WHERE state IN ('JOURNALED', 'SENT', 'IN_DOUBT', 'REVERSING', 'MANUAL') AND klass = 'R' "
+    "AND business_key = '2601|' || fixmedins_code || '|' || omsgid ORDER BY id"
+)
 
 
 class NotAJournal(Exception):
@@ -72,6 +77,12 @@ class JournalReader:
         found = look_up(self.connection, op)
         return list(found.rows) if isinstance(found, Page) else []
 
+    def keyed(self, business_key: str) -> Entry | None:
+        """Return the live row with a business key: what a refund that names no settlement gives back."""
+        query = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
+        row = self.connection.execute(query, (business_key,)).fetchone()
+        return None if row is None else entry_of(row)
+
     def groups(self, since_ms: int) -> list[tuple[str, str, str]]:
         """Return (institution, clr_optins, clr_type) that had settlements since then (§3.1: 400 days)."""
         query = (
@@ -85,6 +96,17 @@ class JournalReader:
         """Return every 2601 that names a row as its original: the gateway's sendings and the institution's own."""
         query = f"{SELECT} WHERE fixmedins_code = ? AND omsgid = ? AND omsgid <> '' AND klass = 'R' ORDER BY id"
         return [entry_of(row) for row in self.connection.execute(query, (entry.fixmedins_code, entry.msgid))]
+
+    def taken_back_by(self, record: Entry) -> Entry:
+        """Return what a record takes back: what a 2601 names and the journal has, else the record itself."""
+        named = self.rows(record.fixmedins_code, record.omsgid, limit=1) if record.omsgid else []
+        return named[0] if named else record
+
+    def asked_back(self) -> list[Entry]:
+        """Return the institutions' own 2601 that have not come to an end. Orders of the books have another key, and
+        sendings none.
+        """
+        return [entry_of(row) for row in self.connection.execute(ASKED_BACK)]
 
     def queue(self, entry: Entry) -> Saf | None:
         """Return the newest row of the queue of reversals that ends with a row or reverses it."""

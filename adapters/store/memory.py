@@ -53,6 +53,7 @@ class MemoryJournal:
     answers: dict[int, bytes] = attrs.Factory(dict)
     by_msgid: dict[tuple[str, str], int] = attrs.Factory(dict)
     by_business: dict[str, int] = attrs.Factory(dict)
+    by_omsgid: dict[tuple[str, str], list[int]] = attrs.Factory(dict)
     saf: dict[int, Saf] = attrs.Factory(dict)
     envelope_heads: dict[str, str] = attrs.Factory(dict)
     owner: int = 0
@@ -193,10 +194,14 @@ class MemoryJournal:
         if number is None:
             return None
         entry = self.rows[number]
-        holder = self.by_business.get(f"2601|{fixmedins_code}|{msgid}")
         heard = entry.delivered or entry.state not in ("ACKED", "CONFIRMED")
-        undoing = "" if heard or holder is None or not self._live(self.rows[holder]) else self.rows[holder].state
-        return Known(_copied(entry), self.answers.get(number), undoing)
+        return Known(_copied(entry), self.answers.get(number), "" if heard else self._undoing(fixmedins_code, msgid))
+
+    def _undoing(self, fixmedins_code: str, msgid: str) -> str:
+        """Return the state of a request for its reversal; of one that waits for people first."""
+        named = map(self.rows.__getitem__, self.by_omsgid.get((fixmedins_code, msgid), ()))
+        states = [row.state for row in named if row.klass == "R" and row.business_key and self._live(row)]
+        return "MANUAL" if "MANUAL" in states else next(iter(states), "")
 
     def _accept(self, op: Accept) -> AcceptResult:
         entry = op.entry
@@ -228,6 +233,8 @@ class MemoryJournal:
         self.by_msgid[entry.fixmedins_code, entry.msgid] = entry.id
         if entry.business_key:
             self.by_business[entry.business_key] = entry.id
+        if entry.omsgid:
+            self.by_omsgid.setdefault((entry.fixmedins_code, entry.omsgid), []).append(entry.id)
 
     def _advance(self, op: Advance) -> bool:
         row = self.rows.get(op.entry.id)

@@ -4,23 +4,18 @@ Nodes and commands write it side by side, each change in a transaction of its ow
 a change that leaves no row does not happen. Whatever SQLite refuses is a TrailFailed.
 """
 
-import fcntl
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 import msgspec
 
-from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.sqlite_words import sqlite_words
-from gateway.core.approval import OPEN, Approval, Case, NoSecurityRoom, TrailFailed
-from gateway.core.oswords import words_of
+from gateway.core.approval import OPEN, Approval, Case, TrailFailed
 from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row
 
-BUSY_MS = 10_000
 ATTEMPTS_MAX = 10_000
 _DAY_MS = 86_400_000
 _ROW = "id, at_ms, who, roles, source, request, action, subject, before, after, reason, approval, result"
@@ -238,6 +233,21 @@ class SecurityStore:
         row = self.connection.execute(query, (subject,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def told_of(self, subject: str, action: str) -> list[tuple[str, str, str]]:
+        """Return (who, before, after) of what the trail tells of a subject by one action, oldest first."""
+        query = "SELECT who, before, after FROM audit WHERE subject = ? AND after <> '' AND action = ? ORDER BY id"
+        return list(self.connection.execute(query, (subject, action)))
+
+    def told(self, subject: str, approval: int = 0) -> list[Row]:
+        """Return the rows that tell of a new state of a subject, oldest first; approval: only those by it."""
+        query = f"SELECT {_ROW} FROM audit WHERE subject = ? AND after <> '' AND (? = 0 OR approval = ?) ORDER BY id"
+        return [_row_of(row) for row in self.connection.execute(query, (subject, approval, approval))]
+
+    def of_action(self, action: str) -> list[Row]:
+        """Return every row of an action that tells of a new state, oldest first."""
+        query = f"SELECT {_ROW} FROM audit WHERE action = ? AND after <> '' AND result = 'ok' ORDER BY id"
+        return [_row_of(row) for row in self.connection.execute(query, (action,))]
+
     def carried_out(self, subject: str, approval: int) -> bool:
         """Say whether the trail tells of a new state of a subject by this approval."""
         query = "SELECT 1 FROM audit WHERE subject = ? AND after <> '' AND approval = ? AND result = 'ok' LIMIT 1"
@@ -309,80 +319,3 @@ def _case_of(row: tuple[object, ...]) -> StoredCase:
 
 def _row_of(values: Iterable[object]) -> Row:
     return Row(**dict(zip(attrs.fields_dict(Row), values, strict=True)))  # type: ignore[arg-type]
-
-
-@contextmanager
-def opened(
-    path: Path, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str], *, make: bool = True
-) -> Iterator[SecurityStore]:
-    """Open the store and migrate it; make: also where there is none. Raises TrailFailed: without it nobody may do
-    anything; NoSecurityRoom when there is none and none is made."""
-    try:
-        if not make and not path.exists():
-            raise NoSecurityRoom(path)
-        connection = _connected(path)
-        try:
-            _prepared(path, connection, scripts, new_id)
-        except BaseException:
-            connection.close()
-            raise
-    except OSError as cause:
-        raise TrailFailed(f"安全库不能使用：{path}（{words_of(cause)}）") from cause
-    except NewerStore as cause:
-        raise TrailFailed(f"安全库{cause}") from cause
-    except sqlite3.Error as cause:
-        raise TrailFailed(f"安全库打不开：{path}（{sqlite_words(cause)}）") from cause
-    try:
-        yield SecurityStore(path, connection)
-    except sqlite3.Error as cause:  # a look outside of a transaction
-        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause
-    finally:
-        connection.close()
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():  # closing a descriptor of a store in use would let go of the process's locks on it
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # -wal and -shm take its mode
-    return sqlite3.connect(path, isolation_level=None)
-
-
-def _prepared(
-    path: Path, connection: sqlite3.Connection, scripts: Iterable[tuple[str, bytes]], new_id: Callable[[], str]
-) -> None:
-    scripts = list(scripts)
-    for pragma in (f"busy_timeout = {BUSY_MS}", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == len(scripts):
-        return
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two that open a new store at once: one makes it
-        connection.execute("PRAGMA journal_mode = WAL")
-        migrate(connection, scripts)
-        connection.execute("INSERT OR IGNORE INTO store VALUES (1, ?)", (new_id(),))
-        os.chmod(path, 0o600)
-    finally:
-        os.close(lock)
-
-
-@contextmanager
-def reading(path: Path, version: int) -> Iterator[SecurityStore | None]:
-    """Open the store for one look, None when there is none. Raises TrailFailed when it cannot be read."""
-    if not path.exists():
-        yield None
-        return
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-        try:
-            connection.execute("PRAGMA busy_timeout = 2000")
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("BEGIN")
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found != version:
-                raise TrailFailed(f"安全库版本为{found}，本程序需要{version}：{path}")
-            yield SecurityStore(path, connection)
-        finally:
-            connection.close()
-    except sqlite3.Error as cause:
-        raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause

@@ -51,6 +51,11 @@ _STORED = (
 )
 _BY_MSGID = f"SELECT sealed, {COLUMNS} FROM journal_row WHERE fixmedins_code = ? AND msgid = ?"  # noqa: S608
 _BY_BUSINESS = f"{SELECT} WHERE business_key = ? AND business_key <> '' AND live = 1"
+# Of the requests for its reversal, not of their sendings, which have no business key; one that waits for people first.
+_UNDOING = (
+    "SELECT state FROM journal WHERE fixmedins_code = ? AND omsgid = ? AND omsgid <> '' AND klass = 'R' AND live = 1 "
+    "AND business_key <> '' ORDER BY state <> 'MANUAL', id LIMIT 1"
+)
 # What may still be settled, or is a person's to find out, is no matter of ten minutes.
 _BY_SOFT = (
     f"{SELECT} WHERE soft_key = ? AND soft_key <> '' AND live = 1 AND "
@@ -343,9 +348,8 @@ class Batch:
             return Known(entry, None, undoing)
 
     def _undoing(self, original: Entry) -> str:
-        key = f"2601|{original.fixmedins_code}|{original.msgid}"
-        row = self.connection.execute(_BY_BUSINESS, (key,)).fetchone()
-        return "" if row is None else entry_of(row).state
+        row = self.connection.execute(_UNDOING, (original.fixmedins_code, original.msgid)).fetchone()
+        return "" if row is None else str(row[0])
 
     # --- the append-only tables ---
 

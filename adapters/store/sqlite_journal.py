@@ -23,7 +23,7 @@ from gateway.core.model import READS, Entry, Op, OpResult, StoreBroken, StoreFul
 from gateway.core.oswords import words_of
 
 # The platform must be asked from the last commit's day on (reversal specification §9).
-_RESTORED = "INSERT OR IGNORE INTO restored SELECT 1, coalesce(max(changed_ms), 0) FROM journal"
+RESTORED = "INSERT OR IGNORE INTO restored SELECT 1, coalesce(max(changed_ms), 0) FROM journal"
 BUSY_MS = 5000  # how long a statement waits for somebody else's lock
 
 
@@ -131,7 +131,7 @@ class SqliteJournal:
                     raise StoreBroken(f"{path}：链头记录不见了，请从备份恢复")
                 number, chain, owner = head
                 if is_behind(path, number, chain):
-                    connection.execute(_RESTORED)
+                    connection.execute(RESTORED)
                 row = connection.execute("SELECT since_ms FROM restored").fetchone()
                 restored = None if row is None else row[0]
             except VaultError as cause:
@@ -147,7 +147,7 @@ class SqliteJournal:
 
     def restore(self) -> None:
         """Note that this journal was restored from a backup, though nothing here shows it."""
-        self.connection.execute(_RESTORED)
+        self.connection.execute(RESTORED)
 
     def mark(self) -> None:
         """Write down how far it has come; where `commit` runs."""

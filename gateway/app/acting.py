@@ -10,6 +10,7 @@ one-time code is worth nothing once it was used.
 """
 
 import functools
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import click
 from adapters.crypto.digest import SelfTestError
 from adapters.crypto.keyfile import KeyFileError, read_private
 from adapters.crypto.possession import KeyedCertificate, ProofError, keyed
+from gateway.app.config import Config
 from gateway.app.say import FAILED, USAGE, end
 from gateway.app.security_desk import SecurityDesk
 from gateway.core.approval import NoSecurityRoom, NotAllowed, Person, TrailFailed
@@ -34,9 +36,16 @@ _PASSWORD_BYTES_MAX = 1024
 _CERTIFICATE_BYTES_MAX = 65_536
 
 
-def waits(number: int) -> str:
+def command(config: Config, *words: object, who: str) -> str:
+    """Return a command of the security room as somebody types it, who to be filled in."""
+    group, verb, *rest = map(str, words)
+    typed = " ".join(map(shlex.quote, ("liangding", "security", group, verb, config.file, *rest)))
+    return f"{typed} --user {who} --totp 动态口令"
+
+
+def waits(config: Config, number: int) -> str:
     """Return how another person goes on with an approval."""
-    return f"第{number}号，liangding security approvals approve CONFIG {number}"
+    return f"第{number}号，{command(config, 'approvals', 'approve', number, who='复核人')}"
 
 
 class NobodyNamed(NotAllowed):

@@ -12,9 +12,14 @@ carried out already. No desk of the security room is held open while it runs; it
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
+from adapters.store.books import BooksError
+from adapters.store.journal_reader import NotAJournal
+from adapters.store.sqlite_words import sqlite_words
 from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.core.approval import Approval
+from gateway.core.oswords import words_of
+from monitoring.redaction import redact
 
 CarryOut = Callable[[Config, Approval, bytes, Outside], str | None]
 
@@ -29,7 +34,22 @@ EXECUTORS: dict[str, str] = {
     "security.retention": "gateway.app.retention:carry_out",
     "security.roles": "gateway.app.security_roles:carry_out",
     "month.approve": "gateway.app.books_month_desk:carry_out_approval",
+    "month.audit": "gateway.app.books_audit_desk:carry_out",
 }
+
+
+def why(cause: Exception) -> str:
+    """Return what stopped an execution as its two people are told it: what our own errors say, what the system's mean,
+    else that it is a fault of the program."""
+    if isinstance(cause, OSError):
+        return f"文件或网络不能使用：{cause.filename or ''}（{words_of(cause)}）"
+    if isinstance(cause, NotAJournal):
+        return f"日志库读不出：{cause}"
+    if isinstance(cause, BooksError):
+        return f"数据库不能使用：{sqlite_words(cause)}"
+    if type(cause).__module__.partition(".")[0] in ("gateway", "adapters"):
+        return redact(str(cause))
+    return f"程序出错（{type(cause).__name__}：{redact(str(cause))}），请记下并联系维护方"
 
 
 def executor(kind: str, known: Mapping[str, str] = EXECUTORS) -> CarryOut | None:

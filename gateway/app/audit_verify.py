@@ -10,17 +10,18 @@ from adapters.crypto.digest import derive, hmac_sm3, sm3
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.sm2 import self_test
 from adapters.files import checkpoints
-from adapters.store.security import SecurityStore, facts, reading
+from adapters.store.security import SecurityStore, facts
+from adapters.store.security_opening import reading
 from gateway.app.audit_checks import Check, checks
 from gateway.app.config import Config
 from gateway.app.security_approvals import mac_content
-from gateway.app.security_desk import SCRIPTS
 from gateway.app.security_people import account_content
+from gateway.app.security_room import SCRIPTS, looking, missing, room_is_there
 from gateway.app.security_trail import SecurityBox
 from gateway.app.signing_keys import KeyRing, ring_of
 from gateway.core.approval import NoSecurityRoom, TrailFailed
 from gateway.core.oswords import words_of
-from gateway.core.trail import GENESIS, Checkpoint, linked
+from gateway.core.trail import GENESIS, Checkpoint, HandOver, linked
 
 _TRIGGER = re.compile(rb"CREATE TRIGGER (\w+)")
 FINDINGS_MAX = 100
@@ -49,27 +50,35 @@ class _Found:
     bad: int = 0
     findings: list[str] = attrs.Factory(list)
     notices: list[str] = attrs.Factory(list)
+    handed: list[tuple[int, HandOver]] = attrs.Factory(list)  # outside, by line
 
 
 def verify_audit(config: Config, registered: Iterable[Check] | None = None) -> Verified:
     """Compute everything again; nothing is written. Raises KeyFileError, SelfTestError, TrailFailed,
     NoSecurityRoom."""
     self_test()
-    there_is_a_room(config)
+    path, gone = config.room("security"), missing(config)
+    if gone and not config.signing_key_file.exists():
+        raise TrailFailed(gone)  # nothing is left to verify anything by
+    if not gone and not room_is_there(config):
+        raise NoSecurityRoom(path, config.file)  # nothing to verify is not "whole"
     naming = derive(load_key(config.key_file), SecurityBox.purpose)
     found = _Found()
-    with reading(config.room("security"), len(SCRIPTS)) as store:
+    with reading(path, len(SCRIPTS)) as store:
         keys = ring_of(config, store)
-        found.findings += keys.faults
+        found.findings += [gone] * bool(gone) + list(keys.faults)
         outside = _outside(config, found)
         inside = [] if store is None else store.checkpoints()
-        if store is None:
-            if outside:
-                found.findings.append(f"安全库不见了：{config.room('security')}，而库外有{len(outside)}个检查点")
-        else:
+        if store is not None:
             _walk(store, {one.entries for one in (*inside, *outside)}, found)
             _signatures(inside, "库内检查点", store.id, keys, found)
             _signatures(outside, "库外检查点", store.id, keys, found)
+            inside_handed = store.hand_overs()
+            found.findings += [
+                f"库外检查点文件第{number}行的换钥记录，安全库里没有：安全库由换钥以前的备份恢复，或有人改动了该文件"
+                for number, one in found.handed
+                if one not in inside_handed
+            ]
             if not found.bad:  # states are told by the trail: where it is broken they say nothing
                 found.findings += _states(store, naming)
             found.findings += _triggers(store)
@@ -91,6 +100,8 @@ def _outside(config: Config, found: _Found) -> list[Checkpoint]:
         for number, one in checkpoints.read(config.checkpoint_file):
             if one is None:
                 found.notices.append(f"库外检查点文件第{number}行不完整，略过")
+            elif isinstance(one, HandOver):
+                found.handed.append((number, one))
             else:
                 kept.append(one)
     except OSError as cause:
@@ -98,16 +109,11 @@ def _outside(config: Config, found: _Found) -> list[Checkpoint]:
     return kept
 
 
-def there_is_a_room(config: Config) -> None:
-    """Raise NoSecurityRoom where there is neither store nor key nor checkpoint: nothing to verify is not "whole"."""
-    path = config.room("security")
-    if not any(one.exists() for one in (path, config.signing_key_file, config.checkpoint_file)):
-        raise NoSecurityRoom(path)
-
-
 def keys_of(config: Config) -> KeyRing:
-    """Return what knows the operating party's signatures. Raises KeyFileError, TrailFailed."""
-    with reading(config.room("security"), len(SCRIPTS)) as store:
+    """Return what knows the operating party's signatures. Raises KeyFileError, NoSecurityRoom, TrailFailed."""
+    with looking(config) as store:
+        if store is None:
+            raise NoSecurityRoom(config.room("security"), config.file)
         return ring_of(config, store)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from adapters.store.books_freeze import AdjustmentRow, FreezeReader, FreezeWriter
+from adapters.store.books_freeze import AdjustmentRow, FreezeReader
+from adapters.store.books_freeze_writer import FreezeWriter
 from gateway.app.books_freezing import own_inputs, three_way
 from gateway.app.books_region import profile_of, reading, writing
 from gateway.app.books_snapshot import read_rows

@@ -11,15 +11,18 @@ import attrs
 from msgspec import Raw
 from twisted.internet.defer import Deferred
 
+from adapters.files import parcel
 from gateway.app.books_tasks import PACKED_MAX, Answered, Derive, Group
 from gateway.app.codes_orders import GaveUp, Work
 from gateway.books.agency import Sums
 from gateway.core.money import yuan
+from gateway.core.statement import read_result
 from gateway.core.tables import StatementTable
 from gateway.exchange.door import Link
 from gateway.exchange.errands import Errands, Fetched, FileErrand, FileExchange, Outcome
 
 FILE_S = 120.0
+_READ_MAX, _TEXT_MAX = 256 << 10, 4 << 20  # bytes of a result that is looked into at once, as it travels and unpacked
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -60,7 +63,29 @@ class Asking:
             balanced = await self._total(group, insutype, sums) and balanced
         if balanced and group.totals and not group.closely:
             return Answered(group=group)
-        return Answered(group=group, result=await self._details(group), unbalanced=not balanced)
+        result = await self._details(group)
+        ahead, why = await self._ahead(group, result)
+        return Answered(group=group, result=result, unbalanced=not balanced, ahead=ahead, ahead_why=why)
+
+    async def _ahead(self, group: Group, result: str) -> tuple[str, str]:
+        """Ask 3202 over two days where the day's result lacks late lines; return the result, or why there is none: the
+        day's own answer stands all the same (T3)."""
+        if group.ahead is None or not group.ahead.file or not await self.work.db(lambda _: self._lacks(group, result)):
+            return "", ""
+        try:
+            return await self._details(group.ahead), ""
+        except GaveUp as cause:
+            return "", str(cause)
+
+    def _lacks(self, group: Group, result: str) -> bool:
+        """Say whether a result may name a late line. A large one is not read here: others wait for this thread."""
+        assert group.ahead is not None
+        packed = (self.workplace / result).read_bytes()
+        if len(packed) > _READ_MAX:
+            return True
+        text = parcel.unpack(packed, _READ_MAX, _TEXT_MAX)
+        rows = None if text is None else read_result(text, self.table.columns)
+        return not {row.setl_id for row in rows or ()}.isdisjoint(group.ahead.late)
 
     async def _total(self, group: Group, insutype: str, sums: Sums) -> bool:
         """3201: whether it is balanced; no direction is taken from its answer, and silence is no yes."""
@@ -129,7 +154,7 @@ class Asking:
             "setl_optins": group.optins,
             "clr_optins": group.optins,
             "stmt_begndate": day,
-            "stmt_enddate": day,
+            "stmt_enddate": group.until or day,
             "medfee_sumamt": Raw(yuan(sums.medfee).encode()),
             "fund_pay_sumamt": Raw(yuan(sums.fund).encode()),
             "acct_pay": Raw(yuan(sums.acct).encode()),

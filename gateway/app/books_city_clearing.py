@@ -5,8 +5,9 @@ for by that number and never sent again; so is a withdrawal. What the audit dedu
 before AUDITED.
 """
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ from gateway.app.books_month_desk import take_deductions
 from gateway.app.books_month_work import frozen_facts, group_of
 from gateway.app.books_upload_rows import Spooled, read_rows, spool
 from gateway.app.codes_orders import GaveUp
-from gateway.books.clearing import Facts, Input, Refused, read_status
+from gateway.books.clearing import Audit, Facts, Input, Refused, State, read_status, told_faults
 from gateway.books.deductions import NOTIFIED
 from gateway.books.month import Content, days_of
 from gateway.core import province
@@ -117,18 +118,19 @@ class CityClearing(ClearingJob):
             return await self._alarmed(row, f"{heard.alarm}{told.reason}")
         if heard.input is None or self._known(row, heard):
             return row
-        if heard.number >= self.profile.audited_from and (why := await self._audited(row, told)):
-            return await self._alarmed(row, why)
         changes: dict[str, Any] = {}
+        if heard.number >= self.profile.audited_from and (why := await self._audited(row, told, changes)):
+            return await self._alarmed(row, why)
         if heard.input is Input.DISBURSE:
-            changes = {"paid": told.paid_fen, "earlier": told.earlier_fen}
+            changes |= {"paid": told.paid_fen, "earlier": told.earlier_fen}
         note = (
             f"省平台状态{heard.number}，核定{told.approved_fen}分，扣款{told.deducted_fen}分，暂扣{told.withheld_fen}分"
         )
         return await self._said(row, heard, note, changes)
 
-    async def _audited(self, row: ClearingRow, told: province.ClearingStatus) -> str:
-        """Download the deductions and take them whole; return what does not fit, '' when everything does."""
+    async def _audited(self, row: ClearingRow, told: province.ClearingStatus, changes: dict[str, Any]) -> str:
+        """Download the deductions and take them whole, and what was approved by fund where the province tells it;
+        return what does not fit, '' when everything does. changes: what is stored with the step."""
         parts = (told.approved_fen, told.deducted_fen, told.withheld_fen, told.deposit_fen)
         if told.applied_fen != sum(parts):
             return f"省平台的审核结果不平：申报{told.applied_fen}分，核定、扣款、暂扣、保证金合计{sum(parts)}分"
@@ -139,6 +141,12 @@ class CityClearing(ClearingJob):
         taken = sum(one.amount_fen for one in found) - held
         if (len(found), taken, held) != (told.deductions, told.deducted_fen, told.withheld_fen):
             return f"扣款明细{len(found)}条、扣款{taken}分、暂扣{held}分，与省平台状态所示不符，不采用"
+        if told.funds and row.state not in _AGREED:
+            if faults := told_faults(Content.read(row.content).funds, told.funds, _totals(told), _cut(found)):
+                return f"省平台的审核金额不采用：{'；'.join(faults)}"
+            approved = {fund: one.approved_fen for fund, one in told.funds.items() if one.approved_fen}
+            deposit = {fund: one.deposit_fen for fund, one in told.funds.items() if one.deposit_fen}
+            changes["audit"] = json.dumps({"approved": approved, "deposit": deposit}, sort_keys=True)
         now_ms, who = self.work.desk.now_ms(), self.work.order.who
         rows = [_kept(one, day_of(now_ms / 1000)) for one in found]
         try:
@@ -166,6 +174,26 @@ class CityClearing(ClearingJob):
                 )
                 return found if whole else "扣款明细的条数或金额与其合计不符，不采用"
         return "扣款明细没有尽头，不采用"
+
+
+_AGREED = (State.CONFIRMED.value, State.DISBURSED.value, State.CLOSED.value)  # what was audited is final there
+
+
+def _totals(told: province.ClearingStatus) -> province.FundStatus:
+    return province.FundStatus(
+        applied_fen=told.applied_fen, approved_fen=told.approved_fen, deducted_fen=told.deducted_fen,
+        withheld_fen=told.withheld_fen, deposit_fen=told.deposit_fen,
+    )  # fmt: skip
+
+
+def _cut(found: Sequence[province.Deduction]) -> Audit:
+    """Return the province's deductions by fund."""
+    deducted: dict[str, int] = {}
+    withheld: dict[str, int] = {}
+    for one in found:
+        into = withheld if one.kind == "WITHHOLD" else deducted
+        into[one.fund] = into.get(one.fund, 0) + one.amount_fen
+    return Audit(deducted=deducted, withheld=withheld)
 
 
 def _kept(one: province.Deduction, today: str) -> DeductionRow:

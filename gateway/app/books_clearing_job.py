@@ -286,7 +286,8 @@ class ClearingJob:
                     row, heard.input, await self._audit_facts(row, changes), note, {**said, **(changes or {})}
                 )
             if lifts(State(row.state), Input.AUDIT):  # who has cleared has audited
-                row = await self._step(row, Input.AUDIT, await self._audit_facts(row), note)
+                audit = {name: value for name, value in (changes or {}).items() if name == "audit"}
+                row = await self._step(row, Input.AUDIT, await self._audit_facts(row, audit), note, audit)
             if heard.number != row.clr_stas:
                 row = await self._step(row, Input.CLEARED, Facts(), note, said)
         except Refused as cause:

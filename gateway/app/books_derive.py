@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from adapters.files import parcel
+import attrs
+import msgspec
+
 from adapters.store.books import EARLY, EVERYWHERE, BooksStore, Input
-from gateway.app.books_extract import lines_of
+from gateway.app.books_ahead import note_ahead, result_of
+from gateway.app.books_extract import RENAMED, lines_of
 from gateway.app.books_shelf import SCRIPTS, keep, write_rows
 from gateway.app.books_sources import one_source
-from gateway.app.books_tasks import PACKED_MAX, Derive, Derived, Task
+from gateway.app.books_tasks import Derive, Derived, Task
 from gateway.books.agency import COLUMNS, Cells, agency_rows
-from gateway.core.statement import Differing, read_result
+from gateway.core.statement import Differing
 
 AGY = "AGY"
-RESULT_ROWS_MAX = 2_000_000  # §3.2
-TEXT_MAX = 512 << 20
 
 
 def derive(task: Task, answers: list[Derive]) -> Derived:
@@ -29,6 +30,7 @@ def derive(task: Task, answers: list[Derive]) -> Derived:
     store = BooksStore.open(Path(task.store), SCRIPTS)
     try:
         for one in answers:
+            note_ahead(task, store, one)  # first: what it reads is put away by the next
             rows = None if one.why else _rows(task, one, odd)
             if rows is None and not one.why:
                 bad.append(one.institution)
@@ -41,12 +43,11 @@ def derive(task: Task, answers: list[Derive]) -> Derived:
 def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
     """Return the agency's rows, None when a result cannot be used: all are read before the first row is told."""
     results: list[list[Differing]] = []
+    renamed = _renamed(task, one.institution)
     for answer in one.groups:
         if answer.result:
-            packed = (task.workplace / answer.result).read_bytes()
+            read = result_of(task, one, answer.result)
             keep(task.folder, task.workplace / answer.result, "RESULT", one.institution)  # the evidence, as it came
-            text = parcel.unpack(packed, PACKED_MAX, TEXT_MAX)
-            read = None if text is None else read_result(text, one.columns, RESULT_ROWS_MAX)
             if read is None:
                 return None
             if answer.unbalanced and not read:  # an empty result means balanced (§3.2), and 3201 said that it is not
@@ -54,7 +55,10 @@ def _rows(task: Task, one: Derive, odd: set[str]) -> Iterator[Cells] | None:
             results.append(read)
         else:
             results.append([])
-    sorted_out = _by_group(task, one, results)
+    sorted_out = [
+        [attrs.evolve(row, msgid=renamed.get(row.msgid, row.msgid)) if row.refund else row for row in result]
+        for result in _by_group(task, one, results)
+    ]
     return chain.from_iterable(
         agency_rows((each.optins, each.clr_type), lines_of(task.workplace, each), result, one.institution, task.date)
         for each, result in zip([answer.group for answer in one.groups], sorted_out, strict=True)
@@ -78,6 +82,15 @@ def _by_group(task: Task, one: Derive, results: list[list[Differing]]) -> list[l
         for row in own:
             found[owner.get(row.setl_id, at)].append(row)
     return found
+
+
+def _renamed(task: Task, institution: str) -> dict[str, str]:
+    """Return msgid -> that of what it gives back, of the journal's refunds without a number: the agency names them by
+    their own (`gateway.books.journal`)."""
+    file = task.workplace / RENAMED
+    if not file.exists():
+        return {}
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, dict[str, str]]).get(institution, {})
 
 
 def _note(task: Task, store: BooksStore, one: Derive, rows: Iterator[Cells] | None) -> int:

@@ -224,7 +224,7 @@ class BooksDesk:
             trouble: list[str] = []
             if role == "care":
                 found, asked_ms = await self._gathered(work, day, number, frozen)
-                trouble += [f"{one.institution}：{one.why}" for one in found.answers if one.why]
+                trouble += found.trouble
             if self.province is not None:
                 await work.tell("读取省平台对账单")
                 looked_ms = self.orders.now_ms()
@@ -316,6 +316,7 @@ class BooksDesk:
                     count=region.statement.count, refund_rows=region.statement.refund_rows,
                     base64=region.file_in == "base64", empty_groups=region.statement.empty_groups,
                     by_way=region.statement.by_way, way=region.statement.fill.get("clr_way", ""),
+                    next_day=region.statement.next_day,
                 )
                 for code, region in tables.items()
             },

@@ -1,11 +1,10 @@
 """`liangding books files`: the run, its four output files, what it says. Loaded only when the command is given."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from rich.console import Console
 
 from adapters.files.export import write_table
 from adapters.files.whole import write_whole
@@ -72,11 +71,12 @@ def _folder(out: Path) -> Iterator[None]:
 @contextmanager
 def _saying() -> Iterator[Callable[[str], None]]:
     """Show what is being done when stderr is a terminal. Bars over files take its place while they run."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _: None
         return
-    status = console.status("")
+    from rich.console import Console
+
+    status = Console(stderr=True).status("")
     try:
 
         def say(text: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from adapters.crypto.digest import sm3
-from adapters.store.books_freeze import FreezeReader, FreezeRow, FreezeWriter
+from adapters.store.books_freeze import FreezeReader, FreezeRow
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import MonthReader
-from adapters.store.security import AuditFilter
-from adapters.store.security import reading as trail_reading
+from adapters.store.security_opening import reading as trail_reading
 from gateway.app.books_freezing import (
     CannotFreeze,
     Finding,
@@ -25,13 +25,14 @@ from gateway.app.books_region import profile_of, reading, writing
 from gateway.app.config import Config
 from gateway.app.consent_keys import faults_of
 from gateway.app.say import Outside
-from gateway.app.security_desk import SCRIPTS, SecurityDesk, security_desk
+from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_room import SCRIPTS
 from gateway.books.consenting import TITLES, Consenting
 from gateway.books.freezing import CITY, Header, Objection, reopening_objections
 from gateway.core.approval import Approval, Keys, Person
 
 FREEZE, REOPEN, CONSENT = "books.freeze", "books.reopen", "books.consent"
-_TOLD_MAX = 1_000  # rows of the trail about the consents to one day: there are two, and what was refused
+_CLOCK_MS = 600_000  # so much a clock may be set right between a freeze and its row
 
 
 @attrs.frozen(kw_only=True)
@@ -98,12 +99,15 @@ def carry_out_freeze(config: Config, approval: Approval, wanted: bytes, outside:
         with security_desk(config, outside.now, outside.entropy) as desk:
 
             def tell(row: FreezeRow) -> None:
-                desk.trail.record(
-                    approval.checker, FREEZE, f"{row.role}:{row.scope}:{row.biz_date}", before=row.prev_sm3,
-                    after=row.freeze_sm3, reason=approval.reason, approval=approval.id,
-                )  # fmt: skip
+                with desk.trail.writing():
+                    if desk.signer.public.hex() != row.key_id:  # the row would be another key's
+                        raise CannotFreeze([Objection("BF-SIGNER", "固化期间更换了签名密钥；批准仍有效，请再次执行")])
+                    desk.trail.note(
+                        approval.checker, FREEZE, f"{row.role}:{row.scope}:{row.biz_date}", before=row.prev_sm3,
+                        after=row.freeze_sm3, reason=approval.reason, approval=approval.id,
+                    )  # fmt: skip
 
-            now_ms = int(outside.now() * 1000)
+            now_ms = max(int(outside.now() * 1000), writer.last_ms())  # it does not fall when a clock is set back
             row = carry_out(writer, planned, wanted, people, desk.signer, now_ms, blocks, tell)
     return f"{row.scope} {row.biz_date}已固化：{row.rows}行，{row.fees}笔，{row.freeze_sm3}"
 
@@ -166,17 +170,34 @@ def chain_findings(config: Config, keys: Keys) -> list[str]:
             return []
         look = FreezeReader(connection)
         found = verify(look, _Named(keys, {row.freeze_sm3: _raw(row.key_id) for row in look.all()}))
-        found += [
-            Finding(row.id, row.scope, row.biz_date, "BV-KEY", "签名密钥不是登记的，或当时已停用")
-            for row in look.all()
-            if not keys.knows(_raw(row.key_id), row.at_ms)
-        ]
+        found += _told_findings(config, look, keys)
         found += _consent_findings(config, look)
     found.sort(key=lambda one: one.freeze)
     return [
         f"[{one.code}] 第{one.freeze}次固化（{'全市' if one.scope == CITY else one.scope} {one.date}）：{one.text}"
         for one in found
     ]
+
+
+def _told_findings(config: Config, look: FreezeReader, keys: Keys) -> Iterator[Finding]:
+    """Yield the freezes that are not as the trail tells of them, at the time it tells, by the key of that row."""
+    with trail_reading(config.room("security"), len(SCRIPTS)) as trail:
+        told = {} if trail is None else {row.after: row for row in trail.of_action(FREEZE)}
+    before_ms = 0
+    for one in look.all():
+        row = told.get(one.freeze_sm3)
+        is_about = (f"{one.role}:{one.scope}:{one.biz_date}", one.prev_sm3, one.checker, one.approval)
+        if row is None or (row.subject, row.before, row.who, row.approval) != is_about:
+            text = "审计记录里没有这次固化，或办理人、事项编号与审计记录不同：绕过程序写入，或被改动"
+            yield Finding(one.id, one.scope, one.biz_date, "BV-TRAIL", text)
+        else:
+            if not keys.answers(_raw(one.key_id), row.id):
+                text = f"签名密钥不是固化时（审计记录第{row.id}条）有效的那一把"
+                yield Finding(one.id, one.scope, one.biz_date, "BV-KEY", text)
+            if not before_ms - _CLOCK_MS <= one.at_ms <= max(before_ms, row.at_ms) + _CLOCK_MS:
+                text = f"固化时间早于前一次固化，或晚于审计记录第{row.id}条：被改动，或本机时间曾被大幅调整"
+                yield Finding(one.id, one.scope, one.biz_date, "BV-TIME", text)
+        before_ms = one.at_ms
 
 
 def consent_words(one: Consenting) -> str:
@@ -190,9 +211,9 @@ def _consent_findings(config: Config, look: FreezeReader) -> Iterator[Finding]:
         for row in look.all():
             given = look.consents(row.id)
             texts = faults_of(config, row.scope, row.freeze_sm3, given)
-            wanted = AuditFilter(action=CONSENT, subject=f"{row.role}:{row.scope}:{row.biz_date}")
-            told = trail.found(wanted, _TOLD_MAX) if given and trail is not None else []
-            recorded = {(one.who, one.after) for one in told if one.before == row.freeze_sm3}
+            subject = f"{row.role}:{row.scope}:{row.biz_date}"
+            told = trail.told_of(subject, CONSENT) if given and trail is not None else []
+            recorded = {(who, after) for who, before, after in told if before == row.freeze_sm3}
             texts += [
                 f"{TITLES.get(one.party, one.party)}的确认没有审计记录：绕过程序写入，或被改动"
                 for one in given

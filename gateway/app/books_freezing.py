@@ -5,7 +5,6 @@ what is frozen. Sources: reconciliation §6.5, §6.6.
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import zip_longest
@@ -15,8 +14,11 @@ from typing import Any
 import attrs
 
 from adapters.crypto.digest import sm3_hasher
+from adapters.files.workplace import Workplace
 from adapters.ledgers.by_key import RowsByKey
-from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, FreezeWriter, Input
+from adapters.store.books_freeze import BATCH, FreezeReader, FreezeRow, Input
+from adapters.store.books_freeze_writer import FreezeWriter
+from gateway.app.books_midnight import Event, KeyFacts, beside, owed
 from gateway.app.books_sources import one_source, own_sources
 from gateway.books.adjusting import count_of, twice
 from gateway.books.freezing import (
@@ -37,7 +39,9 @@ from gateway.books.freezing import (
     read_back,
     remote,
 )
+from gateway.books.midnight import parted
 from gateway.core.approval import Signer, Verifier
+from gateway.core.dates import shifted
 from gateway.core.ledgers import NAMES
 
 _CHUNK = 1 << 20
@@ -63,6 +67,7 @@ class Plan:
     unchecked: bool
     adjustments: tuple[str, ...]
     watched: frozenset[str]  # settlements adjusted anywhere in the scope
+    owed: Mapping[Event, str]  # what a frozen day beside it says that this one counts, by that day
     reopens: int
     workplace: Path  # for the files of the sorting, which are removed
 
@@ -76,7 +81,10 @@ class Passed:
     unchecked: int
     rows_sm3: str
     sums: Sums
-    counted: Mapping[str, int]  # of settlements that are taken back, or watched: how often they count this day
+    counted: Mapping[str, int]  # of settlements that are taken back, watched, near: how often they count this day
+    near: frozenset[str]  # settlements of which some ledger has a row a day off
+    elsewhere: Mapping[Event, str]  # what another day counts, by its date
+    met: frozenset[Event]  # what of `owed` counts
 
 
 Take = Callable[[list[str], list[Fee]], object]
@@ -106,6 +114,7 @@ def plan(look: FreezeReader, data_dir: Path, role: str, scope: str, date: str, *
         unchecked=scope != CITY and not three_way(look, role, date, province),
         adjustments=tuple(look.adjustments(role, scope, date)), reopens=before.id if before is not None else 0,
         watched=frozenset(fee.setl_id for _, fees in adjusted for fee in fees), workplace=data_dir,
+        owed=owed(look, role, scope, date),
     )  # fmt: skip
 
 
@@ -124,7 +133,10 @@ def three_way(look: FreezeReader, role: str, date: str, province: bool) -> bool:
 def own_inputs(look: FreezeReader, run_id: str, scope: str) -> list[Input]:
     """Return the files of a run that concern a scope, one source for each institution and ledger."""
     wanted = _CITY if scope == CITY else _OWN
-    found = one_source(look.inputs(run_id))
+    by_date: dict[str, list[Input]] = {}
+    for one in look.inputs(run_id):
+        by_date.setdefault(one.biz_date, []).append(one)
+    found = [one for inputs in by_date.values() for one in one_source(inputs)]
     return [one for one in found if one.ledger in wanted and (scope == CITY or one.scope in (scope, CITY))]
 
 
@@ -155,7 +167,8 @@ def judged(look: FreezeReader, planned: Plan, passed: Passed, checks_block: bool
         unread=unread, state=look.state(*where), pending_actions=actions, pending_gw=pending, open_diffs=still_open,
         check_faults=passed.sums.faults, frozen=look.day(*where) is not None,
     )  # fmt: skip
-    return [*objections(facts, checks_block), *_doubled(look, planned, passed)]
+    found = [*objections(facts, checks_block), *_doubled(look, planned, passed)]
+    return [*found, *beside(look, head, passed.elsewhere, planned.owed, passed.met)]
 
 
 def _doubled(look: FreezeReader, planned: Plan, passed: Passed) -> Iterator[Objection]:
@@ -164,62 +177,74 @@ def _doubled(look: FreezeReader, planned: Plan, passed: Passed) -> Iterator[Obje
     for setl_id, today in sorted(passed.counted.items()):
         known = [Fee(*row[3]) for row in look.of_settlement(head.role, head.scope, setl_id)]
         if known:  # else what is taken back was settled before the first freeze
-            yield from twice(setl_id, count_of(known), today, setl_id in planned.watched)
+            yield from twice(setl_id, count_of(known), today, setl_id in planned.watched or setl_id in passed.near)
 
 
 def read_through(planned: Plan, take: Take | None = None) -> Passed:
     """Read the files key by key, telling `take` the lines and fees. Raises EngineFailed, LedgerRefused, OSError."""
     state, sums = sm3_hasher(), Sums()
     counts: dict[str, int] = {}
+    near: set[str] = set()
+    apart: dict[Event, str] = {}
+    met: set[Event] = set()
     rows = fees = unchecked = 0
-    for lines, counted, waits in _keys(planned):
-        unchecked += waits
+    for lines, counted, key in _keys(planned):
+        unchecked += key.waits
+        apart |= key.elsewhere
+        met |= planned.owed.keys() & {(fee.key, fee.direction) for fee in counted}
         state.update("".join(f"{line}\n" for line in lines).encode())
         for fee in counted:
             sums.add(fee)
         setl_id, number = next((fee.setl_id for fee in counted), ""), count_of(counted)
-        if setl_id and (number < 0 or setl_id in planned.watched):
+        if setl_id and key.near:
+            near.add(setl_id)
+        if setl_id and (number < 0 or key.near or setl_id in planned.watched):
             counts[setl_id] = counts.get(setl_id, 0) + number
         rows += len(lines)
         fees += len(counted)
         if take is not None:
             take(lines, counted)
-    return Passed(rows=rows, fees=fees, unchecked=unchecked, rows_sm3=state.digest().hex(), sums=sums, counted=counts)
+    return Passed(
+        rows=rows, fees=fees, unchecked=unchecked, rows_sm3=state.digest().hex(), sums=sums, counted=counts,
+        near=frozenset(near), elsewhere=apart, met=frozenset(met),
+    )  # fmt: skip
 
 
-def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee], bool]]:
-    """Yield (lines, fees, whether it waits for the three-way check) of every key in order: of the ledgers, and of the
-    adjustments dated the day."""
+def _keys(planned: Plan) -> Iterator[tuple[list[str], list[Fee], KeyFacts]]:
+    """Yield (lines, fees, what else is known) of every key in order: of the ledgers, and of the adjustments dated the
+    day."""
     head, order = planned.header, planned.header.order
     waiting = list(read_back(sorted(planned.adjustments), order))
-    # Files for the whole city first: who has a source of his own is taken out of them.
-    files = sorted((one.scope != CITY, ledger, path, one.ledger) for ledger, path, one in planned.files if one.rows)
+    files = sorted((one for one in planned.files if one[2].rows), key=lambda one: one[:2])
     own = own_sources(one for _, _, one in planned.files)
     if not files:  # a day without settlements, as its files say: nothing to sort
-        yield from ((*one, False) for one in waiting)
+        yield from ((*one, KeyFacts()) for one in waiting)
         return
-    folder = tempfile.TemporaryDirectory(prefix=".freeze-", dir=planned.workplace)
-    size = sum(path.stat().st_size for _, _, path, _ in files)
-    with folder as name, closing(RowsByKey(Path(name), head.date, size)) as rows:
-        for single, ledger, path, letters in files:
-            rows.load(ledger, path)
-            if not single:
-                rows.leave(ledger, [code for said, _, code in own if said == letters])
+    place = Workplace.make(".freeze-", planned.workplace)
+    size = sum(path.stat().st_size for _, path, _ in files)
+    with place as folder, closing(RowsByKey(folder, head.date, size)) as rows:
+        for ledger, path, one in files:
+            # Who has a source of his own that date is left out of the one for the whole city.
+            others = [code for *of, code in own if of == [one.ledger, one.biz_date]] if one.scope == CITY else []
+            rows.load(ledger, path, sorted(others))
         for group in rows.groups():
             if not in_scope(group, head.scope):
                 continue
             key = group[0].key
             while waiting and _key(waiting[0]) < key:
-                yield (*waiting.pop(0), False)
+                yield (*waiting.pop(0), KeyFacts())
             held = planned.held.get(key, "")
             waits = planned.unchecked and not held and remote(group)
             held = WITHHELD if waits else held
-            lines, fees = lines_of(group, head.date, held), fees_of(group, order, held)
+            kept, apart = parted(group, order)
+            days = {way: shifted(head.date, off) for way, off in apart.items()}
+            lines, fees = lines_of(kept, head.date, held, days), fees_of(kept, order, held)
             if waiting and _key(waiting[0]) == key:
                 more, adjusted = waiting.pop(0)
                 lines, fees = [*lines, *more], [*fees, *adjusted]
-            yield lines, fees, waits
-    yield from ((*one, False) for one in waiting)
+            off = {(key, way): day for way, day in days.items()}
+            yield lines, fees, KeyFacts(waits=waits, near=any(row.day for row in group), elsewhere=off)
+    yield from ((*one, KeyFacts()) for one in waiting)
 
 
 def _key(one: tuple[list[str], list[Fee]]) -> str:

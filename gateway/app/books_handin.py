@@ -9,13 +9,13 @@ another day: whoever sends yesterday's again would have a whole day voided.
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
 import attrs
 
+from adapters.files.workplace import Workplace
 from adapters.ledgers.source import LedgerRefused, count, rewrite
 from adapters.store.books import EVERYWHERE, BooksStore, Input
 from gateway.app.books_prune import filing
@@ -128,22 +128,22 @@ def hand_in(
     data = config.path(config.node.data_dir)
     folder = data / "books" / biz_date
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".in-", dir=folder) as name:
-        copy = Path(name) / "in.csv"
+    with Workplace.make(".in-", folder) as place:
+        copy = place / "in.csv"
         with file.open("rb") as source, copy.open("wb") as target:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
         days = _Days(biz_date)
-        rows, sums = _checked(copy, ledger, scope, Path(name) / "plain.csv", file, days)
+        rows, sums = _checked(copy, ledger, scope, place / "plain.csv", file, days)
         misfits = (*_misfits(marker, rows, sums), *days.misfits(), *_early(config, ledger, biz_date, now_ms))
         with filing(config):  # nobody prunes it between its place and its note
-            digest, place = keep(folder, copy, NAMES[ledger], scope)
+            digest, kept = keep(folder, copy, NAMES[ledger], scope)
             tell(digest)
             one = Input(
                 ledger=NAMES[ledger], scope=scope, biz_date=biz_date, source="handed_in" if not misfits else "MISFIT",
                 sm3=digest, rows=rows, complete=bool(marker) and not misfits, sums=sums,
-                path=str(place.relative_to(data)), who=who, at_ms=now_ms,
+                path=str(kept.relative_to(data)), who=who, at_ms=now_ms,
             )  # fmt: skip
             store = BooksStore.open(config.room("books"), SCRIPTS)
             try:

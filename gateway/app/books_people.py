@@ -7,12 +7,15 @@ from contextlib import contextmanager
 
 import attrs
 
-from adapters.store.security import reading
+from adapters.store.books_approved import names_approvals
 from gateway.app.acting import Credentials
 from gateway.app.codes_say import operator_of
 from gateway.app.config import Config
 from gateway.app.say import Outside
-from gateway.app.security_desk import SCRIPTS, SecurityDesk, not_taken_away, security_desk
+from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_room import looking
+from gateway.app.security_trail import check_outside
+from gateway.core.approval import TrailFailed
 
 INPUT, RUN = "books.input", "books.run"  # rights, and what the trail calls their use
 
@@ -37,19 +40,23 @@ def demanded(config: Config) -> bool:
     """
     if not config.security.books_by_people:
         return False
-    not_taken_away(config)
-    with reading(config.room("security"), len(SCRIPTS)) as store:
+    with looking(config) as store:
+        if store is None:
+            return False
         # What the trail tells of counts, too: who deletes the accounts does not do away with the question.
-        return store is not None and bool(store.accounts() or store.afters("account:"))
+        if store.accounts() or store.afters("account:"):
+            return True
+        check_outside(store, config.checkpoint_file)  # a room without people must be the one there always was
+        if names_approvals(config.room("books")):
+            text = "对账库里有两人批准的记录，安全库里却没有任何用户：安全库被替换"
+            raise TrailFailed(f"{text}；请停止办理，由备份恢复安全库：{store.path}")
+        return False
 
 
 @contextmanager
-def by_people(
-    config: Config, outside: Outside, credentials: Credentials, right: str, *, always: bool = True
-) -> Iterator[Acting]:
-    """Open the desk for who acts with a right. always: it is asked for wherever people are; else only of who gives a
-    name. Raises NotAllowed, NoSecurityRoom, KeyFileError, TrailFailed."""
-    if not credentials.name and not (always and demanded(config)):
+def by_people(config: Config, outside: Outside, credentials: Credentials, right: str) -> Iterator[Acting]:
+    """Open the desk for who acts with a right. Raises NotAllowed, NoSecurityRoom, KeyFileError, TrailFailed."""
+    if not credentials.name and not demanded(config):
         yield Acting(operator_of())
         return
     with security_desk(config, outside.now, outside.entropy) as desk:

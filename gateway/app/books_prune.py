@@ -6,7 +6,6 @@ Under a lock that handing in takes, too: the same bytes may come again at any mo
 is noted; whoever dies in between does both again.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,10 +13,11 @@ from pathlib import Path
 import attrs
 from twisted.internet.defer import Deferred
 
+from adapters.files.workplace import left_over, remove_left_over
 from adapters.store.books import BooksStore, locked
 from adapters.store.books_pruning import BooksPruning
 from gateway.app.config import Config
-from gateway.app.holds import is_held
+from gateway.app.holds import is_held, past_ms
 from gateway.core.approval import TrailFailed
 from gateway.core.ports import Clock
 
@@ -45,12 +45,12 @@ def filing(config: Config) -> AbstractContextManager[None]:
 def prune(config: Config, store: BooksStore, now_ms: int, dry: bool = False) -> Pruned:
     """Remove what was replaced more than `replaced_keep_days` ago and no run used, and what an upload that died left
     behind. dry: only count. Raises OSError, sqlite3.Error, TrailFailed (whether there is a hold cannot be known)."""
-    data, keep_ms = config.path(config.node.data_dir), int(config.books.replaced_keep_days * DAY_S * 1000)
+    data = config.path(config.node.data_dir)
     pruning = BooksPruning(store.connection)
     with filing(config):
         if is_held(config, "day-files", "replaced"):
             return Pruned(held=True)
-        found = pruning.replaced(now_ms - keep_ms, AT_ONCE)
+        found = pruning.replaced(past_ms(config, "replaced", now_ms / 1000), AT_ONCE)
         paths = {data / path for _, path in found}
         size = sum(path.stat().st_size for path in paths if path.exists())
         files = sum(path.exists() for path in paths)
@@ -65,10 +65,10 @@ def prune(config: Config, store: BooksStore, now_ms: int, dry: bool = False) -> 
 
 
 def _sweep(folder: Path, before_s: float) -> None:
-    """Remove the workplaces of uploads that died: whoever still works is younger than a day."""
-    for left in folder.glob("*/.in-*"):
-        if left.is_dir() and left.stat().st_mtime < before_s:
-            shutil.rmtree(left)
+    """Remove the workplaces of uploads that died a day ago."""
+    for one in folder.glob("*/.in-*"):
+        if (left := left_over(one)) is not None and left.changed_s < before_s:
+            remove_left_over(one)
 
 
 @attrs.define(eq=False)

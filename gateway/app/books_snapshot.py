@@ -62,7 +62,8 @@ def snapshot(
     after = _of_role(store.inputs((day + timedelta(days=1)).isoformat()), role)
     codes = sorted({*institutions, *(one.scope for one in here if one.ledger in ("INST", "AGY"))} - {EVERYWHERE})
     complete = {(one.ledger, one.scope) for one in here if one.complete}
-    there = {(one.ledger, one.scope) for one in after}
+    # What may lack rows does not say that the others lack theirs: the next day is there when it is whole (§4.2, T3).
+    there = {(one.ledger, one.scope) for one in after if one.complete}
     missing, later = set(), set()
     for code in codes:
         for ledger in (INST, AGY):
@@ -72,7 +73,7 @@ def snapshot(
                 later.add((ledger, code))
         if now_ms >= day_start_ms(day + timedelta(days=1)) + GRACE_MS:
             later.add((GW, code))
-        later |= {(ledger, code) for ledger in (PROV, INS) if any(one.ledger == NAMES[ledger] for one in after)}
+        later |= {(ledger, code) for ledger in (PROV, INS) if any(name == NAMES[ledger] for name, _ in there)}
     others = {NAMES.index(one.ledger) for one in here if one.scope == INSURED_SCOPE or one.ledger in ("PROV", "INS")}
     owed = frozenset(_LEDGERS[role]) if province and role != CARE else frozenset[int]()
     used = (*here, *(one for one in (*before, *after) if one.ledger != "GW"))

@@ -14,7 +14,6 @@ from adapters.store.books_split import CONFIRMED, CONFIRMING, FETCHED, UNPROVEN,
 from gateway.app.books_region import profile_of
 from gateway.app.codes_orders import Ended, GaveUp, Work
 from gateway.app.config import Config
-from gateway.books.freezing import remote_amounts
 from gateway.books.month import Profile
 from gateway.books.splitting import (
     FIELDS,
@@ -27,6 +26,7 @@ from gateway.books.splitting import (
     Union,
     batches,
     read,
+    remote_amounts,
     union,
     verdict,
 )

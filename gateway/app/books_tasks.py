@@ -19,6 +19,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     empty_groups: bool
     by_way: bool = False  # rows of different ways of clearing are asked about apart
     way: str = ""  # of rows, and of groups without rows, that name none
+    next_day: bool = False  # late lines are asked for over the next day, too (T3)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return datetime.date.fromisoformat(self.date)
 
     @property
+    def next_date(self) -> str:
+        return (self.day + datetime.timedelta(days=1)).isoformat()
+
+    @property
     def folder(self) -> Path:
         return Path(self.data) / "books" / self.date
 
@@ -51,7 +56,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """One file of an institution: agency, kind of clearing, and where the region wants it the way of clearing.
 
     totals: insutype -> what 3201 is told; file: the content of 9101 as JSON, below the workplace, '' where it is too
-    large to be sent; closely: 3202 is asked whatever 3201 says (§3.2).
+    large to be sent; closely: 3202 is asked whatever 3201 says (§3.2); until: last date asked for, '' = the day itself;
+    ahead: the same over two days, None where the next one is of no use; late: own numbers of lines it is asked for.
     """
 
     optins: str
@@ -62,6 +68,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, Sums]
     whole: Sums
     clr_way: str = ""
+    until: str = ""
+    ahead: "Group | None" = None
+    late: list[str] = []
 
 
 class Extracted(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +81,14 @@ class Extracted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one group. result: the file 9102 gave, below the workplace, '' where 3201 called it balanced;
-    unbalanced: 3201 said it was not."""
+    unbalanced: 3201 said it was not; ahead: the result over two days, '' where it was not asked for, or why it is not
+    there."""
 
     group: Group
     result: str = ""
     unbalanced: bool = False
+    ahead: str = ""
+    ahead_why: str = ""
 
 
 class Derive(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +114,14 @@ class DeriveTask(msgspec.Struct, frozen=True, kw_only=True):
 
     task: Task
     answers: list[Derive]
+
+    @property
+    def trouble(self) -> list[str]:
+        """What agencies did not answer, and what follows from it."""
+        found = [f"{one.institution}：{one.why}" for one in self.answers if one.why]
+        late = [(one.institution, answer.ahead_why) for one in self.answers for answer in one.groups]
+        unheard = "经办没有回答两日的对账（3202），临近午夜的记录等次日账目"
+        return found + [f"{code}：{unheard}：{why}" for code, why in late if why]
 
 
 class RunTask(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ memory whole: lines are kept in sorted runs on disk and merged when they are wri
 """
 
 import heapq
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import attrs
 import msgspec
 
 from adapters.crypto.digest import sm3
+from adapters.files.workplace import Workplace
 from adapters.ledgers.engine import Engine, Limits
 from adapters.ledgers.steps import Steps
 from gateway.app.books_rules import rules
@@ -113,14 +113,14 @@ def reconciled(
     """
     size = sum(file.stat().st_size for file in files.values())
     with (
-        tempfile.TemporaryDirectory(prefix=".books-", dir=workplace) as name,
-        opened(Path(name), scope.date, size, limits or Limits()) as engine,
+        Workplace.make(".books-", workplace) as folder,
+        opened(folder, scope.date, size, limits or Limits()) as engine,
     ):
         counts = {}
         for ledger, file in sorted(files.items()):
             with bar(file, f"读取{NAMES[ledger]}") as tick:
                 counts[ledger] = engine.load(ledger, file, tick)
-        yield _decided(engine, scope, counts, Path(name), say)
+        yield _decided(engine, scope, counts, folder, say)
 
 
 def _decided(engine: Steps, scope: Scope, counts: Mapping[int, int], folder: Path, say: Say) -> Reconciled:

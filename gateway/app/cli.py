@@ -12,6 +12,7 @@ from gateway.core.catalogue import CatalogueError
 # Loaded when it is named: a command does not wait for what another needs (all of them together take a second).
 _ELSEWHERE = {
     "audit": "gateway.app.cli_audit:audit",
+    "backup": "gateway.app.cli_backup:backup",
     "books": "gateway.app.cli_books:books",
     "codes": "gateway.app.cli_codes:codes",
     "journal": "gateway.app.cli_journal:journal",

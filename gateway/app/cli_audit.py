@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from adapters.crypto.sm2 import pem_of
-from adapters.store.security import AuditFilter, SecurityStore, reading
+from adapters.store.security import AuditFilter, SecurityStore
 from gateway.app.acting import told
-from gateway.app.audit_verify import Verified, keys_of, there_is_a_room, verify_audit
+from gateway.app.audit_verify import Verified, keys_of, verify_audit
 from gateway.app.config import Config
 from gateway.app.say import DONE, FAILED, USAGE, Outside, end, load, show
-from gateway.app.security_desk import SCRIPTS
+from gateway.app.security_room import looking
 from gateway.app.security_trail import SecurityBox, reason_of
 from gateway.core.approval import NoSecurityRoom
 from gateway.core.dates import SHANGHAI, shanghai
@@ -71,9 +71,9 @@ def list_rows(
 ) -> None:
     settings = load(config, as_json)
     wanted = AuditFilter(who=who, action=action, subject=subject, since_ms=_since_ms(since, as_json))
-    with told(as_json), reading(settings.room("security"), len(SCRIPTS)) as store:
+    with told(as_json), looking(settings) as store:
         if store is None:
-            raise NoSecurityRoom(settings.room("security"))
+            raise NoSecurityRoom(settings.room("security"), settings.file)
         rows = _rows(outside, settings, store, wanted, limit)
     lines = [_line(row) for row in rows]
     show({"rows": rows, "count": len(rows)}, [*lines, f"共{len(rows)}条"], as_json)
@@ -84,7 +84,6 @@ def list_rows(
 def key(config: str) -> None:
     with told(False):
         settings = load(config)
-        there_is_a_room(settings)
         click.echo(pem_of(keys_of(settings).keys[-1].public), nl=False)
 
 

@@ -6,7 +6,7 @@ import attrs
 import click
 
 from adapters.store.books_freeze import FreezeReader
-from gateway.app.acting import Credentials, acting
+from gateway.app.acting import Credentials, acting, waits
 from gateway.app.books_adjust_desk import found_later, propose, waiting
 from gateway.app.books_region import ROLES, reading, scopes_of
 from gateway.app.cli_books_freeze import day, explained, scope_of
@@ -61,7 +61,7 @@ def adjust(
             end(FAILED, *(f"[{one.code}] {one.text}" for one in cause.objections), as_json=as_json)
     lines = [_line(one.kind, one.fee) for one in rows]
     plain = [{"kind": one.kind, "of": one.of, "amounts": _named(one.fee)} for one in rows]
-    said = f"第{approval.id}号事项，记入{date}，请另一人核准：liangding security approvals"
+    said = f"记入{date}，请另一人核准：{waits(settings, approval.id)}"
     show({"approval": approval.id, "adjustments": plain}, [*lines, said], as_json)
 
 

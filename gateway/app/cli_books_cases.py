@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.books_deciding import OPEN, Decided, decide, opened
 from gateway.app.books_rules import rules
 from gateway.app.codes_say import explained
@@ -114,11 +114,7 @@ def decide_command(
             approval=done.approval,
         )  # fmt: skip
     text = f"个案{case}：{DECISIONS[decision]}"
-    rest = (
-        "，已执行"
-        if done.carried_out
-        else f"，已提出（第{done.approval}号），待另一人批准：liangding security approvals approve"
-    )
+    rest = "，已执行" if done.carried_out else f"，已提出，待另一人批准：{waits(settings, done.approval)}"
     plain = {
         "case": case, "decision": decision, "carried_out": done.carried_out, "approval": done.approval,
     }  # fmt: skip

@@ -5,7 +5,8 @@ from pathlib import Path
 import attrs
 import click
 
-from adapters.store.books_freeze import Consent, FreezeRow, FreezeWriter
+from adapters.store.books_freeze import Consent, FreezeRow
+from adapters.store.books_freeze_writer import FreezeWriter
 from gateway.app.acting import Credentials, acting
 from gateway.app.books_freeze_desk import CONSENT, consent_words
 from gateway.app.books_region import ROLES, writing

@@ -68,8 +68,8 @@ def hand_in_command(
         given[name] = text
     scope = scope_of(role) if institution == EVERYWHERE else institution
     now_ms, reason = int(outside.now() * 1000), f"经办人{operator}" if operator else ""
-    # An institution hands its own ledger in at its own door; what is handed in for others is somebody's.
-    people = by_people(settings, outside, credentials, INPUT, always=ledger != "INST")
+    # An institution's certificate speaks for it at its own door; here nothing does, whosever ledger it is.
+    people = by_people(settings, outside, credentials, INPUT)
     with explained(as_json), told(as_json), people as person:
         who = person.name if person.desk is not None else operator or person.name
         tell = lambda sm3: person.tell(INPUT, f"{ledger}:{scope}:{day}", sm3, reason)  # noqa: E731

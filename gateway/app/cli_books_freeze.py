@@ -10,7 +10,7 @@ from adapters.ledgers.engine import EngineFailed
 from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
 from adapters.store.books_freeze import FreezeReader, NotInForce
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.audit_verify import keys_of
 from gateway.app.books_freeze_desk import chain_findings, propose, propose_reopening
 from gateway.app.books_region import ROLES, reading, scopes_of
@@ -89,7 +89,7 @@ def freeze(
         lines.append(
             f"{one.scope} {date}：{one.rows}行，{one.fees}笔，医疗费{yuan(medfee)}元，基金{yuan(fund)}元，"
             f"结转或暂不计{one.held}笔{_waiting(one.unchecked)}；"
-            f"第{one.approval}号事项，请另一人核准：liangding security approvals"
+            f"请另一人核准：{waits(settings, one.approval)}"
         )
     plain = [one.record() for one in found]
     show({"date": date, "role": role, "days": plain}, lines, as_json)
@@ -125,7 +125,7 @@ def reopen(
         found = propose_reopening(settings, desk, person, wanted, reason)
     if not isinstance(found, Approval):
         end(FAILED, *(f"[{one.code}] {one.text}" for one in found), as_json=as_json)
-    text = f"{scope} {date}：第{found.id}号事项，请另一人核准：liangding security approvals"
+    text = f"{scope} {date}：请另一人核准：{waits(settings, found.id)}"
     show({"approval": found.id}, [text], as_json)
 
 

@@ -12,12 +12,13 @@ import click
 from adapters.store.books_month import ClearingRow, MonthReader, MonthWriter, Moved
 from adapters.store.lists import OtherLists
 from gateway.app import books_month_desk as desk_work
-from gateway.app.acting import Credentials, acting
+from gateway.app.acting import Credentials, acting, waits
 from gateway.app.books_month_work import CannotBuild, apply
 from gateway.app.books_month_work import build as build_month
 from gateway.app.books_region import ROLES, scopes_of, writing
 from gateway.app.cli_books_freeze import explained
 from gateway.app.config import Config
+from gateway.app.lazily import Group
 from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.books.clearing import Facts, Input, Refused
@@ -40,7 +41,7 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-class _Actions(click.Group):
+class _Actions(Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Accept `CONFIG --month yyyy-MM ACTION`, as the contract has it: a group takes its options first."""
         if args and not args[0].startswith("-"):
@@ -219,7 +220,7 @@ def approve(given: Month, number: int, reason: str, as_json: bool, credentials: 
             writer = MonthWriter(connection)
             row = the_row(writer, given, number, as_json)
             approval = desk_work.propose_approval(desk, writer, row, person, reason)
-    text = f"申请{row.name}：第{approval.id}号事项，请另一人核准：liangding security approvals"
+    text = f"申请{row.name}：请另一人核准：{waits(given.config, approval.id)}"
     show({"approval": approval.id, **told_row(row)}, [text], as_json)
 
 

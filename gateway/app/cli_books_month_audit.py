@@ -9,10 +9,21 @@ from adapters.store.books_month import ClearingRow, MonthReader, MonthWriter
 from gateway.app import books_month_desk as desk_work
 from gateway.app.acting import Credentials, acting
 from gateway.app.books_appeal_job import APPEALS, DEDUCTIONS
-from gateway.app.books_region import profile_of, reading
-from gateway.app.cli_books_month import Month, explained_month, json_option, moved, number_option, the_row, worked
+from gateway.app.books_audit_desk import propose_audit, read_amounts
+from gateway.app.books_region import profile_of, reading, writing
+from gateway.app.cli_books_month import (
+    Month,
+    explained_month,
+    json_option,
+    moved,
+    number_option,
+    the_row,
+    told_row,
+    worked,
+)
 from gateway.app.cli_books_month_send import allowed, ordered, scope_of_row
 from gateway.app.say import USAGE, end, show
+from gateway.app.security_desk import security_desk
 from gateway.books.deductions import ACCEPTED, APPEALED, REVISED, REVOKED, UPHELD
 from gateway.books.freezing import CITY
 from gateway.core.dates import is_date
@@ -48,17 +59,41 @@ def deductions(
     show({"added": added}, [f"导入扣款{added}条"], as_json)
 
 
-@click.command(help="登记审核结果（CSV：fund,approved,deposit，元）")
+@click.command(
+    help="登记审核结果（CSV：fund,approved,deposit，或JSON：基金 → {approved,deposit}，元）；全市的申请须另一人核准"
+)
 @number_option
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--reason", default="登记审核结果", show_default=True, help="全市的申请：提出的理由")
 @json_option
 @acting
 @click.pass_obj
-def audit(given: Month, number: int, file: Path, as_json: bool, credentials: Credentials) -> None:
+def audit(given: Month, number: int, file: Path, reason: str, as_json: bool, credentials: Credentials) -> None:
+    with explained_month(as_json):
+        scope = scope_of_row(given, number, as_json)
+    if scope == CITY:
+        _proposed(given, number, file, reason, as_json, credentials)
+
     def work(writer: MonthWriter, row: ClearingRow, who: str) -> ClearingRow:
-        return desk_work.take_audit(given.config, writer, row, desk_work.read_audit(file), who, given.now_ms)
+        return desk_work.take_audit(given.config, writer, row, read_amounts(file), who, given.now_ms)
 
     moved(given, number, "month.send", as_json, credentials, work)
+
+
+def _proposed(
+    given: Month, number: int, file: Path, reason: str, as_json: bool, credentials: Credentials
+) -> NoReturn:  # fmt: skip
+    """Propose the amounts of the city's application to a second person; ends with the exit code."""
+    with explained_month(as_json), security_desk(given.config, given.outside.now, given.outside.entropy) as desk:
+        person = credentials.person(desk)
+        amounts = read_amounts(file)
+        with writing(given.config) as connection:
+            writer = MonthWriter(connection)
+            row = the_row(writer, given, number, as_json)
+            approval = propose_audit(desk, writer, row, amounts, person, reason)
+    text = f"申请{row.name}：第{approval.id}号事项，请另一人核准：liangding security approvals"
+    show({"approval": approval.id, **told_row(row)}, [text], as_json)
+    raise SystemExit(0)
 
 
 _STATES = {"accept": ACCEPTED, "appeal": APPEALED, "upheld": UPHELD, "revised": REVISED, "revoked": REVOKED}

@@ -27,6 +27,7 @@ from gateway.app.codes_files import code_systems, reading
 from gateway.app.codes_library import import_library
 from gateway.app.codes_look import SOON_DAYS, mapped, months, use_by_institution, validity
 from gateway.app.codes_say import explained, known, operator_of, refuse
+from gateway.app.lazily import Group
 from gateway.app.say import Outside, end, load, show
 from gateway.codes import spelling
 from gateway.codes.faults import Faults
@@ -38,7 +39,7 @@ _SYSTEM = click.argument("system")
 USE_DAYS = 30
 
 
-@click.group(help="编码标准：国家目录与对码")
+@click.group(cls=Group, help="编码标准：国家目录与对码")
 def codes() -> None:
     """`liangding codes`."""
 

@@ -14,6 +14,7 @@ from gateway.app.codes_life import current
 from gateway.app.codes_place import place
 from gateway.app.codes_say import explained, refuse, say_faults
 from gateway.app.codes_work import Approved, approve, import_mapping
+from gateway.app.lazily import Group
 from gateway.app.say import DONE, FAILED, FINDINGS, USAGE, Outside, end, show
 from gateway.codes.faults import Faults
 from gateway.codes.local_facts import title
@@ -26,7 +27,7 @@ _INSTITUTION = click.argument("institution")
 _SYSTEM = click.argument("system")
 
 
-@click.group("map", help="对码：导入、审核、导出、查看历史")
+@click.group("map", cls=Group, help="对码：导入、审核、导出、查看历史")
 def mapping_group() -> None:
     """`liangding codes map`."""
 

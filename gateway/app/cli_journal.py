@@ -197,9 +197,9 @@ def _recovered(config: Config, outside: Outside, do_it: bool, restored: bool, op
             store.restore()
             return Plan((), (), ())
         if open_it:
-            ops = plan_restoration(store.open_entries(), store.unfinished(), outside.now())
+            ops = plan_restoration(store, outside.now())
             store.commit([*ops, Reopen()])
-            return Plan(tuple(ops), (), ())
+            return Plan(tuple(op for op in ops if op.was != op.to), (), ())
         if store.restored_ms is not None:
             raise ValueError("日志由备份恢复，尚未与平台核对：启动节点即开始核对，或由人核对后用 --open")
         plan = plan_recovery(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from adapters.store.journal_reader import NotAJournal, reading
-from gateway.app.acting import Credentials, acting, told
+from gateway.app.acting import Credentials, acting, told, waits
 from gateway.app.config import Config
 from gateway.app.journal_deciding import KIND, OUTCOMES, proposal
 from gateway.app.say import FAILED, USAGE, Outside, end, load, show
@@ -40,31 +40,32 @@ def decide_command(
     as_json: bool, credentials: Credentials,
 ) -> None:  # fmt: skip
     settings = load(config, as_json)
-    found = _waiting(settings, institution, msgid, as_json)
+    found, original = _waiting(settings, institution, msgid, as_json)
     node = _record(record, as_json)
     word, title = OUTCOMES[outcome]
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
         person = credentials.person(desk)
-        content = proposal(found, word, node)
+        content = proposal(found, original, word, node)
         approval = desk.approvals.propose(person, KIND, f"journal:{institution}:{msgid}", content, reason)
-    text = f"{msgid}：{title}，已提出（第{approval.id}号），待另一人批准：liangding security approvals approve"
+    text = f"{msgid}：{title}，已提出，待另一人批准：{waits(settings, approval.id)}"
     show({"msgid": msgid, "outcome": outcome, "approval": approval.id}, [text], as_json)
 
 
-def _waiting(config: Config, institution: str, msgid: str, as_json: bool) -> Entry:
-    """Return the record; ends the command unless it waits for people."""
+def _waiting(config: Config, institution: str, msgid: str, as_json: bool) -> tuple[Entry, Entry]:
+    """Return the record and what its reversal would take back; ends the command unless it waits for people."""
     if not config.journal.exists():
         end(FAILED, f"日志库不存在：{config.journal}", as_json=as_json)
     try:
         with reading(config.journal) as reader:
             rows = reader.rows(institution, msgid)
+            original = reader.taken_back_by(rows[0]) if rows else None
     except NotAJournal as cause:
         end(FAILED, f"日志库打不开（不是交易日志，或已损坏）：{config.journal}：{cause}", as_json=as_json)
     if not rows:
         end(FAILED, f"日志中没有{institution}的报文{msgid}", as_json=as_json)
     if rows[0].state != "MANUAL":
         end(FAILED, f"报文{msgid}不是“待人工处理”，不能由人决定", as_json=as_json)
-    return rows[0]
+    return rows[0], original or rows[0]
 
 
 def _record(path: Path | None, as_json: bool) -> dict[str, str]:

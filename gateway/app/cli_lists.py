@@ -14,6 +14,7 @@ from gateway.app.cli_lists_compare import compare, counts
 from gateway.app.cli_lists_report import evidence, report
 from gateway.app.cli_lists_upload import results, upload
 from gateway.app.codes_say import explained, say_faults
+from gateway.app.lazily import Group
 from gateway.app.lists_files import LIBRARIES, Unreadable, libraries_of
 from gateway.app.lists_form import Sheet, page
 from gateway.app.lists_rules import COLLECTED, FORMS, region_rules
@@ -30,7 +31,7 @@ _SHOWN = 10
 _LIBRARIES = "、".join(names[0] for names in LIBRARIES.values())
 
 
-@click.group(help="医保结算清单")
+@click.group(cls=Group, help="医保结算清单")
 def lists() -> None:
     """`liangding lists`."""
 

@@ -6,15 +6,15 @@ from typing import Any
 import attrs
 import click
 
-from gateway.app.acting import Credentials, acting, told
-from gateway.app.approving import CarryOut, executor
+from gateway.app.acting import Credentials, acting, command, told
+from gateway.app.approving import CarryOut, executor, why
 from gateway.app.config import Config
 from gateway.app.say import FAILED, USAGE, Outside, end, load, show
 from gateway.app.security_desk import security_desk
 from gateway.core.approval import OPEN, Approval, NotAllowed
 from gateway.core.dates import shanghai
 from gateway.security.approving import STATES
-from monitoring.redaction import escape_controls, redact
+from monitoring.redaction import escape_controls
 
 _CONFIG = click.argument("config", type=click.Path())
 _NUMBER = click.argument("number", type=click.IntRange(min=1), metavar="ID")
@@ -172,8 +172,10 @@ def _carry_out(config: Config, outside: Outside, one: Approval, as_json: bool) -
         else:
             one = desk.approvals.use_up(one.id)
     if failure:
-        again = f"改正后执行：liangding security approvals execute CONFIG {one.id}"
-        text = f"[SEC-EXECUTE] 第{one.id}号已批准，但执行失败：{failure}；{again}"
+        again = command(config, "approvals", "execute", one.id, who="经办人或复核人")
+        hours = f"{config.security.use_h:g}小时内"
+        todo = f"原因排除后{hours}再次执行：{again}；要求重新提出的，重新提出，原批准随之作废"
+        text = f"[SEC-EXECUTE] 第{one.id}号已批准，但没有执行成：{failure}。{todo}"
         return Outcome({**_row(one), "ok": False}, "", text)
     return Outcome({"ok": True, **_row(one), "done": True, "text": line}, f"已批准并执行第{one.id}号：{line}")
 
@@ -197,7 +199,7 @@ def _attempt(config: Config, outside: Outside, one: Approval, done: CarryOut) ->
     try:
         return done(config, one, content, outside) or "", ""
     except Exception as cause:  # boundary: whatever stops a room, the approval stays and its two people are told
-        return "", f"{type(cause).__name__}：{redact(str(cause))}"
+        return "", why(cause)
 
 
 def _row(one: Approval) -> dict[str, Any]:

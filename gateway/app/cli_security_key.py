@@ -5,12 +5,11 @@ from typing import Any
 import click
 
 from adapters.crypto.sm2 import pem_of
-from adapters.store.security import reading
+from adapters.files.checkpoints import plain
 from gateway.app.acting import Credentials, acting, told, waits
-from gateway.app.audit_verify import there_is_a_room
+from gateway.app.audit_verify import keys_of
 from gateway.app.say import Outside, load, show
-from gateway.app.security_desk import SCRIPTS, security_desk
-from gateway.app.signing_keys import ring_of
+from gateway.app.security_desk import security_desk
 from gateway.app.signing_rotation import propose
 from gateway.core.dates import shanghai
 
@@ -33,19 +32,17 @@ def rotate(outside: Outside, config: str, reason: str, as_json: bool, credential
     found = load(config, as_json)
     with told(as_json), security_desk(found, outside.now, outside.entropy) as desk:
         number = propose(desk, credentials.person(desk), reason).id
-    text = f"已提出更换签名密钥，待另一人批准：{waits(number)}"
+    text = f"已提出更换签名密钥，待另一人批准：{waits(found, number)}"
     show({"ok": True, "approval": number}, [text], as_json)
 
 
-@key.command("list", help="现用和以前的签名公钥，各对哪些记录有效")
+@key.command("list", help="现用和以前的签名公钥，各对哪些记录有效；--json另有每次交接的内容和两个签名，可自行核对")
 @_CONFIG
 @_JSON
 def list_keys(config: str, as_json: bool) -> None:
     settings = load(config, as_json)
     with told(as_json):
-        there_is_a_room(settings)
-        with reading(settings.room("security"), len(SCRIPTS)) as store:
-            ring = ring_of(settings, store)
+        ring = keys_of(settings)
     rows: list[dict[str, Any]] = []
     for one in ring.keys:
         first = rows[-1]["last_entry"] + 1 if rows else 1
@@ -54,9 +51,10 @@ def list_keys(config: str, as_json: bool) -> None:
             {"public": one.public.hex(), "pem": pem_of(one.public), "first_entry": first,
              "last_entry": one.last_entry, "until": until}
         )  # fmt: skip
+    handed = [plain(one) for one in ring.hand_overs]
     lines = [
         f"{row['public'][:16]}…  审计记录第{row['first_entry']}条起"
         + (f"至第{row['last_entry']}条，{row['until']}停用" if row["until"] else "，现用")
         for row in rows
     ]
-    show({"keys": rows, "faults": list(ring.faults)}, [*lines, *ring.faults], as_json)
+    show({"keys": rows, "hand_overs": handed, "faults": list(ring.faults)}, [*lines, *ring.faults], as_json)

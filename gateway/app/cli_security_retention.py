@@ -1,18 +1,19 @@
 """`liangding security retention list|delete|hold|release`: what is kept how long; deleting what is past it, by two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from adapters.store.books import BooksError
+from adapters.store.books import BooksError, OtherBooks
 from adapters.store.journal_reader import NotAJournal
+from adapters.store.sqlite_words import sqlite_words
 from gateway.app.acting import Credentials, acting, told, waits
-from gateway.app.audit_verify import there_is_a_room
+from gateway.app.config import Config
 from gateway.app.retention import due, held, hold, propose, the_retention
 from gateway.app.say import FAILED, Outside, end, load, show
 from gateway.app.security_desk import security_desk
-from gateway.core.approval import NotAllowed
 from gateway.core.oswords import words_of
 from gateway.security.retention import HELD
 
@@ -42,10 +43,10 @@ def list_classes(outside: Outside, config: str, as_json: bool) -> None:
             before = kept.cutoff(name, outside.now())
             row = {"class": name, "title": one.title, "days": one.days, "how": one.how, "before": before}
             row["held"] = held(desk, name) == HELD
-            rows.append(row | (_due(settings, name, before, as_json) if one.how == "delete" else {}))
+            rows.append(row | (_due(settings, name, before, as_json) if one.how != "kept" else {}))
     lines = [
         f"{row['class']}  {row['title']}：保存{row['days']}天，{_HOW[row['how']]}"
-        + (f"；{row['before']}之前到期{row['count']}项，{row['bytes']}字节" if row["how"] == "delete" else "")
+        + (f"；{row['before']}之前到期{row['count']}项，{row['bytes']}字节" if row["how"] != "kept" else "")
         + (f"；{row['left']}天未固化，保留" if row.get("left") else "")
         + ("；已冻结清除" if row["held"] else "")
         for row in rows
@@ -53,15 +54,28 @@ def list_classes(outside: Outside, config: str, as_json: bool) -> None:
     show({"classes": rows, "count": len(rows)}, lines, as_json)
 
 
-def _due(settings: Any, name: str, before: str, as_json: bool) -> dict[str, Any]:
+@contextmanager
+def _counting(settings: Config, as_json: bool) -> Iterator[None]:
+    """Tell what keeps the due from being counted; nothing was changed then."""
+    nothing, config = "到期的没有清点，什么也没有改", settings.file
     try:
-        found = due(settings, name, before)
+        yield
     except NotAJournal as cause:
-        end(FAILED, f"日志库打不开：{cause}", as_json=as_json)
+        text = f"日志库读不出，{nothing}：{settings.journal}（{cause}）；请运行 liangding journal verify {config}"
+        end(FAILED, f"[SEC-COUNT] {text}", as_json=as_json)
+    except OtherBooks as cause:
+        end(FAILED, f"[SEC-COUNT] {cause}，{nothing}：{settings.room('books')}", as_json=as_json)
     except BooksError as cause:
-        end(FAILED, f"对账库无法使用：{cause}", as_json=as_json)
+        text = f"对账库读不出，{nothing}：{settings.room('books')}（{sqlite_words(cause)}）"
+        end(FAILED, f"[SEC-COUNT] {text}；请运行 liangding books verify {config}", as_json=as_json)
     except OSError as cause:
-        end(FAILED, f"文件无法读取：{words_of(cause)}", as_json=as_json)
+        text = f"文件读不出，{nothing}：{cause.filename or ''}（{words_of(cause)}）；请核对文件的权限和磁盘"
+        end(FAILED, f"[SEC-COUNT] {text}", as_json=as_json)
+
+
+def _due(settings: Config, name: str, before: str, as_json: bool) -> dict[str, Any]:
+    with _counting(settings, as_json):
+        found = due(settings, name, before)
     root = settings.path(settings.node.data_dir)
     return {
         "count": found.count, "bytes": found.size, "oldest": found.oldest, "left": found.left,
@@ -82,12 +96,10 @@ def delete(
 ) -> None:
     settings, now_s = load(config, as_json), outside.now()
     if dry_run:
-        with told(as_json):
-            there_is_a_room(settings)
-            with security_desk(settings, outside.now, outside.entropy) as desk:
-                kept = the_retention(settings)
-                before = kept.cutoff(name, now_s)
-                kept.check(name, before, held(desk, name), now_s)
+        with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
+            kept = the_retention(settings)
+            before = kept.cutoff(name, now_s)
+            kept.check(name, before, held(desk, name), now_s)
         row = {"class": name, "before": before, **_due(settings, name, before, as_json)}
         text = (
             f"{kept.of(name).title}：{before}之前到期{row['count']}项，{row['bytes']}字节，最早{row['oldest'] or '无'}"
@@ -97,11 +109,10 @@ def delete(
         show(row, [text, *(f"  {one}" for one in row["files"]), *rest, *left], as_json)
         return
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
-        try:
-            one = propose(desk, credentials.person(desk), name, reason, now_s)
-        except (BooksError, NotAJournal) as cause:
-            raise NotAllowed("SEC-CLASS", f"到期的数据无法清点：{cause}") from cause
-    _proposed(one.id, as_json)
+        person = credentials.person(desk)
+        with _counting(settings, as_json):
+            one = propose(desk, person, name, reason, now_s)
+    _proposed(settings, one.id, as_json)
 
 
 def _of_class(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,9 +137,9 @@ def release(outside: Outside, config: str, name: str, reason: str, as_json: bool
     settings = load(config, as_json)
     with told(as_json), security_desk(settings, outside.now, outside.entropy) as desk:
         one = propose(desk, credentials.person(desk), name, reason, outside.now(), lift=True)
-    _proposed(one.id, as_json)
+    _proposed(settings, one.id, as_json)
 
 
-def _proposed(number: int, as_json: bool) -> None:
-    text = f"已提出，待另一人批准：{waits(number)}"
+def _proposed(settings: Config, number: int, as_json: bool) -> None:
+    text = f"已提出，待另一人批准：{waits(settings, number)}"
     show({"ok": True, "approval": number}, [text], as_json)

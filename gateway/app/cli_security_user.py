@@ -13,6 +13,7 @@ from gateway.app.acting import Credentials, acting, password_of, pem_of, told, w
 from gateway.app.say import Outside, load, show
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.app.security_roles import propose
+from gateway.app.security_room import room_is_there
 from gateway.core.approval import NotAllowed, Role
 from gateway.core.dates import shanghai
 from gateway.security import totp
@@ -87,15 +88,22 @@ def add(
     as_json: bool, credentials: Credentials,
 ) -> None:  # fmt: skip
     beginning = not credentials.name
-    if beginning and set(roles) != {"security"} and not load(config, as_json).room("security").exists():
-        with told(as_json):
+    with told(as_json):
+        if beginning and set(roles) != {"security"} and not room_is_there(load(config, as_json)):
             raise _not_first()
     with _desk(outside, config, as_json, make=beginning) as desk:
         account, number = _added(desk, credentials, name, new_file, frozenset(roles), reason)
         row = _row(desk, account)
         titles = "、".join(map(desk.roles.title, roles))
     text = f"已建立用户{name}：{titles if not number else '还没有角色'}；首次使用须由本人修改口令并登记第二因素"
-    lines = [text, f"角色{titles}待另一人批准：{waits(number)}"] if number else [text]
+    lines = [text]
+    if number:
+        told_how = f"角色{titles}待另一人批准：{waits(desk.config, number)}"
+        lines = [text, told_how, "启用后由另一名管理员当面核对本人并确认（security user confirm），此后才能办理"]
+    if account.founder:
+        lines.append(
+            f"{name}是第二个人，由{credentials.name}一人建立：列入权限报告，直到第三人确认（security user confirm）"
+        )
     show({"ok": True, "user": row, "approval": number}, lines, as_json)
 
 
@@ -152,14 +160,14 @@ def show_user(outside: Outside, config: str, name: str, as_json: bool) -> None:
 def grant(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, {role}, (), reason).id
     return {"ok": True, "approval": number}, [
-        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
+        f"已提出授予{name}：{desk.roles.title(role)}，待另一人批准：{waits(desk.config, number)}"
     ]
 
 
 @_verb("收回角色：提出，另一人批准后生效；紧急时先锁定（lock）", _ROLE, _REASON)
 def revoke(desk: SecurityDesk, credentials: Credentials, name: str, role: Role, reason: str) -> Told:
     number = propose(desk, credentials.person(desk), name, (), {role}, reason).id
-    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{waits(number)}"
+    text = f"已提出收回{name}的角色：{desk.roles.title(role)}，待另一人批准：{waits(desk.config, number)}"
     return {"ok": True, "approval": number}, [text]
 
 
@@ -173,6 +181,17 @@ def lock(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -
 def unlock(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -> Told:
     desk.people.unlock(_administrator(desk, credentials), name, reason)
     return {"ok": True}, [f"已解锁{name}"]
+
+
+@_verb("确认账户在本人手里：另一名安全管理员或系统管理员当面核对后办理；--reason写明怎样核对的", _REASON)
+def confirm(desk: SecurityDesk, credentials: Credentials, name: str, reason: str) -> Told:
+    person = credentials.person(desk)
+    desk.allow(person, "security.confirm")
+    account = desk.people.confirm(person.name, name, reason)
+    factors = "、".join(
+        [*["动态口令"][: bool(account.seed)], *[f"证书{account.certificate}"][: bool(account.certificate)]]
+    )
+    return {"ok": True, "user": _row(desk, account)}, [f"已确认{name}的账户在本人手里；第二因素：{factors}"]
 
 
 @_verb("修改本人口令；安全管理员可用--user重设他人的口令（其本人首次使用须修改）", _NEW)
@@ -244,6 +263,8 @@ def _row(desk: SecurityDesk, account: Account) -> dict[str, Any]:
             (account.must_change, "须修改初始口令"),
             (overdue and not account.must_change, "口令已过期"),
             (not account.second_factor, "没有第二因素"),
+            (account.unconfirmed, f"经{'、'.join(account.hands)}之手，待另一名管理员确认"),
+            (account.founder, f"由{'、'.join(account.hands)}一人建立的第二个人，没有第三人确认"),
             (account.login_ms == 0, "从未登录"),
         )
         if holds
@@ -251,6 +272,7 @@ def _row(desk: SecurityDesk, account: Account) -> dict[str, Any]:
     return {
         "name": account.name, "roles": list(account.roles), "titles": [desk.roles.title(one) for one in account.roles],
         "totp": bool(account.seed), "certificate": account.certificate, "locked": account.locked,
+        "hands": list(account.hands), "unconfirmed": account.unconfirmed, "founder": account.founder,
         "locked_until": _time(unlocks) if unlocks else "", "must_change": account.must_change, "overdue": overdue,
         "login_at": _time(account.login_ms) if account.login_ms else "", "notes": notes,
     }  # fmt: skip

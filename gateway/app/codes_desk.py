@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import msgspec
 
-from adapters.files.spool import sweep
 from adapters.store.codes_orders import OrdersStore, connect
 from adapters.store.codes_uploads import Held, UploadsStore
 from adapters.store.journal_unsettled import unsettled
@@ -16,24 +15,21 @@ from gateway.app.codes_daily import Daily
 from gateway.app.codes_fetching import Fetching, FetchMeans
 from gateway.app.codes_files import SCRIPTS, downloads
 from gateway.app.codes_orders import Books, CodesOrders, GaveUp, Stopped, Work
+from gateway.app.codes_sweeping import DAY_S, Sweeping
 from gateway.app.codes_uploading import Means, Uploading, Wanted
 from gateway.app.codes_wanted import wanted
 from gateway.app.config import Config
 from gateway.app.config_codes import library_place
-from gateway.app.holds import is_held
 from gateway.app.lists_comparing import COMPARE, COUNTS, ListsComparing, ListsCounting
 from gateway.app.lists_daily import ListsDaily
 from gateway.app.lists_results import KIND as RESULTS
 from gateway.app.lists_results import ListsResults
 from gateway.app.lists_uploading import KIND as LISTS
 from gateway.app.lists_uploading import ListMeans, ListsUploading
-from gateway.core.approval import TrailFailed
 from gateway.core.catalogue import Field
 from gateway.core.ports import Clock, Dice, Watch
 from gateway.exchange.door import Institution, Link
 from gateway.exchange.errands import Errands, FileExchange
-
-DAY_S = 86_400.0
 
 
 @attrs.define(eq=False)
@@ -83,11 +79,13 @@ class CodesDesk:
     tally: Tally = attrs.field(init=False)
     orders: CodesOrders = attrs.field(init=False)
     errands: Errands = attrs.field(init=False)
+    _sweeping: Sweeping = attrs.field(init=False)
     _children: set[Child] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         codes, config = self.config.codes, self.config
         self.tally = Tally(self.clock)
+        self._sweeping = Sweeping(config, self.clock, self._folder, self.report)
         fallback = {
             "mdtrtarea_admvs": codes.mdtrtarea_admvs,
             "recer_sys_code": codes.recer_sys_code,
@@ -109,6 +107,8 @@ class CodesDesk:
         async def tick() -> None:
             await daily.tick()
             await lists.tick()
+            if self._sweeping.due():
+                await self.orders.db(lambda _: self._sweeping.sweep())
 
         self.orders = CodesOrders(
             reactor=self.reactor,
@@ -151,11 +151,7 @@ class CodesDesk:
         return self.config.path(self.config.node.data_dir) / "inbox" / "codes"
 
     def _open(self) -> Books:
-        try:
-            if not is_held(self.config, "downloads", "temporary"):
-                sweep(self._folder, self.clock.seconds() - self.config.codes.download_keep_days * DAY_S)
-        except TrailFailed as cause:  # nobody knows whether there is a hold: they stay until the next start
-            self.report(cause)
+        self._sweeping.sweep()
         connection = connect(self.config.room("codes"), SCRIPTS)
         books = Books(OrdersStore(connection), UploadsStore(connection, self.owner), self.owner)
         for done in reversed(books.uploads.downloads("", 1000, "imported")):

@@ -204,7 +204,7 @@ class ProvinceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole configuration. `folder` is where relative paths start; `sm3`: of the file, in hex."""
+    """A whole configuration. `folder` is where relative paths start; `file`: as it was named; `sm3`: of it, in hex."""
 
     node: Node
     listen: Listen
@@ -221,6 +221,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         default_factory=dict
     )  # differences from schemas/duties; gateway.codes.duties
     folder: str = "."
+    file: str = "CONFIG"
     sm3: str = ""
 
     def path(self, text: str) -> Path:
@@ -271,7 +272,7 @@ def read_config(path: Path) -> Config:
     problems = list(_shape(plain, Config, "$"))
     from gateway.app.config_rules import meaning  # the rules know the records, not the other way round
 
-    ours = {"folder": str(path.parent), "sm3": sm3(raw).hex()}
+    ours = {"folder": str(path.parent), "file": str(path), "sm3": sm3(raw).hex()}
     config: Config = msgspec.convert({**_mended(plain, Config), **ours}, Config)
     spoiled = [_path(line) for line in problems if not line.endswith(_UNKNOWN)]
     # One wrong value hides nothing that is wrong elsewhere, and brings no second complaint about itself.
@@ -282,6 +283,7 @@ def read_config(path: Path) -> Config:
 
 
 _UNKNOWN = "未知的配置项"
+_OURS = ("folder", "file", "sm3")
 
 
 def _path(line: str) -> str:
@@ -327,9 +329,7 @@ def _shape(value: Any, kind: Any, path: str) -> Iterator[str]:
         if not isinstance(value, dict):
             yield f"{path}: 应为表"
             return
-        fields = {
-            field.encode_name: field for field in msgspec.structs.fields(kind) if field.name not in ("folder", "sm3")
-        }
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind) if field.name not in _OURS}
         for name in sorted(value.keys() - fields.keys()):
             yield f"{path}.{name}: {_UNKNOWN}"
         for name, field in fields.items():

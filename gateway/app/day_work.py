@@ -12,10 +12,10 @@ import attrs
 from adapters.ledgers.evidence import Evidence, EvidenceLost, Mention, Totals, evidence, names_of
 from adapters.store.books_report import BooksReader, books_reading
 from adapters.store.journal_reader import JournalReader, NotAJournal, reading
-from adapters.store.security import reading as security_reading
+from adapters.store.security_opening import reading as security_reading
 from gateway.app.books_rules import rules
 from gateway.app.config import Config
-from gateway.app.security_desk import SCRIPTS
+from gateway.app.security_room import SCRIPTS
 from gateway.app.story import lines_of, story_of
 from gateway.books.report import (
     ASIDE,

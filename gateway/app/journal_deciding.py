@@ -12,8 +12,8 @@ from gateway.app.codes_orders import Ended, GaveUp, Work
 from gateway.app.config import Config
 from gateway.app.orders_wait import order_and_wait
 from gateway.app.say import Outside
+from gateway.books.journal import date_of
 from gateway.core.approval import Approval
-from gateway.core.dates import day_of
 from gateway.core.model import Entry
 from gateway.core.money import yuan
 from gateway.exchange.deciding import Decision, Decisions, Hindrance, Outcome
@@ -79,12 +79,16 @@ async def decide(office: StoreForward, work: Work, frozen: bool) -> Ended:
     return Ended("done", {"msgid": decision.msgid, "outcome": decision.outcome})
 
 
-def proposal(record: Entry, outcome: Outcome, node: Mapping[str, str]) -> bytes:
-    """Return the content two people see and agree on: the record as it stands, and what is decided of it."""
+def proposal(record: Entry, original: Entry, outcome: Outcome, node: Mapping[str, str]) -> bytes:
+    """Return the content two people see and agree on: the record as it stands, and what is decided of it.
+
+    original: what a reversal would take back, the record itself or what it names: its day is the one that may be
+    solidified (RV10).
+    """
     plain = {
         "fixmedins_code": record.fixmedins_code, "msgid": record.msgid, "infno": record.infno,
         "medfee_sumamt": "" if record.medfee_fen is None else yuan(record.medfee_fen),
-        "date": day_of(record.created_ms / 1000), "outcome": outcome,
+        "date": date_of(original), "outcome": outcome,
         "outcome_text": dict(OUTCOMES.values())[outcome], "node": dict(sorted(node.items())),
     }  # fmt: skip
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=1).encode()

@@ -55,6 +55,8 @@ _REASONS: Mapping[str, str] = {
     "system_error": "平台答系统异常，做没做不知道",
     "other_msgid": "应答里是别的报文ID",
     "other_person": "应答里是别的人员编号",
+    "other_order": "应答里是别的支付订单号",
+    "order_not_paid": "应答里的订单状态（ordStas）不是已支付",
     "amount_unreadable": "应答里的金额读不出来",
     "fund_over_total": "应答里基金支付大于医疗费总额",
     "sums_off": "应答里的金额合计不平",

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 
-class Lazy(click.Group):
+class Group(click.Group):
+    """Tells each of its commands whole: click cuts at blanks, and a Chinese sentence has none."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help or "") for name, command in found if command is not None])
+
+
+class Lazy(Group):
     """Commands of its own, and those elsewhere: name -> "module:attribute"."""
 
     def __init__(self, *args: Any, elsewhere: Mapping[str, str], **more: Any) -> None:

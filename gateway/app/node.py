@@ -221,8 +221,10 @@ class Node:
         )
 
     def _recovering(self) -> str:
-        left = sorted(self._restoration.left) if self._restoration is not None else []
-        return f"日志由备份恢复，尚未与平台核对：{'、'.join(left)}" if left else ""
+        if self._restoration is None:
+            return ""
+        left = "、".join(sorted(self._restoration.left))
+        return f"日志由备份恢复，尚未与平台核对：{left}" if left else "日志由备份恢复，核对结果正在写入日志"
 
     def _connections(self) -> dict[str, float]:
         found = {"institutions": float(sum(factory.connections for factory in self._factories))}
@@ -295,6 +297,7 @@ class Node:
             return done
 
         def over() -> None:
+            self._restoration = None
             self.say("与平台核对完毕：问过哪些、平台单方有几笔，见 liangding journal recovered；没有列出的没有问过")
             done.callback(None)
 

@@ -1,13 +1,11 @@
 """A command's side of an order (annex X35): write it, watch it, tell how it ended. The node does the work."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from adapters.store.codes_orders import OrdersStore, WorkStatus, node_runs
 from gateway.app.say import FAILED, USAGE, end
@@ -62,10 +60,13 @@ def _gone(number: int, as_json: bool) -> NoReturn:
 @contextmanager
 def _bar(number: int) -> Iterator[Callable[[WorkStatus], None]]:
     """Show progress when stderr is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda status: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"任务{number} 等待节点", total=None)

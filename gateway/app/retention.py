@@ -1,8 +1,7 @@
 """Deletion after the time of retention (security.md §9): what is due, proposed by one, approved by another, carried out
 with a row of the trail before and after. What is kept for ever by the database is only told."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -10,17 +9,24 @@ import attrs
 import schemas
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.vault import Vault
+from adapters.files.spool import past
+from adapters.files.workplace import LeftOver, left_over, remove_left_over
 from adapters.store.books import BooksStore
+from adapters.store.books_pruning import BooksPruning
 from adapters.store.journal_reader import reading
 from adapters.store.journal_retention import forget_answers, sealed_before
-from adapters.store.sqlite_journal import SqliteJournal
+from adapters.store.sqlite_journal import SqliteJournal, StoreLocked
+from gateway.app.books_region import reading as books_reading
 from gateway.app.books_shelf import SCRIPTS as BOOKS
 from gateway.app.config import Config
 from gateway.app.explain import explain
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
+from gateway.app.security_trail import reason_of
 from gateway.core.approval import Approval, NotAllowed, Person
 from gateway.core.dates import is_date
+from gateway.core.trail import Row
+from gateway.security.contents import read_content
 from gateway.security.retention import (
     FREE,
     HELD,
@@ -28,15 +34,22 @@ from gateway.security.retention import (
     Deletion,
     Retention,
     begin_ms,
+    begun,
+    begun_count,
     hold_of,
-    read_deletion,
     read_retention,
     told_day,
 )
 
-# Written whole under such a name first, then put in place: what still has it belongs to a program that died.
-_LEFT_OVER = re.compile(r"\..+\.part|.+\.part|part-.+|\..+\.key\.[0-9a-f]{16}")
+# Where programs work, below the data directory: under names made up for once, and with copies only.
+# Nothing else is a leftover, whatever its name: people keep files there, too.
+_WORKPLACES = (
+    ".freeze-*/", "books/????-??-??/.in-*/", "books/????-??-??/work/.books-*/",
+    "books/????-??-??/work/.province-*/", "codes/part-[0-9]*-[0-9]*",
+)  # fmt: skip
+_COUNTED_MAX = 100_000
 FROZEN = "FROZEN"
+_HOLDS_SHOWN = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -60,16 +73,23 @@ def the_retention(config: Config) -> Retention:
 
 
 def due(config: Config, name: str, before: str) -> Due:
-    """Return what of a class is older than a day (yyyy-MM-dd). Raises OSError, BooksError, NotAJournal."""
+    """Return what of a class is older than a day (yyyy-MM-dd). Raises OSError, BooksError, OtherBooks, NotAJournal."""
     if name == "answers":
         if not config.journal.exists():
             return Due()
         with reading(config.journal) as reader:
-            found = sealed_before(reader.connection, begin_ms(before))
-        return Due(count=found.count, size=found.size, oldest=told_day(found.oldest_ms))
-    root = config.path(config.node.data_dir)
+            sealed = sealed_before(reader.connection, begin_ms(before))
+        return Due(count=sealed.count, size=sealed.size, oldest=told_day(sealed.oldest_ms))
+    root, before_ms = config.path(config.node.data_dir), begin_ms(before)
     if name == "temporary":
-        return _of_files([one for one in _left_over(root) if one.lstat().st_mtime * 1000 < begin_ms(before)])
+        left = [found for pattern in _WORKPLACES for one in root.glob(pattern) if (found := left_over(one)) is not None]
+        return _of(one for one in left if one.changed_s * 1000 < before_ms)
+    if name == "downloads":
+        return _of_files(past(root / "codes", before_ms / 1000))
+    if name == "replaced":
+        with books_reading(config) as connection:
+            inputs = BooksPruning(connection).replaced(before_ms, _COUNTED_MAX) if connection is not None else []
+        return _of_files(sorted(path for one in {path for _, path in inputs} if (path := root / one).exists()))
     days = [one for one in _folders(root / "books") if one.name < before]
     frozen = [one for one in days if _is_frozen(config, one.name)]
     files = [file for folder in frozen for file in sorted(folder.rglob("*")) if file.is_file() or file.is_symlink()]
@@ -96,9 +116,7 @@ def propose(
     retention = the_retention(desk.config)
     kept = retention.of(name)
     if lift:
-        if held(desk, name) != HELD:
-            raise NotAllowed("SEC-HOLD", f"{kept.title}没有冻结清除")
-        wanted = Deletion(summary=(f"解除冻结清除：{kept.title}",), name=name, hold=FREE)
+        wanted = _lifting(desk, name, kept.title)
         return desk.approvals.propose(person, KIND, f"{name}:hold", wanted.content(), reason)
     before = retention.cutoff(name, now_s)
     retention.check(name, before, held(desk, name), now_s)
@@ -112,45 +130,92 @@ def propose(
     return desk.approvals.propose(person, KIND, name, wanted.content(), reason)
 
 
+def _holds(desk: SecurityDesk, name: str) -> list[Row]:
+    """Return the rows of the holds that are in force, oldest first."""
+    rows = desk.store.told(hold_of(name))
+    return rows[max((number for number, row in enumerate(rows, 1) if row.after != HELD), default=0) :]
+
+
+def _lifting(desk: SecurityDesk, name: str, title: str) -> Deletion:
+    """Return what two people decide about when the holds of now are to be lifted. Raises NotAllowed."""
+    rows = _holds(desk, name)
+    if not rows:
+        raise NotAllowed("SEC-HOLD", f"{title}没有冻结清除，无须解除")
+    lines = [
+        f"第{row.id}条审计记录：{told_day(row.at_ms)}由{row.who}冻结，{reason_of(desk.trail.box, row)}" for row in rows
+    ]
+    rest = [f"此前另有{len(lines) - _HOLDS_SHOWN}次冻结"] if len(lines) > _HOLDS_SHOWN else []
+    summary = (f"解除冻结清除：{title}", *rest, *lines[-_HOLDS_SHOWN:])
+    return Deletion(summary=summary, name=name, hold=FREE, last=rows[-1].id)
+
+
 def carry_out(config: Config, approval: Approval, content: bytes, outside: Outside) -> str:
-    """Delete what two people agreed on; killed in between, it goes on at the next execution. Raises NotAllowed,
-    TrailFailed, OSError, BooksError."""
-    wanted = read_deletion(content)
-    title, subject = the_retention(config).of(wanted.name).title, f"deleted:{wanted.name}"
+    """Delete what two people agreed on, or lift holds; killed in between, it goes on at the next execution. Raises
+    NotAllowed, TrailFailed, OSError, BooksError."""
+    wanted = read_content(Deletion, content)
     with security_desk(config, outside.now, outside.entropy) as desk:
-        if wanted.hold:
-            desk.trail.record(
-                approval.checker, "retention.free", hold_of(wanted.name), before=held(desk, wanted.name), after=FREE,
-                reason=approval.reason, approval=approval.id,
-            )  # fmt: skip
-            return f"已解除冻结清除：{title}"
-        the_retention(config).check(wanted.name, wanted.before, held(desk, wanted.name), outside.now())
-        found = due(config, wanted.name, wanted.before)
-        if found.count > wanted.count:
-            raise NotAllowed("SEC-CHANGED", f"到期的现有{found.count}项，多于批准的{wanted.count}项，请重新提出")
-        desk.trail.record(
-            approval.checker, "retention.begin", subject, after=f"BEGUN {wanted.before}", reason=approval.reason,
+        return (_lift if wanted.hold else _carry_on)(desk, approval, wanted, outside)
+
+
+def _lift(desk: SecurityDesk, approval: Approval, wanted: Deletion, _: Outside) -> str:
+    title, subject = the_retention(desk.config).of(wanted.name).title, hold_of(wanted.name)
+    with desk.trail.changing(approval.checker, "retention.free", subject):
+        if desk.store.carried_out(subject, approval.id):
+            return f"先前已解除冻结清除：{title}"
+        newest = max((row.id for row in _holds(desk, wanted.name)), default=0)
+        if newest != wanted.last:
+            what = f"又有新的冻结（审计记录第{newest}条）" if newest else "已经解除"
+            raise NotAllowed("SEC-CHANGED", f"{title}在提出解除之后{what}；仍要解除的，请重新提出（retention release）")
+        desk.trail.note(
+            approval.checker, "retention.free", subject, before=HELD, after=FREE, reason=approval.reason,
             approval=approval.id,
         )  # fmt: skip
-        gone = _delete(config, wanted, found, outside)
-        after = f"DELETED {gone} before {wanted.before}"
-        desk.trail.record(approval.checker, "retention.delete", subject, after=after, approval=approval.id)
-    return f"已清除{title}：{wanted.before}之前的{gone}项"
+    return f"已解除冻结清除：{title}"
+
+
+def _carry_on(desk: SecurityDesk, approval: Approval, wanted: Deletion, outside: Outside) -> str:
+    """Delete; where an execution was cut short, the last row tells the sum of both."""
+    config, retention, subject = desk.config, the_retention(desk.config), f"deleted:{wanted.name}"
+    title, who = retention.of(wanted.name).title, approval.checker
+    told = desk.store.told(subject, approval.id)
+    if told and told[-1].action == "retention.delete":
+        return f"先前已清除{title}：{told[-1].after}"
+    found = due(config, wanted.name, wanted.before)
+    if found.count > wanted.count:
+        raise NotAllowed("SEC-CHANGED", f"到期的现有{found.count}项，多于批准的{wanted.count}项，请重新提出")
+    with desk.trail.changing(who, "retention.begin", subject):
+        retention.check(wanted.name, wanted.before, held(desk, wanted.name), outside.now())
+        desk.trail.note(
+            who, "retention.begin", subject, after=begun(wanted.before, found.count), reason=approval.reason,
+            approval=approval.id,
+        )  # fmt: skip
+    gone = _delete(config, wanted, found, outside)
+    after, said = f"DELETED {gone} before {wanted.before}", f"{wanted.before}之前的{gone}项"
+    if told:
+        total = max(begun_count(told[0].after) - due(config, wanted.name, wanted.before).count, gone)
+        after += f", {total} in all since row {told[0].id}"
+        said = f"{wanted.before}之前的{total}项（上次中断，本次接着清除{gone}项；审计记录第{told[0].id}条起）"
+    desk.trail.record(who, "retention.delete", subject, after=after, approval=approval.id)
+    return f"已清除{title}：{said}"
 
 
 def _delete(config: Config, wanted: Deletion, found: Due, outside: Outside) -> int:
+    if wanted.name == "temporary":
+        return sum(remove_left_over(one) for one in found.files)
     if wanted.name != "answers":
         for file in found.files:
             file.unlink(missing_ok=True)
         for folder in sorted({file.parent for file in found.files}, key=lambda one: -len(one.parts)):
-            if wanted.name == "day-files" and not any(folder.iterdir()):
+            if not any(folder.iterdir()):
                 folder.rmdir()
         return len(found.files)
     vault = Vault(load_key(config.key_file), config.store.cipher, outside.entropy)
     try:
         store = SqliteJournal.open(config.journal, vault, list(schemas.read("migrations/journal", ".sql")))
-    except Exception as cause:  # boundary: whatever keeps a journal from being opened is one sentence
-        raise NotAllowed("SEC-NODE", f"{explain(cause)[1]}；清除存档答复须先停止节点") from cause
+    except StoreLocked as cause:
+        raise NotAllowed("SEC-NODE", "节点正在运行，占用着日志库：清除存档答复须先停止节点，清除后再启动") from cause
+    except Exception as cause:  # boundary: whatever else keeps a journal from being opened is one sentence
+        raise NotAllowed("SEC-JOURNAL", f"{explain(cause)[1]}；没有清除任何答复") from cause
     try:
         return forget_answers(store.connection, begin_ms(wanted.before))
     finally:
@@ -161,17 +226,16 @@ def _folders(books: Path) -> list[Path]:
     return sorted(one for one in books.iterdir() if one.is_dir() and is_date(one.name)) if books.is_dir() else []
 
 
-def _left_over(root: Path) -> Iterator[Path]:
-    inbox = root / "inbox"  # others put files there
-    for one in sorted(root.rglob("*")) if root.is_dir() else []:
-        if _LEFT_OVER.fullmatch(one.name) and one.is_file() and not one.is_symlink() and inbox not in one.parents:
-            yield one
+def _of_files(files: Iterable[Path]) -> Due:
+    return _of(LeftOver(one, (facts := one.lstat()).st_size, facts.st_mtime) for one in files)
 
 
-def _of_files(files: list[Path]) -> Due:
-    facts = [one.lstat() for one in files]
-    oldest = told_day(int(min((one.st_mtime for one in facts), default=0.0) * 1000))
-    return Due(count=len(files), size=sum(one.st_size for one in facts), oldest=oldest, files=tuple(files))
+def _of(found: Iterable[LeftOver]) -> Due:
+    found = sorted(found, key=lambda one: one.path)
+    return Due(
+        count=len(found), size=sum(one.size for one in found), files=tuple(one.path for one in found),
+        oldest=told_day(int(min((one.changed_s for one in found), default=0.0) * 1000)),
+    )  # fmt: skip
 
 
 def _is_frozen(config: Config, day: str) -> bool:

@@ -14,7 +14,7 @@ from gateway.app.security_people import People
 from gateway.app.security_trail import ChainedTrail, SecurityBox
 from gateway.core.approval import Approval, ApprovalState, Case, NotAllowed, Person
 from gateway.core.trail import clean
-from gateway.security.accounts import check_session
+from gateway.security.accounts import check_confirmed, check_session
 from gateway.security.approving import Deed, Limits, decided, late, may_propose, moved
 from gateway.security.roles import Roles
 
@@ -142,12 +142,13 @@ class ApprovalDesk:
             return after.approval
 
     def _real(self, person: Person) -> None:
-        """Raise NotAllowed unless two factors proved the person, and its roles are those of now: who was locked or lost
-        one, acts no more."""
+        """Raise NotAllowed unless two factors proved the person, its roles are those of now, and the account is its
+        owner's: who was locked or lost one, acts no more."""
         check_session(person)
         account = self.people.load(person.name)
         if account is None or account.locked or not person.roles <= account.roles.keys():
             raise NotAllowed("SEC-RIGHT", f"{person.name}的角色已变更或账户已锁定，请重新登录")
+        check_confirmed(account)
 
     def _judge(self, person: Person, kind: str, content: bytes) -> None:
         """Raise NotAllowed when what is to be done may not be: by what is so now, not when it was proposed."""

@@ -25,20 +25,21 @@ from adapters.crypto.keyfile import KeyFileError
 from adapters.crypto.possession import KeyedCertificate
 from adapters.crypto.sm2 import Sm2Signer
 from adapters.files import checkpoints
-from adapters.store.security import SecurityStore, opened
+from adapters.store.security import SecurityStore
+from adapters.store.security_opening import opened
 from gateway.app.config import Config
 from gateway.app.security_approvals import ApprovalDesk
 from gateway.app.security_people import People
-from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside
-from gateway.app.signing_keys import KeyRing, signer_in_force
-from gateway.core.approval import Approvals, NotAllowed, Person, Signer, Trail, TrailFailed
+from gateway.app.security_room import SCRIPTS, room_is_there
+from gateway.app.security_trail import ChainedTrail, SecurityBox, check_outside, check_writable
+from gateway.app.signing_keys import signer_in_force
+from gateway.core.approval import Approvals, NoSecurityRoom, NotAllowed, Person, Signer, Trail, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.security.accounts import Factors, Policy, check_session
 from gateway.security.approving import Limits
 from gateway.security.changing import KIND as ROLE_CHANGE
 from gateway.security.roles import Roles, read_roles
 
-SCRIPTS = tuple(schemas.read("migrations/security", ".sql"))
 _HOUR_MS = 3_600_000
 
 
@@ -62,7 +63,7 @@ class SecurityDesk:
     @property
     def signer(self) -> Signer:
         """What signs for the operating party now."""
-        return self.trail.signer
+        return self.trail.in_force()
 
     def authenticate(
         self, name: str, password: str, *, totp: str = "", certificate: KeyedCertificate | None = None,
@@ -105,12 +106,13 @@ def security_desk(
         return int(now() * 1000)
 
     settings = config.security
-    if not make:
-        not_taken_away(config)
-    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex(), make=make) as store:
+    if not room_is_there(config) and not make:
+        raise NoSecurityRoom(config.room("security"), config.file)
+    with opened(config.room("security"), SCRIPTS, lambda: entropy(16).hex()) as store:
         box = SecurityBox.open(config, entropy, store)
         signer = signer_in_force(config, store, entropy, fresh=_nothing_signed(config, store))
-        check_outside(store, config.checkpoint_file, KeyRing.of(signer.public, store.hand_overs()))
+        check_outside(store, config.checkpoint_file)
+        check_writable(config.checkpoint_file)
         trail = ChainedTrail(
             store=store, box=box, signer=signer, outside=config.checkpoint_file, now_ms=now_ms,
             source=source or _here(), request=entropy(8).hex(), entries_max=settings.checkpoint_entries,
@@ -123,7 +125,8 @@ def security_desk(
         )  # fmt: skip
         roles = the_roles()
         people = People(
-            store=store, box=box, trail=trail, roles=roles, policy=policy, now_ms=now_ms, entropy=entropy
+            store=store, box=box, trail=trail, roles=roles, policy=policy, now_ms=now_ms, entropy=entropy,
+            config_file=config.file,
         )  # fmt: skip
         trail.roles_of = people.roles_of
         approvals = ApprovalDesk(
@@ -141,14 +144,6 @@ def security_desk(
                 trail.checkpoint()
             raise
         trail.checkpoint()
-
-
-def not_taken_away(config: Config) -> None:
-    """Raise TrailFailed when the room is gone while signed checkpoints of it are still there."""
-    path = config.room("security")
-    if not path.exists() and config.checkpoint_file.exists():
-        text = f"安全库不见了：{path}，而库外检查点还在：{config.checkpoint_file}"
-        raise TrailFailed(f"{text}；由备份恢复安全库，或查清后把检查点文件改名保存")
 
 
 def _nothing_signed(config: Config, store: SecurityStore) -> bool:

@@ -18,12 +18,16 @@ from gateway.security.accounts import (
     Factors,
     Policy,
     check_name,
+    confirmed,
     proved,
     session_of,
+    with_factor,
     with_password,
+    without_factor,
     wrong,
 )
-from gateway.security.changing import Change, check_change, read_change
+from gateway.security.changing import Change, check_change
+from gateway.security.contents import read_content
 from gateway.security.passwords import SALT_BYTES
 from gateway.security.roles import ROLES, Roles
 
@@ -42,6 +46,7 @@ class People:
     policy: Policy
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
+    config_file: str = "CONFIG"  # for what people are told to type
 
     # Looking
 
@@ -94,7 +99,7 @@ class People:
                     raise refused
                 account = self._proved(name, password, code, shown, factors)
                 if account.overdue(self.now_ms(), self.policy) and not overdue:
-                    text = f"口令须先修改：liangding security user password CONFIG {name}"
+                    text = f"口令须先由本人修改：liangding security user password {self.config_file} {name}"
                     raise NotAllowed("SEC-PASSWORD-CHANGE", text)
                 person = Person(name, frozenset(account.roles), session_of(self.entropy(16).hex(), factors), shown)
                 self.roles.compatible(person.roles)
@@ -133,7 +138,7 @@ class People:
         self, by: str, name: str, password: str, roles: frozenset[Role] = frozenset(), *, among: int | None = None
     ) -> Account:
         """Add a person with a first password, to be changed at once; among: only when there are exactly so many
-        people. Raises NotAllowed, TrailFailed."""
+        people, 0 or 1: who founds the room, alone. Raises NotAllowed, TrailFailed."""
         check_name(name)
         now_ms = self.now_ms()
         fresh = Account(name=name, created_ms=now_ms, roles={role: now_ms for role in ROLES if role in roles})
@@ -143,8 +148,13 @@ class People:
             if among is not None and len(self.store.accounts()) != among:
                 raise NotAllowed("SEC-BOOTSTRAP", "已有其他用户，不能再这样建立；角色须由两人授予")
             self.roles.compatible(roles)
-            account = with_password(fresh, password, self.entropy(SALT_BYTES), now_ms, self.policy, must_change=True)
-            self._keep(by, "account.add", account, reason="角色：" + "、".join(map(self.roles.title, account.roles)))
+            account = with_password(fresh, password, self.entropy(SALT_BYTES), now_ms, self.policy, by=by)
+            reason = "角色：" + "、".join(map(self.roles.title, account.roles))
+            if among == 0:  # nobody else is there who could have a hand in it
+                account = _replace(account, password_hands=())
+            elif among:
+                account, reason = _replace(account, founder=True), f"{reason}；第二个人，由{by}一人建立"
+            self._keep(by, "account.add", account, reason=reason)
         return account
 
     def change_roles(self, by: str, change: Change, reason: str, approval: int) -> bool:
@@ -163,7 +173,7 @@ class People:
 
     def judge_roles(self, person: Person, content: bytes) -> None:
         """Raise NotAllowed when a person may not propose or approve this change of roles."""
-        change = read_change(content)
+        change = read_content(Change, content)
         check_change(change, self._there(change.name).roles, person.name, self.roles)
 
     def lock(self, by: str, name: str, reason: str) -> None:
@@ -180,8 +190,7 @@ class People:
         """Set a new password; one that somebody else sets has to be changed at once. Raises NotAllowed."""
         with self.trail.changing(by, "account.password", _subject(name)):
             account = with_password(
-                self._there(name), password, self.entropy(SALT_BYTES), self.now_ms(), self.policy,
-                must_change=by != name,
+                self._there(name), password, self.entropy(SALT_BYTES), self.now_ms(), self.policy, by=by
             )  # fmt: skip
             self._keep(by, "account.password", account)
 
@@ -198,7 +207,7 @@ class People:
             step = totp.accepted(account.next_seed, code, self.now_ms() / 1000, 0) if account.next_seed else 0
             if not step:
                 raise NotAllowed("SEC-TOTP", "动态口令不正确：请核对验证器与本机的时间，或重新登记")
-            after = _replace(account, seed=account.next_seed, next_seed=b"", step=step)
+            after = with_factor(account, seed=account.next_seed, next_seed=b"", step=step)
             self._keep(name, "account.totp", after)
 
     def bind_certificate(self, by: str, name: str, one: KeyedCertificate) -> str:
@@ -213,14 +222,22 @@ class People:
                 if other.certificate == found and other.name != name:
                     text = f"这张证书已绑定用户{other.name}；一张证书只属于一个人"
                     raise NotAllowed("SEC-CERTIFICATE", text)
-            account = _replace(self._there(name), certificate=found)
+            account = with_factor(self._there(name), certificate=found)
             self._keep(by, "account.certificate", account, reason=f"SHA-256 {found[:16]}…")
         return found
 
     def forget_factor(self, by: str, name: str, factor: Literal["totp", "certificate"], reason: str) -> None:
         """Take a second factor away, for one that was lost."""
-        gone: dict[str, Any] = {"certificate": ""} if factor == "certificate" else {"seed": b"", "next_seed": b""}
-        self._change(by, f"account.{factor}.remove", name, reason, **gone)
+        action = f"account.{factor}.remove"
+        with self.trail.changing(by, action, _subject(name)):
+            self._keep(by, action, without_factor(self._there(name), factor), reason=reason)
+
+    def confirm(self, by: str, name: str, reason: str) -> Account:
+        """Note that somebody met the owner of an account and found it in the owner's hands. Raises NotAllowed."""
+        with self.trail.changing(by, "account.confirm", _subject(name)):
+            account = confirmed(self._there(name), by)
+            self._keep(by, "account.confirm", account, reason=reason)
+        return account
 
     # Within
 
@@ -239,14 +256,11 @@ class People:
 
     def _keep(self, by: str, action: str, account: Account, *, reason: str = "", approval: int = 0) -> None:
         subject = _subject(account.name)
-        before = self.store.last_after(subject)
-        after = self._put(account)
-        self.trail.note(by, action, subject, before=before, after=after, reason=reason, approval=approval)
-
-    def _put(self, account: Account) -> str:
         sealed = self.box.vault.seal(msgspec.json.encode(account), _bound_to(account.name))
+        before, after = self.store.last_after(subject), self._digest(sealed)
+        # The row first: it tells the roles of who acts, and between the two an account differs from its row.
+        self.trail.note(by, action, subject, before=before, after=after, reason=reason, approval=approval)
         self.store.put_account(account.name, sealed)
-        return self._digest(sealed)
 
     def _digest(self, sealed: bytes) -> str:
         return self.box.name(account_content(sealed))

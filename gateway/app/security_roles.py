@@ -7,7 +7,8 @@ from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.core.approval import Approval, NotAllowed, Person, Role
-from gateway.security.changing import KIND, change_of, read_change
+from gateway.security.changing import KIND, Change, change_of
+from gateway.security.contents import read_content
 
 
 def propose(
@@ -23,7 +24,7 @@ def propose(
 
 def carry_out(config: Config, approval: Approval, content: bytes, outside: Outside) -> str:
     """Change the roles two people agreed on. Raises NotAllowed, TrailFailed."""
-    change = read_change(content)
+    change = read_content(Change, content)
     with security_desk(config, outside.now, outside.entropy) as desk:
         done = desk.people.change_roles(approval.checker, change, approval.reason, approval.id)
     return "；".join(change.summary[1:]) + f"（{change.name}）" + ("" if done else "，先前已办")

@@ -15,7 +15,7 @@ from adapters.crypto.vault import VaultError
 from adapters.files import checkpoints
 from adapters.store.security import SecurityStore
 from gateway.app.sealing import Box
-from gateway.core.approval import Approval, Keys, NotAllowed, Signer, TrailFailed
+from gateway.core.approval import Approval, NotAllowed, Signer, TrailFailed
 from gateway.core.oswords import words_of
 from gateway.core.trail import GENESIS, Checkpoint, HandOver, Row, clean, linked
 
@@ -113,6 +113,13 @@ class ChainedTrail:
             message = unsigned.message()
             self.store.add_hand_over(attrs.evolve(unsigned, by_old=old.sign(message), by_new=new.sign(message)))
         self.signer = new
+        self._tell_outside()
+
+    def in_force(self) -> Signer:
+        """Return the signer of the key in force, also when another program changed it since."""
+        if (last := self.store.hand_overs()[-1:]) and last[0].new != self.signer.public:
+            self.signer = self.renewed()
+        return self.signer
 
     def _sign_if_due(self) -> None:
         last, (number, _) = self._last(), self.store.head()
@@ -138,32 +145,57 @@ class ChainedTrail:
         return number, chain
 
     def _sign(self, number: int, chain: bytes) -> None:
-        if (last := self.store.hand_overs()[-1:]) and last[0].new != self.signer.public:
-            self.signer = self.renewed()
+        self.in_force()
+        self._tell_outside()
         unsigned = Checkpoint(
             store=self.store.id, entries=number, chain=chain, at_ms=self.now_ms(), public=self.signer.public
         )
         one = attrs.evolve(unsigned, signature=self.signer.sign(unsigned.message()))
-        try:
-            checkpoints.append(self.outside, one)  # first: what is outside may be ahead, never behind
-        except OSError as cause:
-            raise TrailFailed(f"审计检查点无法写入：{self.outside}（{words_of(cause)}）") from cause
+        self._append(one)  # first: what is outside may be ahead, never behind
         self.store.add_checkpoint(one)
 
+    def _tell_outside(self) -> None:
+        """Let the hand-over to the key in force stand outside, before anything that key signs."""
+        last = self.store.hand_overs()[-1:]
+        if last and last[0] not in checkpoints.tail(self.outside):
+            newest = checkpoints.newest(self.outside)
+            if newest is None or newest.public != last[0].new:
+                self._append(last[0])
 
-def check_outside(store: SecurityStore, outside: Path, keys: Keys) -> None:
-    """Raise TrailFailed when the outside file cannot be written, or knows of more than the store has: then the store
-    was cut or put in place of another, and must not be gone on with."""
+    def _append(self, one: Checkpoint | HandOver) -> None:
+        try:
+            checkpoints.append(self.outside, one)
+        except OSError as cause:
+            raise TrailFailed(f"审计检查点无法写入：{self.outside}（{words_of(cause)}）") from cause
+
+
+def check_outside(store: SecurityStore, outside: Path) -> None:
+    """Raise TrailFailed when the outside file cannot be read, or says at its end what the store does not: then the
+    store was cut, put in place of another or taken from a backup, or somebody added to the file.
+
+    Whether it is signed is not asked: what the store has does no harm, what it does not have must be looked into,
+    whoever signed it. `audit verify` looks at all of the file, and at signatures.
+    """
     try:
-        last = checkpoints.newest(outside)
+        told = checkpoints.tail(outside)
+    except OSError as cause:
+        raise TrailFailed(f"审计检查点文件不能使用：{outside}（{words_of(cause)}）") from cause
+    own, handed, before = store.id, store.hand_overs(), 0
+    for one in told:
+        known = one in handed if isinstance(one, HandOver) else store.chain(one.entries) == one.chain
+        if one.store != own or not known or one.entries < before:
+            what = "换钥记录" if isinstance(one, HandOver) else "检查点"
+            text = f"安全库与库外{what}不符（第{one.entries}条）：库被截短、替换或由旧备份恢复，或有人改动了{outside}"
+            raise TrailFailed(f"{text}；请运行 liangding audit verify，查清之前不得继续")
+        before = one.entries
+
+
+def check_writable(outside: Path) -> None:
+    """Raise TrailFailed when the outside file cannot be written; makes it."""
+    try:
         checkpoints.writable(outside)
     except OSError as cause:
         raise TrailFailed(f"审计检查点文件不能使用：{outside}（{words_of(cause)}）") from cause
-    if last is None or not keys.proves(last.public, last.message(), last.signature):
-        return
-    if last.store != store.id or store.chain(last.entries) != last.chain:
-        text = f"安全库与库外检查点不符（第{last.entries}条）：库被截短、替换或由旧备份恢复"
-        raise TrailFailed(f"{text}；请运行 liangding audit verify，查清之前不得继续")
 
 
 def reason_of(box: SecurityBox, row: Row) -> str:

@@ -3,7 +3,8 @@
     key 1 ──(rows 1..n)──► hand-over signed by both ──► key 2 ──(rows n+1..)──► …
 
 Whoever trusts the public key in force can go back from it: it signed who was before it. Whoever kept an older one can
-go on: it signed who comes after it. A key counts for the rows and the time in which it was in force, and no longer.
+go on: it signed who comes after it. A key counts for the rows of the trail from its hand-over on to the next, and for
+what those tell of: by their numbers, for a clock can be set.
 """
 
 import os
@@ -18,12 +19,12 @@ from adapters.store.security import SecurityStore
 from gateway.app.config import Config
 from gateway.core.trail import HandOver
 
-_LOST = "没有登记的那一把签名密钥就不能继续签名，请由备份恢复密钥文件"
+_LOST = "丢失、损坏或被换掉的，请由备份恢复密钥文件（放回原处，权限0600）：安全库只认登记的那一把，不能另造"
 
 
 @attrs.frozen
 class Key:
-    """A public key; last_entry, last_ms: the last row and the last moment it answers for, 0 = it is in force."""
+    """A public key; last_entry: the last row it answers for; last_ms: when it was handed over; 0 = it is in force."""
 
     public: bytes
     last_entry: int = 0
@@ -32,9 +33,11 @@ class Key:
 
 @attrs.frozen
 class KeyRing:
-    """Every key whose signatures count, oldest first. faults: Chinese sentences about hand-overs that do not hold."""
+    """Every key whose signatures count, oldest first. hand_overs: as they are kept; faults: Chinese sentences about
+    those that do not hold."""
 
     keys: tuple[Key, ...]
+    hand_overs: tuple[HandOver, ...] = ()
     faults: tuple[str, ...] = ()
 
     @classmethod
@@ -48,9 +51,9 @@ class KeyRing:
             )
             if one.new != keys[-1].public or not signed:
                 text = f"第{number}次更换签名密钥的记录不成立：被改动，或现用密钥不是登记的那一把"
-                return cls(tuple(keys[::-1]), (text,))
+                return cls(tuple(keys[::-1]), tuple(hand_overs), (text,))
             keys.append(Key(one.old, one.entries, one.at_ms))
-        return cls(tuple(keys[::-1]))
+        return cls(tuple(keys[::-1]), tuple(hand_overs))
 
     def proves(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether a signature is of this key, and the key one of ours."""
@@ -60,9 +63,9 @@ class KeyRing:
         """Return what knows signatures of the key that answers for a row of the trail."""
         return Sm2Verifier(next(one.public for one in self.keys if entries <= one.last_entry or not one.last_entry))
 
-    def knows(self, public: bytes, at_ms: int) -> bool:
-        """Say whether a key is one of ours and was in force at a moment."""
-        return any(one.public == public and (not one.last_ms or at_ms <= one.last_ms) for one in self.keys)
+    def answers(self, public: bytes, entry: int) -> bool:
+        """Say whether a key is the one that answers for a row of the trail: of ours, and neither before nor after."""
+        return self.at(entry).public == public
 
 
 def next_file(path: Path) -> Path:

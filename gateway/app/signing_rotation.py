@@ -4,25 +4,30 @@ The old key signs its last row and who follows it; then its place is taken. Kill
 next opening of the room goes on where it stopped.
 """
 
-import json
-
 from gateway.app.config import Config
 from gateway.app.say import Outside
 from gateway.app.security_desk import SecurityDesk, security_desk
 from gateway.app.signing_keys import install, new_signer
 from gateway.core.approval import Approval, NotAllowed, Person
+from gateway.security.contents import Content, read_content
 
 KIND, SUBJECT = "security.key", "signing"
+
+
+class KeyChange(Content, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What two people decide about. public: the key in force, in hex."""
+
+    public: str
 
 
 def propose(desk: SecurityDesk, person: Person, reason: str) -> Approval:
     """Propose that a new key takes the place of the one in force. Raises NotAllowed, TrailFailed."""
     public = desk.signer.public.hex()
-    summary = [
+    summary = (
         "更换签名密钥：新密钥在批准后由本机生成，旧密钥的私钥随即销毁，公钥保留以验证以前的签名",
         f"现用公钥{public}",
-    ]
-    content = json.dumps({"summary": summary, "public": public}, ensure_ascii=False).encode()
+    )
+    content = KeyChange(summary=summary, public=public).content()
     return desk.approvals.propose(person, KIND, SUBJECT, content, reason)
 
 
@@ -31,7 +36,7 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
     path = config.signing_key_file
     with security_desk(config, outside.now, outside.entropy) as desk:
         if all(one.approval != approval.id for one in desk.store.hand_overs()):
-            if desk.signer.public.hex() != json.loads(content)["public"]:
+            if desk.signer.public.hex() != read_content(KeyChange, content).public:
                 raise NotAllowed("SEC-CHANGED", "签名密钥在提出之后更换过，请重新提出")
             desk.trail.hand_over(new_signer(path, outside.entropy), approval)
             install(path)

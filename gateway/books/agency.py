@@ -25,7 +25,7 @@ Count = str  # net, gross, exclude_refunded
 @attrs.frozen(kw_only=True)
 class Ours:
     """One line of ours as it was uploaded. own_id: its number at the platform, which of a refund is not that of what it
-    cancels (cells' setl_id). Amounts in fen, of a refund negative."""
+    cancels (cells' setl_id). Amounts in fen, of a refund negative. late: of its day's last half hour (T3)."""
 
     own_id: str
     optins: str
@@ -36,6 +36,7 @@ class Ours:
     acct: int
     cash: int
     cells: Mapping[str, str]
+    late: bool = False
 
     @property
     def refund(self) -> bool:
@@ -120,6 +121,27 @@ def agency_rows(
     for row in result:
         if not row.setl_id or row.setl_id not in own or (row.refund and not own[row.setl_id]):
             yield _foreign(row, institution, day, group, row.setl_id in own)
+
+
+def ahead_rows(
+    lines: Iterable[Ours], today: Iterable[Differing], both: Iterable[Differing], next_day: str
+) -> Iterator[Cells]:
+    """Yield what the agency has of a day's late lines on the day after: what it lacks on the day and has in the range
+    of both (§5.4, T3).
+
+    lines: those late ones that both questions listed; today, both: the results for the day and for the range. What the
+    agency has under another number is left to the next day's own ledger: a message with two numbers is no match (§6.1).
+    """
+    lacking = {row.setl_id: row for row in today if row.setl_id}
+    named = {row.setl_id: row for row in both if row.setl_id}
+    elsewhere = {row.msgid for row in both if row.msgid and row.setl_id not in named}
+    for one in lines:
+        known, found = lacking.get(one.own_id), named.get(one.own_id)
+        if known is None or not _equal(_amounts(known), one) or one.cells["msgid"] in elsewhere:
+            continue
+        theirs = _amounts(found) if found is not None else one.amounts
+        if found is None or not _equal(theirs, one):
+            yield _row({**one.cells, "setl_time": next_day}, theirs)
 
 
 def _equal(theirs: tuple[int | None, ...], one: Ours) -> bool:

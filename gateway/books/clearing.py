@@ -10,6 +10,7 @@ from enum import Enum
 import attrs
 
 from gateway.books.freezing import FUND_PARTS, Objection
+from gateway.core.province import FundStatus
 
 
 class State(Enum):
@@ -276,6 +277,35 @@ def identity_faults(applied: Fens, audit: Audit) -> list[Objection]:
             text = f"{fund}：申报{left}分，核准、扣款、暂扣、保证金合计{right}分，相差{left - right}分"
             found.append(Objection("BM-FUND", text))
     return found
+
+
+def told_faults(applied: Fens, told: Mapping[str, FundStatus], totals: FundStatus, found: Audit) -> list[str]:
+    """Return where what a party tells by fund is not what we applied for, does not add up, or contradicts its totals or
+    its deductions: then nothing of it is used (§7.1, B19). found: of its deductions. Personal accounts stand in no
+    total."""
+    texts = []
+    for fund in sorted({*applied, *told, *found.deducted, *found.withheld}):
+        one = told.get(fund)
+        if fund not in FUNDS or one is None:
+            texts.append(f"{fund}：{'不认识的基金' if fund not in FUNDS else '没有审核金额'}")
+            continue
+        parts = one.approved_fen + one.deducted_fen + one.withheld_fen + one.deposit_fen
+        for title, left, right in (
+            ("申报与本申请", one.applied_fen, applied.get(fund, 0)),
+            ("申报与核定、扣款、暂扣、保证金合计", one.applied_fen, parts),
+            ("扣款与其明细", one.deducted_fen, found.deducted.get(fund, 0)),
+            ("暂扣与其明细", one.withheld_fen, found.withheld.get(fund, 0)),
+        ):  # fmt: skip
+            if left != right:
+                texts.append(f"{fund}：{title}不符，{left}分和{right}分")
+    for field, title in _TOTALS.items():
+        left = sum(getattr(one, field) for fund, one in told.items() if fund != "acct_pay")
+        if left != getattr(totals, field):
+            texts.append(f"各基金{title}合计{left}分，总额{getattr(totals, field)}分")
+    return texts
+
+
+_TOTALS = {"applied_fen": "申报", "approved_fen": "核定", "deposit_fen": "保证金"}
 
 
 def _disburse(state: State, facts: Facts) -> list[Objection]:

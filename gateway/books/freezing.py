@@ -2,8 +2,9 @@
 
 The content of a freeze is one header line and one line for every row of every ledger of the run that is dated the day,
 in the order of keys, fixed fields separated by TAB, UTF-8, LF. Records that were carried or withheld stay in it and are
-named by a line of their own; corrections of earlier frozen days are lines too (ADJ). What clearing may count (`Fee`)
-follows from these lines alone, so a verifier needs nothing else. Nothing here reads files, signs or stores.
+named by a line of their own; corrections of earlier frozen days are lines too (ADJ), and so is what another day counts
+(DAY; `gateway.books.midnight`). What clearing may count (`Fee`) follows from these lines alone, so a verifier needs
+nothing else. Nothing here reads files, signs or stores.
 """
 
 import json
@@ -19,7 +20,7 @@ from gateway.core.ledgers import AGY, COMPONENTS, GW, INS, INST, NAMES, PROV, SE
 
 CITY = "*"
 FORMAT = 1
-HELD, ADJUSTMENT = "HELD", "ADJ"
+HELD, ADJUSTMENT, ELSEWHERE = "HELD", "ADJ", "DAY"
 NEITHER = 2  # direction of an adjustment of amounts: no settlement, no refund
 CARRIED, WITHHELD = "CARRIED", "WITHHELD"
 MAY_BE_FROZEN = ("AGREED", "AGREED_WITH_CARRY")
@@ -226,11 +227,19 @@ def ledger_rows(lines: Iterable[str]) -> list[tuple[Row, str]]:
     return [(_row(cells), cells[4 + len(TEXTS)]) for cells in found]
 
 
-def lines_of(group: Sequence[Row], date: str, held: str) -> list[str]:
-    """Return the lines of one key. group: its rows of this day in any order; identical ones count once (D1)."""
+def lines_of(group: Sequence[Row], date: str, held: str, elsewhere: Mapping[int, str] | None = None) -> list[str]:
+    """Return the lines of one key. group: its rows of this day in any order; identical ones count once (D1); elsewhere:
+    direction -> the date that counts it."""
     lines = sorted({(row.ledger, line_of(row, date)) for row in group})
     found = [line for _, line in lines]
+    found += [_joined([group[0].key, ELSEWHERE, day, str(way)]) for way, day in sorted((elsewhere or {}).items())]
     return [*found, _joined([group[0].key, HELD, held])] if held else found
+
+
+def elsewhere_of(line: str) -> tuple[tuple[str, int], str] | None:
+    """Return ((key, direction), date that counts it) of a line that says so, None of any other."""
+    cells = _split(line)
+    return ((cells[0], int(cells[3])), cells[2]) if cells[1] == ELSEWHERE else None
 
 
 def in_scope(group: Sequence[Row], scope: str) -> bool:
@@ -303,7 +312,7 @@ def read_back(lines: Iterable[str], order: Sequence[int]) -> Iterator[tuple[list
             held = cells[2]
         elif cells[1] == ADJUSTMENT:
             fees.append(_adjusted(cells))
-        else:
+        elif cells[1] != ELSEWHERE:
             rows.append(_row(cells))
     if taken:
         yield done()
@@ -374,26 +383,3 @@ class Sums:
     def rows(self) -> list[tuple[str | int, ...]]:
         """Return the groups in order, flat."""
         return [(*group, *sums) for group, sums in sorted(self.by_group.items())]
-
-
-def remote_amounts(lines: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return (provincial serial, else setl_id; mdtrt_id) -> (medfee, fund) of remote patients, net of refunds.
-
-    Of the agency's rows, else the journal's, else the institution's. Only what is not zero: it was taken back.
-    """
-    found: dict[tuple[str, str], tuple[int, int]] = {}
-    for key_lines, _ in read_back(lines, OWN["L1"]):
-        rows = [_row(cells) for cells in map(_split, key_lines) if cells[1] in NAMES]
-        leader = next((ledger for ledger in OWN["L1"] if any(row.ledger == ledger for row in rows)), None)
-        place = ("", "")
-        medfee = fund = 0
-        for row in rows:
-            if row.clr_pay_loc in REMOTE and row.mdtrt_id:
-                place = row.prov_sn or place[0] or row.setl_id, row.mdtrt_id
-            if row.ledger == leader and row.status == SETTLED:
-                medfee += row.amounts[_AT["medfee_sumamt"]] or 0
-                fund += row.amounts[_AT["fund_pay_sumamt"]] or 0
-        if place[1]:
-            before = found.get(place, (0, 0))
-            found[place] = before[0] + medfee, before[1] + fund
-    return {place: sums for place, sums in found.items() if sums != (0, 0)}

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from gateway.books.clearing import Audit, Fens
-from gateway.books.freezing import HELD, OWN, ledger_rows
+from gateway.books.freezing import HELD, OWN, elsewhere_of, ledger_rows
 from gateway.core.jsontext import encode_sorted
 from gateway.core.ledgers import COMPONENTS, SETTLED
 from gateway.core.money import fen_of
@@ -114,7 +114,8 @@ def visits_of(lines: Iterable[str], clr_type: str, clr_optins: str) -> dict[str,
         own = list(group)
         if any(line.split("\t", 2)[1] == HELD for line in own):
             continue
-        rows = [row for row, _ in ledger_rows(own) if row.status == SETTLED]
+        apart = {one[0][1] for line in own if (one := elsewhere_of(line)) is not None}
+        rows = [row for row, _ in ledger_rows(own) if row.status == SETTLED and row.direction not in apart]
         leader = min((row.ledger for row in rows), key=OWN["L1"].index, default=None)
         visit = next((row.mdtrt_id for row in rows if row.mdtrt_id), "")
         place = {(row.clr_type, row.clr_optins) for row in rows if row.clr_type}

@@ -8,7 +8,9 @@ from typing import Any
 
 import attrs
 
+from gateway.books.freezing import OWN, REMOTE, elsewhere_of, ledger_rows, read_back
 from gateway.core.jsontext import encode_sorted
+from gateway.core.ledgers import COMPONENTS, SETTLED
 from gateway.core.money import fen_of
 
 PAGE_ROWS = 100
@@ -16,6 +18,7 @@ BATCH_ROWS = 100
 FIELDS = ("certno", "mdtrt_id", "mdtrt_setl_time", "setl_sn", "medfee_sumamt", "optins_pay_sumamt")
 MATCH, UNKNOWN, MEDFEE, OPTINS = "MATCH", "UNKNOWN", "MEDFEE", "OPTINS"
 TITLES = {MATCH: "相符", UNKNOWN: "没有此记录", MEDFEE: "总金额对不上", OPTINS: "统筹对不上"}
+_MEDFEE_AT, _FUND_AT = COMPONENTS.index("medfee_sumamt"), COMPONENTS.index("fund_pay_sumamt")
 Key = tuple[str, str]  # (setl_sn, mdtrt_id): K4
 
 
@@ -85,3 +88,28 @@ def verdict(row: SplitRow, ours: Mapping[Key, tuple[int, int]]) -> str:
 def batches(rows: Sequence[SplitRow]) -> list[Sequence[SplitRow]]:
     """Return the rows in batches of at most BATCH_ROWS."""
     return [rows[at : at + BATCH_ROWS] for at in range(0, len(rows), BATCH_ROWS)]
+
+
+def remote_amounts(lines: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return (provincial serial, else setl_id; mdtrt_id) -> (medfee, fund) of remote patients, net of refunds.
+
+    Of the agency's rows, else the journal's, else the institution's; not what another day counts. Only what is not
+    zero: it was taken back.
+    """
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for key_lines, _ in read_back(lines, OWN["L1"]):
+        apart = {one[0][1] for line in key_lines if (one := elsewhere_of(line)) is not None}
+        rows = [row for row, _ in ledger_rows(key_lines) if row.direction not in apart]
+        leader = next((ledger for ledger in OWN["L1"] if any(row.ledger == ledger for row in rows)), None)
+        place = ("", "")
+        medfee = fund = 0
+        for row in rows:
+            if row.clr_pay_loc in REMOTE and row.mdtrt_id:
+                place = row.prov_sn or place[0] or row.setl_id, row.mdtrt_id
+            if row.ledger == leader and row.status == SETTLED:
+                medfee += row.amounts[_MEDFEE_AT] or 0
+                fund += row.amounts[_FUND_AT] or 0
+        if place[1]:
+            before = found.get(place, (0, 0))
+            found[place] = before[0] + medfee, before[1] + fund
+    return {place: sums for place, sums in found.items() if sums != (0, 0)}

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
 
-from pypinyin import Style, lazy_pinyin
-
 INITIALS_MARK = "q0"  # a token of initials is told from a pair of letters by it
 INITIALS_MAX = 40
 # Names repeat their phrases by the thousand; a phrase is spelled once.
@@ -31,6 +29,8 @@ def initials(text: str) -> str:
 @lru_cache(maxsize=_PHRASES)
 def _spelled(phrase: str) -> str:
     """Spell a run of Chinese characters; phrases decide how a character of several readings is read."""
+    from pypinyin import Style, lazy_pinyin  # its phrases take a third of a second; a start spells nothing
+
     return "".join(part[0] for part in lazy_pinyin(phrase, style=Style.FIRST_LETTER, errors="ignore") if part)
 
 

@@ -31,8 +31,8 @@ class NoSecurityRoom(Exception):
 
     code = "SEC-EMPTY"
 
-    def __init__(self, path: object) -> None:
-        begin = "liangding security user add CONFIG NAME --role security"
+    def __init__(self, path: object, config: str) -> None:
+        begin = f"liangding security user add {config} NAME --role security"
         super().__init__(
             f"[{self.code}] 安全库还没有建立：{path}；请核对配置中的数据位置，首次使用先建立第一个安全管理员：{begin}"
         )
@@ -132,8 +132,8 @@ class Keys(Protocol):
     def proves(self, public: bytes, message: bytes, signature: bytes) -> bool:
         """Say whether a signature is of this key, and the key one of them."""
 
-    def knows(self, public: bytes, at_ms: int) -> bool:
-        """Say whether a public key is one of them and was in force at a moment."""
+    def answers(self, public: bytes, entry: int) -> bool:
+        """Say whether a public key is the one that answers for a row of the trail, and for what that row tells of."""
 
 
 class Signer(Verifier, Protocol):

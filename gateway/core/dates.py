@@ -111,3 +111,8 @@ def moments(kind: str, form: str) -> Moments:
 def day_start_ms(day: date, days_before: int = 0) -> int:
     """Return when a day began in Shanghai (or one so many days before), in milliseconds since the epoch."""
     return int(datetime.combine(day - timedelta(days=days_before), time(), SHANGHAI).timestamp() * 1000)
+
+
+def shifted(day: str, days: int) -> str:
+    """Return the date (yyyy-MM-dd) so many days after another."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

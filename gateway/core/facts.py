@@ -24,10 +24,10 @@ VOUCHERS = frozenset(
         "password", "token",
     }
 )  # fmt: skip
-CANCELS = frozenset({"2103", "2208", "2305"})
+CANCELS = frozenset({"2103", "2208", "2261", "2305"})
 ORDERS = frozenset({"6202", "6203"})  # pay, refund an order of mobile payment
 _HOLDERS = frozenset({dict, list})
-_SERIAL = frozenset({"feedetl_sn"})
+_SERIAL = frozenset({"feedetl_sn", "bkkp_sn"})
 _OWN = ("psn_no", "mdtrt_id", "setl_id", "omsgid", "medfee_sumamt")
 
 
@@ -36,7 +36,7 @@ class Names:
     """What a transaction calls its visit, its order, and what makes two of it the same business, where none of the
     usual names is used. It names no insured person (a citizen's own number is none: it must not rest in clear, X34).
 
-    key: fields of the business key; all: those that are left when `all_of` = (field, value) holds.
+    key: fields of the business key; all: those that are left when `all_of` = (field, value) holds; total: the amount.
     """
 
     visit: str = ""
@@ -44,6 +44,7 @@ class Names:
     key: tuple[str, ...]
     all_of: tuple[str, str] = ("", "")
     all: tuple[str, ...] = ()
+    total: str = ""
 
 
 # Mobile payment: an order is paid once, and a refund has a serial number of the institution's; the whole order is
@@ -51,7 +52,13 @@ class Names:
 # (reversal specification §1), so what was taken back under one is over.
 _NAMES: Mapping[str, Names] = {
     "6202": Names(visit="mdtrtId", order="payOrdId", key=("payOrdId",)),
-    "6203": Names(order="payOrdId", key=("payOrdId", "appRefdSn"), all_of=("refdType", "ALL"), all=("payOrdId",)),
+    "6203": Names(
+        order="payOrdId",
+        key=("payOrdId", "appRefdSn"),
+        all_of=("refdType", "ALL"),
+        all=("payOrdId",),
+        total="totlRefdAmt",
+    ),
     "2163": Names(visit="mdtrt_regno", key=("mdtrt_regno",)),
     "2181": Names(visit="mdtrt_regno", key=("mdtrt_regno", "status")),
 }
@@ -197,6 +204,7 @@ def _otherwise_named(infno: str, institution: str, head: Mapping[str, Any], name
     order = _text(head, names.order) if names.order else ""
     return Facts(
         mdtrt_id=visit,
+        medfee_fen=fen_of(head.get(names.total)) if names.total else None,
         business_key="|".join((infno, institution, *(_text(head, one) for one in key))),
         lane=f"o|{institution}|{order}" if order else (f"v|{institution}|{visit}" if visit else ""),
     )
@@ -210,7 +218,7 @@ def _text(node: Mapping[str, Any], name: str) -> str:
 def _keys(
     infno: str, institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest
 ) -> tuple[str, str]:
-    """Return (business key, soft key) of reversal specification §8.
+    """Return (business key, soft key) of reversal specification §8; 2260 settles a whole bill at once as 2102 does.
 
     What grows with time stands before the person: neighbours in time are then neighbours in the index, and a commit
     touches few of its pages.
@@ -228,22 +236,32 @@ def _keys(
     if infno == "2102":
         if _text(head, "invono"):
             return f"2102|{institution}|{_text(head, 'invono')}|{psn_no}", ""
-        return "", _pharmacy_key(institution, head, message, digest)
+        return "", _lines_key(infno, institution, head, message.get("drugdetail"), digest)
+    if infno == "2260":
+        if _text(head, "invono"):  # order_no may be the visit's, which may have several bills
+            return f"2260|{institution}|{_text(head, 'invono')}|{psn_no}", ""
+        return "", _lines_key(infno, institution, head, message.get("feedetail"), digest)
     return "", ""
 
 
-def _pharmacy_key(institution: str, head: Mapping[str, Any], message: Mapping[str, Any], digest: Digest) -> str:
-    """A sale without an invoice number: person, time, total and its lines without their serial numbers."""
-    lines = message.get("drugdetail")
+def _lines_key(infno: str, institution: str, head: Mapping[str, Any], lines: Any, digest: Digest) -> str:
+    """A bill without a number: person, time, total and its lines without their serial numbers."""
     rows = _without(_SERIAL, lines) if type(lines) is list else []
     packed = b"".join(sorted(encode_sorted(row) for row in rows))
     fen = fen_of(head.get("medfee_sumamt"))
-    return f"2102|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"
+    return f"{infno}|{institution}|{_text(head, 'psn_no')}|{_text(head, 'begntime')}|{fen}|{digest(packed).hex()}"
 
 
 def undone_setl_id(business_key: str) -> str:
     """Return the setl_id of the settlement a cancellation undoes, from its business key; '' for any other key."""
     return business_key.split("|", 2)[2] if business_key.startswith("undo|") else ""
+
+
+def paid_by(refund_key: str) -> str:
+    """Return the business key of the payment (6202) whose order a refund (6203) gives back, '' for any other key."""
+    number, _ = order_of(refund_key)
+    kind, institution, *_rest = (*refund_key.split("|"), "")
+    return f"6202|{institution}|{number}" if number and kind == "6203" else ""
 
 
 def order_of(business_key: str) -> tuple[str, bool]:

@@ -108,7 +108,8 @@ class Saf:
 class Known:
     """The journal already holds this msgid: its row, and the stored answer if there is one.
 
-    undoing: the state of an institution's own 2601 of it that has not failed; looked up for a success nobody heard of.
+    undoing: the state of a 2601 of it that has not failed, the institution's own or one the books ordered (MANUAL
+    before others); looked up for a success nobody heard of.
     """
 
     entry: Entry
@@ -207,6 +208,7 @@ class LateAnswer:
 
 LATE = "late_response"
 LATE_SUCCESS = f"{LATE} acked"
+RESTORED = "restored"
 
 
 def followup_msgid(original: Entry) -> str:
@@ -215,10 +217,13 @@ def followup_msgid(original: Entry) -> str:
 
 
 def ended_as_absent(events: Iterable[tuple[str, str]]) -> bool:
-    """Say whether a row with these (state, reason) ended because the platform had nothing; not by people's decision."""
-    return any(
+    """Say whether a row with these (state, reason) ended because the platform had nothing; not by people's decision,
+    and not in a backup that was restored since: what followed is lost.
+    """
+    told = [*events]
+    return all(reason != RESTORED for _, reason in told) and any(
         reason == "reversed_absent" or (state == "ABSENT" and not reason.startswith(("decided_", LATE)))
-        for state, reason in events
+        for state, reason in told
     )
 
 

@@ -241,12 +241,24 @@ class ClearingWithdrawal:
 
 
 @attrs.frozen(kw_only=True)
+class FundStatus:
+    """What the audit made of one fund of an application, fen: applied = approved + deducted + withheld + deposit."""
+
+    applied_fen: int
+    approved_fen: int
+    deducted_fen: int
+    withheld_fen: int
+    deposit_fen: int
+
+
+@attrs.frozen(kw_only=True)
 class ClearingStatus:
     """Where an application stands. clr_stas: 10, 20, .. as the party gives it. Amounts in fen, 0 where it says nothing.
 
     applied, approved, deducted, withheld (暂扣), deposit, paid: of the whole application; earlier: what earlier months
     add to or take from the payment. deductions: how many there are to download. event_id: '' = the party has no such
-    application.
+    application. funds: fund -> the same by fund, personal accounts with them, which the totals leave out; {} = the
+    party does not tell.
     """
 
     event_id: str
@@ -262,6 +274,7 @@ class ClearingStatus:
     paid_fen: int = 0
     deductions: int = 0
     reason: str = ""
+    funds: Mapping[str, FundStatus] = attrs.Factory(dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -61,7 +61,9 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refund counts; refund_rows: whether both rows of a refunded settlement are uploaded; empty_groups: a group without
     rows is asked for, too; columns: of a result, by number; balanced: readings of stmt_rslt, zeros stripped;
     transactions: clr_type -> what a settlement of it can have been made by, so far as that is known;
-    fill: texts of further fields (exp_content), and of a known one where the rows say nothing (clr_way).
+    fill: texts of further fields (exp_content), and of a known one where the rows say nothing (clr_way);
+    next_day: of a day's last half hour, what the agency lacks is asked for once more over two days, this and the next
+    (§5.4, T3).
     """
 
     total: tuple[str, ...]
@@ -73,6 +75,7 @@ class StatementTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balanced: tuple[str, ...] = ("",)
     transactions: dict[str, tuple[str, ...]] = {}
     fill: dict[str, str] = {}
+    next_day: bool = False
 
     @property
     def by_way(self) -> bool:

@@ -4,7 +4,7 @@ Rules: reversal specification §8; contract-annex X7, X10, X37.
 """
 
 from gateway.core.answers import state_made
-from gateway.core.model import Advance, Duplicate, Entry, Known, NotAccepted, OpResult
+from gateway.core.model import FAILED, Advance, Duplicate, Entry, Known, NotAccepted, OpResult
 from gateway.core.ports import Clock
 from gateway.exchange.job import Job
 from gateway.exchange.lanes import Lanes
@@ -27,7 +27,7 @@ def answer_known(job: Job, found: Known, queue: JournalQueue, lanes: Lanes) -> N
     entry, answer = found.entry, found.answer
     if entry.digest != job.digest and entry.state != "EXTERNAL":
         refuse_reused(job)
-    elif entry.cancelled and not entry.delivered:
+    elif entry.cancelled and not entry.delivered and entry.state not in FAILED:
         # The institution reversed what it never heard of: this msgid must not tell it of a success any more.
         # The same bytes each time (X7): they are made of the record alone.
         body = state_made(entry, "REVERSED", entry.created_ms / 1000, job.link.infcode)

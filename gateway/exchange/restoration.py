@@ -17,7 +17,20 @@ from itertools import islice
 import attrs
 
 from gateway.core.jsontext import decode
-from gateway.core.model import MONEY, OPEN, Accept, Advance, Compared, Entry, NotAccepted, OpResult, Reopen, Unfinished
+from gateway.core.model import (
+    FAILED,
+    MONEY,
+    OPEN,
+    RESTORED,
+    Accept,
+    Advance,
+    Compared,
+    Entry,
+    NotAccepted,
+    OpResult,
+    Reopen,
+    State,
+)
 from gateway.core.statement import Differing
 from gateway.exchange.door import Institution, Link
 from gateway.exchange.recovery import Past, is_sending
@@ -29,28 +42,32 @@ KEPT_AT_ONCE = 256  # a large hospital has tens of thousands since yesterday
 STAND_IN = "~"  # how a number of ours begins, where a platform names no msgid
 
 
-def plan_restoration(entries: list[Entry], queued: list[Unfinished], now_s: float) -> list[Advance]:
-    """Return what is to be written of the records a backup holds open, before anything else."""
-    rows = {found.record.id: found.saf for found in queued}
-    return [
-        Advance(
-            entry=entry,
-            was=entry.state,
-            to="DONE" if is_sending(entry) else "MANUAL",
-            at_ms=int(now_s * 1000),
-            reason="restored",
-            saf=attrs.evolve(rows[entry.id], state="DEAD") if entry.id in rows else None,
-        )
-        for entry in entries
+def plan_restoration(store: Past, now_s: float) -> list[Advance]:
+    """Return what is to be written of the records a backup holds open, before anything else; and of those a late
+    success is not followed up of: it may have been, and their day may be solidified since (RV10).
+    """
+    rows = {found.record.id: found.saf for found in store.unfinished()}
+
+    def move(entry: Entry, to: State) -> Advance:
+        saf = attrs.evolve(rows[entry.id], state="DEAD") if entry.id in rows else None
+        return Advance(entry=entry, was=entry.state, to=to, at_ms=int(now_s * 1000), reason=RESTORED, saf=saf)
+
+    held = [
+        move(entry, "DONE" if is_sending(entry) else "MANUAL")
+        for entry in store.open_entries()
         if entry.klass in MONEY and entry.state in OPEN
     ]
+    return held + [move(entry, entry.state) for entry in store.overheard() if entry.state in FAILED]
 
 
 def begin_again(store: Past, office: StoreForward, now_s: float) -> None:
     """Do that, and learn the envelope heads; nothing is sent, no lane taken. Call it before any listener opens."""
-    ops = plan_restoration(store.open_entries(), store.unfinished(), now_s)
+    ops = plan_restoration(store, now_s)
     if ops:
         store.commit(list(ops))
+    for op in ops:
+        if op.to in FAILED:  # that success is still to be looked for, in the day's books
+            office.watch.alarm("LATE_RESPONSE", op.entry.fixmedins_code, op.entry.msgid)
     office.heads.update({code: decode(head.encode()) for code, head in store.heads().items()})
 
 

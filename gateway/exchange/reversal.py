@@ -128,7 +128,8 @@ class Request:
         if running is not None:
             running.after.append(self.ask)  # RV8: wait for what becomes of it
         elif state in FAILED:
-            if self.first.institution.forward_settled_reversal:
+            # RV10: an earlier day may be frozen, and what it lacks the books find.
+            if self.first.institution.forward_settled_reversal and self._of_today(original):
                 self._forward(original)
             else:
                 self._nothing_to_undo(original, state)
@@ -186,17 +187,19 @@ class Request:
 
     def _hindrance(self, original: Entry) -> str:
         """Return why a known success is not reversed, '' when it may be."""
-        job, now = self.first, self.room.clerk.clock.seconds()
-        instead = self._instead(original)
+        job, instead = self.first, self._instead(original)
         if original.cancelled:
             return "原交易已撤销"
         if original.delivered and not job.institution.his_may_reverse_acked:
             return f"原交易结果已知{instead}"
         if original.infno not in job.link.region.reversible:
             return f"本地区交易{original.infno}不支持冲正{instead}"
-        if shanghai(original.created_ms / 1000).date() != shanghai(now).date():
+        if not self._of_today(original):
             return f"原交易不是当日交易，不能冲正{instead}"  # RV10 too: earlier days may be frozen
         return ""
+
+    def _of_today(self, original: Entry) -> bool:
+        return shanghai(original.created_ms / 1000).date() == shanghai(self.room.clerk.clock.seconds()).date()
 
     def alone(self, original: Entry) -> None:
         """A statement shows nothing else of the person; but nobody saw when it was made, only that it was today."""

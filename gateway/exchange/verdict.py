@@ -12,11 +12,13 @@ import attrs
 from msgspec import Raw
 
 from gateway.core.catalogue import NAMED, Region, Transaction
+from gateway.core.facts import ORDERS, UNNUMBERED, order_of
 from gateway.core.jsontext import encode, number_text, objects_once
 from gateway.core.model import Entry
 from gateway.core.money import reader, yuan
 from gateway.core.ports import Reply
 from gateway.core.sums import identities_hold
+from gateway.core.tables import OrderTable
 
 Kind = Literal["acked", "rejected", "doubt", "not_sent"]
 Undoing = Literal["done", "not_found", "impossible", "refused", "silent", "never_left", "sign_in", "cancelled"]
@@ -110,7 +112,8 @@ class Judge:
         return Verdict("rejected", "refused")
 
     def found(self, node: Mapping[str, Any]) -> tuple[str, str, str]:
-        """Return (setl_id, mdtrt_id, settled) of a settlement a query found."""
+        """Return (setl_id, mdtrt_id, settled) of a settlement, or an order, a query found."""
+        node = _usual(node)
         amounts = amounts_of(node)
         told = settled(node, amounts) if amounts is not None and "medfee_sumamt" in amounts else ""
         return _number_of(node.get("setl_id")) or "", _number_of(node.get("mdtrt_id")) or "", told
@@ -122,9 +125,13 @@ class Judge:
     def _success(self, output: Any, objects: list[dict[str, Any]], transaction: Transaction, entry: Entry) -> Verdict:
         """X26: an answer that contradicts the request, or whose amounts cannot be read, is doubt, not success."""
         reason = _contradicts(objects, transaction, entry)
+        if not reason and transaction.infno in ORDERS:
+            reason = _not_paid(output, entry, self.region.orders)
         if reason:
             return Verdict("doubt", reason)
         found = result_node(output, transaction)
+        if transaction.infno in UNNUMBERED:
+            found = _usual(found)
         amounts = amounts_of(found)
         if amounts is None:
             return Verdict("doubt", "amount_unreadable")
@@ -155,6 +162,20 @@ def result_node(output: Any, transaction: Transaction) -> Mapping[str, Any]:
     return output
 
 
+# Amounts of orders (6202, 6301) and of purchases elsewhere (2163), by the names everything else has.
+_USUAL = {
+    "feeSumamt": "medfee_sumamt", "fundPay": "fund_pay_sumamt", "psnAcctPay": "acct_pay", "ownPayAmt": "psn_cash_pay",
+    "psn_cashpay": "psn_cash_pay", "acct_payamt": "acct_pay",
+}  # fmt: skip
+
+
+def _usual(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an answer says in the usual names: the books sum up orders and purchases elsewhere, too."""
+    inner = node.get("data")
+    node = inner if type(inner) is dict and "payOrdId" in inner else node
+    return {_USUAL.get(name, name): value for name, value in node.items()}
+
+
 def _contradicts(objects: list[dict[str, Any]], transaction: Transaction, entry: Entry) -> str:
     """Return why some part of an answer speaks of another request or person, '' when none does (X26)."""
     for here in objects:
@@ -164,6 +185,24 @@ def _contradicts(objects: list[dict[str, Any]], transaction: Transaction, entry:
         if psn_no and entry.psn_no and psn_no != entry.psn_no:
             return "other_person"
     return ""
+
+
+def _not_paid(output: Any, entry: Entry, table: OrderTable) -> str:
+    """Return why "done" about an order of mobile payment is not believed, '' when it is.
+
+    Of 6202 it may only mean that the order was taken: its own state says what became of it (§2), and one that is not
+    paid is asked about like any doubt. One that names none is believed, as elsewhere (X26: what is present).
+    """
+    data = output.get("data", output) if type(output) is dict else output
+    if type(data) is list:
+        data = data[0] if len(data) == 1 else None
+    if type(data) is not dict:
+        return ""
+    number, _ = order_of(entry.business_key)
+    if number and data.get("payOrdId") not in (None, "", number):
+        return "other_order"
+    state = data.get("ordStas") if entry.infno == "6202" else None
+    return "" if state in (None, "") or str(state) in table.paid else "order_not_paid"
 
 
 def _of_another(objects: list[dict[str, Any]], original: Entry, msgid: str) -> str:

@@ -5,7 +5,7 @@ nobody learns from a refusal which names exist (security.md §4).
 """
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 import msgspec
@@ -34,7 +34,8 @@ class Policy:
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One person. roles: role -> when it was granted (ms); passwords: kept hashes, the one in force first; seed: of the
     authenticator, and next_seed one that is not confirmed yet; step: the last one-time code that was used;
-    certificate: SHA-256 of its DER."""
+    certificate: SHA-256 of its DER; *_hands: who besides the owner may know the password, or hold a second factor;
+    founder: the second person of all, whom the first one made alone (docs/decisions/0012)."""
 
     name: str
     created_ms: int
@@ -48,6 +49,21 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     certificate: str = ""
     locked: bool = False
     login_ms: int = 0
+    password_hands: tuple[str, ...] = ()
+    factor_hands: tuple[str, ...] = ()
+    founder: bool = False
+
+    @property
+    def hands(self) -> tuple[str, ...]:
+        """Who else could prove to be this person: password and second factor both went through their hands."""
+        if not self.second_factor:
+            return self.password_hands
+        return tuple(name for name in self.password_hands if name in self.factor_hands)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether nobody but such a person vouches that the account is its owner's: then it does not act."""
+        return bool(self.hands) and not self.founder
 
     @property
     def second_factor(self) -> bool:
@@ -111,20 +127,63 @@ def proved(
         raise wrong()
     if factors == "two" and not account.second_factor:
         raise NotAllowed("SEC-SECOND-FACTOR", "还没有第二因素：先登记动态口令或证书（security user totp|certificate）")
+    if factors == "two":
+        check_confirmed(account)
     return msgspec.structs.replace(account, step=step, login_ms=now_ms)
 
 
+def check_confirmed(account: Account) -> None:
+    """Raise NotAllowed (SEC-UNCONFIRMED) while somebody else could be acting in this person's name."""
+    if account.unconfirmed:
+        hands = "、".join(account.hands)
+        text = f"{account.name}的口令和第二因素都经{hands}之手，须由另一名安全管理员或系统管理员当面核对本人后确认"
+        raise NotAllowed("SEC-UNCONFIRMED", f"{text}（security user confirm）；此前只能查看和办理本人的口令、第二因素")
+
+
+def confirmed(account: Account, by: str) -> Account:
+    """Return the account after somebody who had no hand in it vouched for its owner. Raises NotAllowed
+    (SEC-CONFIRM)."""
+    if by == account.name or by in account.hands:
+        text = f"{by}不能确认{account.name}：须由没有经手过其口令和第二因素的另一名安全管理员或系统管理员确认"
+        raise NotAllowed("SEC-CONFIRM", text)
+    if account.must_change or not account.second_factor:
+        raise NotAllowed("SEC-CONFIRM", f"{account.name}还没有启用：先由本人修改口令、登记第二因素，再当面核对")
+    if not account.hands:
+        raise NotAllowed("SEC-CONFIRM", f"{account.name}的口令和第二因素不在他人手里，无须确认")
+    return msgspec.structs.replace(account, password_hands=(), factor_hands=(), founder=False)
+
+
 def with_password(
-    account: Account, password: str, salt: bytes, now_ms: int, policy: Policy, *, must_change: bool
-) -> Account:
-    """Return the account with a new password. Raises NotAllowed (SEC-PASSWORD) with everything wrong with it."""
+    account: Account, password: str, salt: bytes, now_ms: int, policy: Policy, *, by: str
+) -> Account:  # fmt: skip
+    """Return the account with a new password; one that somebody else sets is to be changed at once.
+
+    An owner who proves a second factor for it shuts out who knew the old one and does not hold that factor. Raises
+    NotAllowed (SEC-PASSWORD) with everything wrong with it.
+    """
     faults = passwords.faults(password, account.name)
     if not faults and passwords.used_before(password, account.passwords[: policy.history]):
         faults = [f"不得与最近{policy.history}次用过的口令相同"]
     if faults:
         raise NotAllowed("SEC-PASSWORD", f"口令不合要求：{'；'.join(faults)}")
-    kept = (passwords.hashed(password, salt), *account.passwords)[: max(policy.history, 1)]
-    return msgspec.structs.replace(account, passwords=kept, password_ms=now_ms, must_change=must_change)
+    kept, own = (passwords.hashed(password, salt), *account.passwords)[: max(policy.history, 1)], by == account.name
+    return msgspec.structs.replace(
+        account, passwords=kept, password_ms=now_ms, must_change=not own,
+        password_hands=account.hands if own else (by,), founder=account.founder and own,
+    )  # fmt: skip
+
+
+def with_factor(account: Account, **factor: Any) -> Account:
+    """Return the account with a new second factor: who could register it has it. One beside another, or in its place,
+    was asked for by that other."""
+    hands = account.factor_hands if account.second_factor else account.password_hands
+    return msgspec.structs.replace(account, factor_hands=hands, **factor)
+
+
+def without_factor(account: Account, factor: Literal["totp", "certificate"]) -> Account:
+    """Return the account without a second factor that was lost."""
+    gone: dict[str, Any] = {"certificate": ""} if factor == "certificate" else {"seed": b"", "next_seed": b""}
+    return msgspec.structs.replace(account, founder=False, **gone)
 
 
 def session_of(number: str, factors: Factors) -> str:

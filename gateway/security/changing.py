@@ -3,18 +3,16 @@ proposed, again when it is approved, and a third time when it is carried out. Pu
 
 from collections.abc import Collection, Iterable
 
-import msgspec
-
 from gateway.core.approval import NotAllowed, Role
+from gateway.security.contents import Content
 from gateway.security.roles import ROLES, Roles
 
 KIND = "security.roles"
 
 
-class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is approved. summary: for people; held: the roles the change was proposed on, which it needs to find."""
+class Change(Content, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is approved. held: the roles the change was proposed on, which it needs to find."""
 
-    summary: tuple[str, ...]
     name: str
     held: tuple[Role, ...]
     grant: tuple[Role, ...] = ()
@@ -23,10 +21,6 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def after(self) -> tuple[Role, ...]:
         """Return the roles held when it is done."""
         return _ordered((set(self.held) | set(self.grant)) - set(self.revoke))
-
-    def content(self) -> bytes:
-        """Return the bytes two people decide about."""
-        return msgspec.json.encode(self)
 
 
 def change_of(
@@ -37,14 +31,6 @@ def change_of(
     lines += [f"授予：{_titles(grant, roles)}"] if grant else []
     lines += [f"收回：{_titles(revoke, roles)}"] if revoke else []
     return Change(summary=tuple(lines), name=name, held=_ordered(held), grant=_ordered(grant), revoke=_ordered(revoke))
-
-
-def read_change(content: bytes) -> Change:
-    """Return what was proposed. Raises NotAllowed (SEC-CONTENT)."""
-    try:
-        return msgspec.json.decode(content, type=Change)
-    except msgspec.MsgspecError as cause:
-        raise NotAllowed("SEC-CONTENT", "事项内容不是角色变更") from cause
 
 
 def check_change(change: Change, held: Collection[Role], who: str, roles: Roles) -> None:

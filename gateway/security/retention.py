@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.core.approval import NotAllowed
 from gateway.core.dates import SHANGHAI, day_of, shanghai
+from gateway.security.contents import Content
 
 KIND = "security.retention"
 HELD, FREE = "HELD", "FREE"
@@ -28,27 +29,15 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_: dict[str, Kept] = msgspec.field(name="class")
 
 
-class Deletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What two people decide about. summary: for people; before: yyyy-MM-dd, what is older goes; count: how many; hold:
-    FREE when a hold is lifted instead."""
+class Deletion(Content, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What two people decide about. before: yyyy-MM-dd, what is older goes; count: how many; hold:
+    FREE when holds are lifted instead, last: by their last row in the trail; a later one is another."""
 
-    summary: tuple[str, ...]
     name: str
     before: str = ""
     count: int = 0
     hold: str = ""
-
-    def content(self) -> bytes:
-        """Return the bytes two people decide about."""
-        return msgspec.json.encode(self)
-
-
-def read_deletion(content: bytes) -> Deletion:
-    """Return what was proposed. Raises NotAllowed (SEC-CONTENT)."""
-    try:
-        return msgspec.json.decode(content, type=Deletion)
-    except msgspec.MsgspecError as cause:
-        raise NotAllowed("SEC-CONTENT", "事项内容不是数据清除") from cause
+    last: int = 0
 
 
 @attrs.frozen
@@ -100,6 +89,17 @@ def read_retention(content: bytes, set_days: Mapping[str, int]) -> Retention:
 def hold_of(name: str) -> str:
     """Return the subject of the trail under which a class's hold stands."""
     return f"retention:{name}"
+
+
+def begun(before: str, count: int) -> str:
+    """Return the state of a deletion that begins. count: of what is due."""
+    return f"BEGUN {before} of {count}"
+
+
+def begun_count(state: str) -> int:
+    """Return how many were due when a deletion began; 0 where the state does not say."""
+    count = state.rpartition(" of ")[2]
+    return int(count) if state.startswith("BEGUN ") and count.isdecimal() else 0
 
 
 def begin_ms(day: str) -> int:

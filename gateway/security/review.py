@@ -17,6 +17,7 @@ KINDS = {
     "excessive": "权限过多",
     "unused": "权限长期未使用",
     "no_second_factor": "没有第二因素",
+    "unconfirmed": "账户未经确认",
     "never_login": "从未登录",
     "idle": "长期未登录",
     "password_overdue": "口令逾期",
@@ -92,6 +93,10 @@ def _account(account: Account, policy: Policy, now_ms: int, days: int) -> Iterat
     name = account.name
     if not account.second_factor:
         yield Remark("no_second_factor", name, "", "只有口令，不能办理", "本人登记动态口令或证书")
+    if account.hands:
+        who = "、".join(account.hands)
+        text = f"口令和第二因素都经{who}之手" + ("，是他一人建立的第二个人" if account.founder else "，不能办理")
+        yield Remark("unconfirmed", name, "", text, "另一名安全管理员或系统管理员当面核对后确认（user confirm）")
     if not account.login_ms:
         yield Remark("never_login", name, "", "建立后从未登录", "确认是否需要，不需要则锁定")
     elif since_login >= days:
@@ -106,7 +111,7 @@ def _account(account: Account, policy: Policy, now_ms: int, days: int) -> Iterat
 
 def _lonely(accounts: Sequence[Account], roles: Roles) -> Iterator[Remark]:
     """What nobody, or only one person, can do: then two people cannot agree, or nobody can help the one."""
-    active = [one for one in accounts if not one.locked and one.second_factor]
+    active = [one for one in accounts if not one.locked and one.second_factor and not one.unconfirmed]
     for name, two in roles.two.items():
         able = {"提出": _holders(active, two.maker), "复核": _holders(active, two.checker)}
         for deed, people in able.items():

@@ -39,6 +39,16 @@ def test_a_late_answer_is_an_event_and_moves_nothing(book: Book) -> None:
     assert book.do(Recall(HOME, "m1")) == before
 
 
+def test_a_restored_backup_owes_nothing_for_what_was_heard_before(book: Book) -> None:
+    """What followed is lost, and the day may be solidified since."""
+    entry = doubt(book)
+    book.advance(entry, "IN_DOUBT", "ABSENT", reason="nothing")
+    assert book.do(late(entry)) is True
+    assert [one.msgid for one in book.journal.overheard()] == ["m1"]
+    book.advance(entry, "ABSENT", "ABSENT", reason="restored")
+    assert book.journal.overheard() == []
+
+
 @pytest.mark.parametrize(
     ("to", "reason", "owed"),
     [

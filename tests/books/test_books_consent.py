@@ -174,3 +174,21 @@ def test_a_file_of_keys_that_proves_nothing_is_a_wrong_configuration(
         (tmp_path / file).write_text(content, "utf-8")
     with pytest.raises(ConfigError, match=what):
         read_config(office.town.file)
+
+
+def test_what_was_said_of_a_day_is_looked_up_and_not_searched_for(tmp_path: Path) -> None:
+    """A thousand refusals hide no consent, and a day costs the same however long the trail is."""
+    office = office_with(tmp_path)
+    frozen(office)
+    by_operator(office, "AGY", "li")
+    said: list[str] = []
+    with office.town.desk() as desk:
+        with desk.trail.writing():
+            for _ in range(1_000):
+                desk.trail.note("zhou", "books.consent", f"care:{HOSPITAL}:{DAY}", result="BF-CONSENT")
+        desk.store.connection.set_trace_callback(said.append)
+        assert len(desk.store.told_of(f"care:{HOSPITAL}:{DAY}", "books.consent")) == 1
+        desk.store.connection.set_trace_callback(None)
+        plan = [row[-1] for row in desk.store.connection.execute(f"EXPLAIN QUERY PLAN {said[-1]}")]
+    assert plan == ["SEARCH audit USING INDEX audit_subject (subject=?)"]
+    assert office.run("verify")["ok"]

@@ -6,9 +6,10 @@ import pytest
 from desk import settled
 from people import HOSPITAL, Office
 
+from gateway.app import books_freeze_desk
 from gateway.app.audit_checks import checks
 from gateway.app.audit_verify import keys_of, verify_audit
-from gateway.app.books_freezing import CannotFreeze
+from gateway.app.books_freezing import CannotFreeze, carry_out
 from gateway.app.signing_keys import new_signer
 from gateway.core.approval import NotAllowed
 
@@ -108,3 +109,49 @@ def test_days_frozen_under_an_older_key_are_verified_after_a_change_of_keys(offi
         books.connection.execute("UPDATE freeze SET key_id = ? WHERE id = 2", (old.hex(),))  # not in force then
     assert {text[:8] for text in office.run("verify", code=3)["findings"]} == {"[BV-SIGN", "[BV-KEY]"}
     assert "BV-KEY" in "".join(verify_audit(config).findings)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("at_ms = 1", "[BV-TIME]"), ("at_ms = at_ms + 86400000", "[BV-TIME]"), ("checker = 'sun'", "[BV-TRAIL]"),
+        ("approval = approval + 1", "[BV-TRAIL]"),
+    ],
+)  # fmt: skip
+def test_a_freeze_is_as_its_row_of_the_trail_tells(office: Office, change: str, code: str) -> None:
+    frozen(office)
+    office.approve(office.run("reopen", *OF_DAY, "--reason", "漏记一笔", user="li")["approval"])
+    office.town.now_s += 3600
+    frozen_again(office)
+    with office.books() as books:
+        books.connection.execute("DROP TRIGGER freeze_stays")
+        books.connection.execute(f"UPDATE freeze SET {change} WHERE id = 2")
+    assert [text.split("]")[0] + "]" for text in office.run("verify", code=3)["findings"]] == [code]
+
+
+def test_a_clock_that_was_set_back_makes_no_finding(office: Office) -> None:
+    frozen(office)
+    office.approve(office.run("reopen", *OF_DAY, "--reason", "漏记一笔", user="li")["approval"])
+    with office.books() as books:
+        books.connection.execute("UPDATE recon_day SET state = 'AGREED'")
+    [day] = office.run("freeze", *OF_DAY, user="li")["days"]
+    with office.town.desk() as desk:
+        approval = desk.approvals.approve(office.town.person(desk, "wang"), day["approval"])
+        content = desk.approvals.content(day["approval"])
+    office.town.now_s -= 3600
+    books_freeze_desk.carry_out_freeze(office.town.config, approval, content, office.outside)
+    assert office.run("verify") == {"ok": True, "freezes": 2, "findings": []}
+
+
+def test_a_day_is_not_frozen_by_a_key_that_was_handed_over_meanwhile(office: Office) -> None:
+    [day] = office.run("freeze", *OF_DAY, user="li")["days"]
+    config, town = office.town.config, office.town
+    with town.desk() as desk:
+        kept = desk.signer
+        one = desk.approvals.propose(town.person(desk, "li"), "books.case", "c", b"{}", "r")
+        desk.trail.hand_over(new_signer(config.signing_key_file, town.entropy), one)
+    with pytest.MonkeyPatch.context() as patch:  # the day was read by a program that was open before
+        patch.setattr(books_freeze_desk, "carry_out", lambda *given: carry_out(*given[:4], kept, *given[5:]))
+        with pytest.raises(CannotFreeze, match="BF-SIGNER"):
+            office.approve(day["approval"])
+    assert office.run("frozen")["frozen"] == []

@@ -99,8 +99,11 @@ def test_what_never_got_an_answer_bears_the_gateways_own_time_and_the_total_that
 class Journal:
     """Stands where adapters.store.journal_reader stands."""
 
-    def __init__(self, *entries: Entry) -> None:
-        self.entries = entries
+    def __init__(self, *entries: Entry, back: Sequence[Entry] = ()) -> None:
+        self.entries, self.back = entries, back
+
+    def asked_back(self) -> list[Entry]:
+        return list(self.back)
 
     def settlements(self, since_ms: int, until_ms: int) -> Iterator[list[Entry]]:
         yield list(self.entries)
@@ -109,13 +112,26 @@ class Journal:
         return [entry(setl_id=setl_id, msgid="M0", created_ms=1_773_000_000_000)]
 
 
-def extraction(*entries: Entry, decided: Sequence[Correction] = ()) -> tuple[Extraction, list[dict[str, str]]]:
+def extraction(
+    *entries: Entry, decided: Sequence[Correction] = (), back: Sequence[Entry] = ()
+) -> tuple[Extraction, list[dict[str, str]]]:
     asked = Asked(count="gross", refund_rows="both", base64=True, empty_groups=True)
     task = Task(
         journal="", store="", data="", date="2026-03-15", now_ms=0, number=1, institutions={"H51080200001": asked}
     )
-    made = Extraction(task, Journal(*entries), Corrections(decided))  # type: ignore[arg-type]
+    made = Extraction(task, Journal(*entries, back=back), Corrections(decided))  # type: ignore[arg-type]
     return made, list(made.rows())
+
+
+@pytest.mark.parametrize(("state", "status"), [("SENT", "IN_DOUBT"), ("IN_DOUBT", "IN_DOUBT"), ("MANUAL", "MANUAL")])
+def test_what_an_institution_is_taking_back_is_open_until_that_is_over(state: str, status: str) -> None:
+    """RV10, RV11: else its day could agree and be solidified, and the reversal take effect afterwards."""
+    back = [entry(state, {}, id=9, msgid="R1", klass="R", omsgid="M1")]
+    other = entry(id=2, msgid="M2", setl_id="S2")
+    _, rows = extraction(entry(), other, back=back)
+    assert [(row["msgid"], row["status"]) for row in rows] == [("M1", status), ("M2", "")]
+    _, rows = extraction(entry("REJECTED"), entry("MANUAL", id=2, msgid="M2"), back=back)
+    assert [row["status"] for row in rows] == ["REJECTED", "MANUAL"]  # its own end counts
 
 
 def test_what_two_people_voided_counts_as_nothing_and_is_not_uploaded() -> None:

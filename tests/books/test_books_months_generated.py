@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pure import row_of
 
 from adapters.crypto.digest import sm3
-from adapters.store.books_freeze import FreezeRow, FreezeWriter
+from adapters.store.books_freeze import FreezeRow
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import MonthWriter
 from adapters.store.sqlite_journal import migrate
 from gateway.app.books_month_work import build, month_sums

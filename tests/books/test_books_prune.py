@@ -14,6 +14,7 @@ from test_books_run import DAY, NEXT, NOW_MS, A, City, cells
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from adapters.files.workplace import Workplace
 from adapters.store.books import BooksStore
 from gateway.app.books_handin import hand_in
 from gateway.app.books_prune import DailyPruning, prune
@@ -113,10 +114,12 @@ def test_what_a_dead_upload_left_behind_is_swept(shelf: Shelf) -> None:
     for one in (old, young):
         one.mkdir()
         (one / "in.csv").write_text("x")
-    os.utime(old, (NOW_MS / 1000 - 2 * 86_400, NOW_MS / 1000 - 2 * 86_400))
-    os.utime(young, (NOW_MS / 1000, NOW_MS / 1000))
-    shelf.prune(0)
-    assert (old.exists(), young.exists()) == (False, True)
+    for one, days in ((old, 2), (old / "in.csv", 2), (young / "in.csv", 0), (young, 2)):  # young: still written
+        os.utime(one, (NOW_MS / 1000 - days * 86_400,) * 2)
+    with Workplace.make(".in-", folder) as used:
+        os.utime(used, (1, 1))
+        shelf.prune(0)
+        assert (old.exists(), young.exists(), used.exists()) == (False, True, True)
 
 
 def test_a_node_prunes_once_a_day_and_the_command_tells(shelf: Shelf) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from gateway.app.journal_words import reason_in_chinese
 from gateway.core.model import LATE_SUCCESS, Entry, followup_msgid
+from gateway.core.ports import Listener
 from simulators.city import MORNING_S, NIGHT_S, City, played
 from simulators.full import FullPeople
+from simulators.life import Road
 from simulators.weather import CALM, SLEEPERS, STORM, WEATHERS, Weather
 
 STORMS = sorted(WEATHERS.keys() - {"calm"})
@@ -135,6 +137,23 @@ def test_a_witness_sees_a_late_success_that_nobody_follows_up() -> None:
     booked = next(row for row in city.platform.rows if row.msgid == one.omsgid)  # type: ignore[attr-defined]
     booked.state = "live"
     assert any(line.startswith(f"I6: {one.omsgid}") for line in city.faults())
+
+
+def test_a_gateway_that_does_not_listen_for_late_answers_is_not_excused_by_their_lateness(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A success that nobody could hear is a case; one that was there to be heard is a difference of the books."""
+    assert any("unheard" in played(seed, SLEEPERS).witness.cases().values() for seed in range(4))
+    send = Road.send
+
+    def deaf(
+        road: Road, path: bytes, headers: bytes, body: bytes, listener: Listener, timeout_s: float, _: float = 0.0
+    ) -> None:
+        send(road, path, headers, body, listener, timeout_s)
+
+    monkeypatch.setattr(Road, "send", deaf)
+    faults = [line for seed in range(10) for line in played(seed, SLEEPERS).faults()]
+    assert faults and all(line.startswith("I6: ") for line in faults)
 
 
 def late_ones(city: City) -> list[Entry]:

@@ -186,6 +186,7 @@ def parts(infno: str, **more: Any) -> dict[str, Any]:
         ("2208", {"setl_id"}),
         ("2103", {"setl_id"}),
         ("2305", {"setl_id"}),
+        ("2261", {"setl_id"}),
         ("2401", {"psn_no", "ipt_no"}),
         ("2102", {"psn_no", "invono"}),
     ],
@@ -249,6 +250,33 @@ def test_an_orders_number_is_read_from_the_keys_of_its_payment_and_refund() -> N
 
 def test_a_settlement_is_cancelled_once_whatever_cancels_it() -> None:
     assert facts("2208", parts("2208")).business_key == facts("2305", parts("2305")).business_key
+
+
+BILL = {"psn_no": PERSON, "begntime": "2026-03-02 08:00:00", "order_no": "D1", "med_type": "11"}
+LINES = [{"bkkp_sn": "1", "medins_list_codg": "A", "cnt": "1"}, {"bkkp_sn": "2", "medins_list_codg": "B", "cnt": "1"}]
+
+
+def bill(lines: Any = LINES, **changes: Any) -> Facts:
+    message = {"mdtrtinfo": BILL | changes, "feedetail": lines}
+    return facts("2260", message, head=head_name(region("guangzhou").transactions["2260"]))
+
+
+def test_a_bill_settled_at_once_has_its_invoice_number_or_its_lines_as_its_key() -> None:
+    """2260 of Guangzhou names neither a visit nor a batch, as 2102."""
+    assert (bill(invono="F1").business_key, bill(invono="F1").soft_key) == (f"2260|{H1}|F1|{PERSON}", "")
+    assert (bill().business_key, bill().lane) == ("", f"p|{PERSON}")
+    assert bill().soft_key.startswith(f"2260|{H1}|{PERSON}|2026-03-02 08:00:00|")
+    numbered = [line | {"bkkp_sn": "9"} for line in reversed(LINES)]
+    assert bill(numbered).soft_key == bill(order_no="D2").soft_key == bill().soft_key
+    others = {bill(LINES[:1]).soft_key, bill(begntime="2026-03-02 09:00:00").soft_key, bill(psn_no="9").soft_key}
+    assert bill().soft_key not in others
+
+
+def test_what_cancels_such_a_bill_cancels_it_once() -> None:
+    head = head_name(region("guangzhou").transactions["2261"])
+    found = facts("2261", {"mdtrtinfo": {"setl_id": "S1", "mdtrt_id": "V1", "psn_no": PERSON}}, head=head)
+    assert (found.business_key, found.mdtrt_id) == (f"undo|{H1}|S1", "V1")
+    assert undone_setl_id(found.business_key) == "S1"
 
 
 @pytest.mark.parametrize("infno", ["1101", "2201", "2204", "2601", "2402"])

@@ -79,6 +79,25 @@ def test_who_asks_while_the_order_is_on_its_way_keeps_the_settlement(rig: Rig) -
     assert (told, len(sent_of(rig, "2601"))) == ((["delivered"], 0) if heard else ([], 1))
 
 
+def test_what_the_books_took_back_without_proof_is_not_told_as_a_success(rig: Rig) -> None:
+    """I3: whether it was taken back, a person finds out; until then nobody may hear that it stands."""
+    unheard(rig)
+    rig.far.plays = says(-1, "已日结，不能冲正")
+    assert ordered(rig, unheard=True) == ["manual"]
+    assert rig.ask(pay("m1")).said == (200, "GW-MANUAL", "MANUAL", "no")
+    assert not rig.row("m1").delivered
+
+
+def test_an_order_about_another_msgid_that_begins_alike_hides_nothing(rig: Rig) -> None:
+    unheard(rig)
+    rig.ask(pay("m15", batch="B15"))
+    rig.far.last.reply(-1, "业务数据不合规")
+    rig.run()
+    rig.far.plays = says(-1, "已日结，不能冲正")
+    assert ordered(rig, omsgid="m15") == ["manual"]
+    assert rig.ask(pay("m1")).answer["infcode"] == 0
+
+
 def test_what_was_cancelled_meanwhile_is_not_reversed_again(rig: Rig) -> None:
     unheard(rig)
     rig.far.plays = says(0)

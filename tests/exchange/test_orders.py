@@ -5,6 +5,8 @@ Rules: reversal specification §2, §4.3, §7, §8; contract-annex X34.
 
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 from exchange_messages import HOME, PERSON, VISIT, charge, envelope, pay
 from exchange_orders import asked, order, refund_order, told
@@ -12,6 +14,7 @@ from exchange_rig import Rig
 from exchange_undo import at_once, fall_into_doubt, reasons, sent_of
 
 from gateway.core.jsontext import decode
+from gateway.exchange.verdict import Judge
 
 HOUR_S = 3600.0
 OTHER_VISIT = "510800M202603020800000000009"
@@ -48,6 +51,26 @@ def test_an_order_is_paid_once() -> None:
     assert left(rig) == ["o1", "o3"]
 
 
+def test_the_journal_knows_what_an_order_came_to(doubt: Rig) -> None:
+    """The books sum orders up as everything else: by the platform's answer, or by what 6301 said when that was lost."""
+    usual = {"medfee_sumamt": 10_000, "fund_pay_sumamt": 6_000, "acct_pay": 0, "psn_cash_pay": 4_000}
+    rig = at_once()
+    rig.ask(order("o1"))
+    amounts = {"feeSumamt": 100, "ownPayAmt": "40.00", "psnAcctPay": 0, "fundPay": 60}
+    rig.far.last.reply(0, output={"data": {"payOrdId": "P1", "ordStas": "6", **amounts}})
+    rig.run()
+    assert decode(rig.row("o1").settled.encode()) == usual
+    doubt.far.plays = asked(told("6"))
+    doubt.run(4)
+    assert decode(doubt.row("o1").settled.encode()) == usual
+
+
+def test_the_journal_knows_how_much_of_an_order_was_given_back() -> None:
+    rig = at_once()
+    rig.ask(refund_order("f1", kind="PART"))
+    assert rig.row("f1").medfee_fen == 10_000
+
+
 def test_an_order_the_platform_refused_may_be_paid_again() -> None:
     rig = at_once()
     rig.ask(order("o1"))
@@ -55,6 +78,53 @@ def test_an_order_the_platform_refused_may_be_paid_again() -> None:
     rig.run()
     rig.ask(order("o2"))
     assert left(rig) == ["o1", "o2"]
+
+
+# --- "done" is not "paid" ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["0", "1", 2, "3", "7", "12", "14", "15", "16", "99"])
+def test_an_order_taken_but_not_paid_is_asked_about_and_not_told_as_done(state: Any) -> None:
+    rig = at_once()
+    first = rig.ask(order("o1"))
+    rig.far.plays = asked(told("4"))
+    rig.far.last.reply(0, output={"data": {"payOrdId": "P1", "ordStas": state, "fundPay": 60}})
+    rig.run(0.5)
+    assert first.said == (200, "GW-IN-DOUBT", "IN_DOUBT", "ask")
+    assert (rig.state("o1"), reasons(rig, "o1")[-1]) == ("IN_DOUBT", "order_not_paid")
+    rig.run(4)
+    assert len(sent_of(rig, "6301")) == 1 and rig.state("o1") == "CONFIRMED"
+
+
+@pytest.mark.parametrize("data", [{"ordStas": 4}, {"ordStas": "5"}, {"ordStas": "6", "payOrdId": "P1"}, {}])
+def test_an_order_that_says_paid_or_names_no_state_is_done(data: Any) -> None:
+    rig = at_once()
+    rig.ask(order("o1"))
+    rig.far.last.reply(0, output={"data": data})
+    rig.run(0.5)
+    assert rig.state("o1") == "ACKED"
+
+
+@pytest.mark.parametrize("message", [order("x1"), refund_order("x1")], ids=lambda message: message["infno"])
+def test_an_answer_about_another_order_is_not_believed(message: Any) -> None:
+    rig = at_once()
+    rig.ask(message)
+    rig.far.last.reply(0, output={"data": {"payOrdId": "P2", "ordStas": "6"}})
+    rig.run(0.5)
+    assert (rig.state("x1"), reasons(rig, "x1")[-1]) == ("IN_DOUBT", "other_order")
+
+
+def test_what_of_an_orders_states_is_paid_is_the_regions_word() -> None:
+    rig = at_once()
+    table = msgspec.structs.replace(rig.link.region.orders, paid=("2",))
+    rig.link.region = attrs.evolve(rig.link.region, orders=table)
+    rig.link.judge = Judge.of(rig.link.region)
+    rig.ask(order("o1"))
+    rig.far.last.reply(0, output={"data": {"ordStas": "2"}})
+    rig.ask(order("o2", number="P2", visit=OTHER_VISIT))
+    rig.far.last.reply(0, output={"data": {"ordStas": "6"}})
+    rig.run(0.5)
+    assert (rig.state("o1"), rig.state("o2")) == ("ACKED", "IN_DOUBT")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from exchange_agency import GROUP, OTHERS, Agency, differing, known_group
 from exchange_messages import HOME, PERSON, pay, refund
 from exchange_rig import T0_S, Rig
-from exchange_undo import at_once, fall_into_doubt, reasons, row_on_queue, sent_of, undo
+from exchange_undo import at_once, fall_into_doubt, reasons, row_on_queue, says, sent_of, undo
 
 from gateway.exchange.restoration import Restoration, begin_again
 
@@ -135,6 +135,28 @@ def test_what_the_backup_holds_open_goes_to_a_person_and_is_not_reversed() -> No
     assert (reasons(rig)[-1], row_on_queue(rig).state) == ("restored", "DEAD")
     assert len(sent_of(rig, "2601")) == sent
     assert not rig.room.lanes.held()
+
+
+def test_a_late_success_of_before_the_backup_is_not_followed_up_again() -> None:
+    """Whether it was is lost with what came after the backup; its day may be solidified since (RV10)."""
+    rig = at_once()
+    known_group(rig)
+    rig.far.plays = says(-1, "原交易不存在")
+    original = fall_into_doubt(rig, pay("m1"))
+    rig.run(130)
+    assert rig.state("m1") == "REVERSED"
+    original.settled()
+    rig.clock.advance(0.001)  # the evidence, and no more
+    assert reasons(rig)[-1].startswith("late_response acked")
+    restored(rig, Agency())
+    rig.run(1)
+    assert rig.watch.alarms[-1] == ("LATE_RESPONSE", "m1")
+    sent = len(sent_of(rig, "2601"))
+    for _ in range(2):
+        rig.restart()
+        rig.run(60)
+    assert (rig.state("m1"), reasons(rig)[-1]) == ("REVERSED", "restored")
+    assert len(sent_of(rig, "2601")) == sent
 
 
 @pytest.mark.parametrize("deaf", ["9101", "3202", "9102"])

@@ -69,6 +69,29 @@ def test_rv7_where_the_profile_says_so_it_is_forwarded_instead(how: str) -> None
     assert rig.state("m1") == how
 
 
+@pytest.mark.parametrize("how", FAILED)
+def test_rv10_what_failed_on_an_earlier_day_is_answered_here_for_that_day_may_be_frozen(how: str) -> None:
+    rig = Rig(settings={"resolve": "Q4"}, institution={"forward_settled_reversal": True})
+    fail(rig, how)
+    rig.run(17 * 3600)  # past midnight
+    sent = len(rig.far.sent)
+    assert undone(rig.ask(undo("r1")))
+    assert len(rig.far.sent) == sent
+
+
+@pytest.mark.parametrize("how", FAILED)
+def test_rv7_after_a_forwarded_one_the_original_is_told_as_before(how: str) -> None:
+    """X7: its msgid gets the same bytes, whatever the platform said to taking it back."""
+    rig = Rig(settings={"resolve": "Q4"}, institution={"forward_settled_reversal": True})
+    fail(rig, how)
+    before = rig.ask(pay("m1")).raw
+    rig.ask(undo("r1"))
+    rig.far.last.reply(0)
+    rig.run()
+    assert rig.state("r1") == "ACKED"
+    assert rig.ask(pay("m1")).raw == before
+
+
 def test_rv7_a_forwarded_one_without_an_answer_ends_in_nothing_to_undo() -> None:
     rig = Rig(settings={"resolve": "Q4"}, institution={"forward_settled_reversal": True})
     fail(rig, "REJECTED")

@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 import pytest
-from exchange_messages import PERSON, Json, pay, refund, sale
+from exchange_messages import HOME, PERSON, Json, pay, refund, sale
 from exchange_rig import T0_S, Rig, settlement
 from exchange_undo import (
     admit,
@@ -21,6 +21,7 @@ from exchange_undo import (
     undone,
 )
 
+from gateway.exchange.ordered import Ordered
 from gateway.exchange.recovery import recover
 
 HOUR_S = 3600.0
@@ -262,15 +263,14 @@ def test_an_output_that_cannot_be_read_is_not_nothing() -> None:
 
 
 def test_the_day_of_a_reversal_in_doubt_is_its_own_not_its_originals() -> None:
-    rig = Rig(settings={"resolve": "Q4"}, institution={"forward_settled_reversal": True})
+    rig = at_once()
     rig.ask(pay("m1"))
     rig.far.last.reply(-1, "余额不足")
     rig.run(3 * 86400)
-    rig.ask(undo("r1"))
     rig.far.plays = cut
-    rig.far.last.listener.lost("connection lost")
+    Ordered(rig.room.office).reverse(HOME, "m1", "b1", lambda told: None)
     rig.run(600)
-    assert rig.state("r1") == "IN_DOUBT"
+    assert (rig.state("b1"), len(sent_of(rig, "2601")) > 1) == ("IN_DOUBT", True)
 
 
 def test_one_silence_is_one_failure_of_the_link() -> None:

@@ -7,7 +7,6 @@ import http.client
 import json
 import random  # noqa: TID251  # chance of a test
 import signal
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -20,6 +19,7 @@ from twisted.internet.threads import deferToThread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
 
+from forked import command
 from real_processes import fetch
 from tills import PERSONS, Payment, Till, import_mappings, prepared
 from town import HOSPITAL, PHARMACY, Town
@@ -171,11 +171,7 @@ class BooksTown:
     async def books(self, verb: str, *words: str, code: int | None = 0) -> Any:
         """Run `liangding books VERB CONFIG WORDS --json` in a process of its own; return its object."""
 
-        def work() -> subprocess.CompletedProcess[str]:
-            command = [sys.executable, "-m", "gateway", "books", verb, str(self.town.config), *words, "--json"]
-            return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-        done = await deferToThread(work)
+        done = await deferToThread(command, "gateway", "books", verb, str(self.town.config), *words, "--json")
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr, self.log())
         return json.loads(done.stdout)
 

@@ -3,6 +3,7 @@
 # pytest-twisted has no annotations.
 # mypy: disable-error-code="untyped-decorator"
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from province_town import posted
 from twisted.internet.endpoints import serverFromString
 
 from adapters.store.books_month import DeductionRow
+from gateway.app.books_month_work import audit_of, deduction_of
+from gateway.books.clearing import identity_faults
+from gateway.books.month import Content
 from simulators.province import Province
 from simulators.province_faults import fault_of
 from simulators.wire import PlatformFactory
@@ -114,11 +118,15 @@ async def _cleared(town: MonthTown, province: Province) -> None:
     assert (await _synced(town)).outcome == "done"
     audited = town.row(number)
     assert (audited.state, audited.clr_stas) == ("AUDITED", 40)
+    told = json.loads(audited.audit)  # fund by fund, as the province tells it
+    assert {"hifp_pay"} <= told["approved"].keys() and sum(told["deposit"].values()) > 0
     kept = deductions(town, number)
     assert {(one.deduction_id, one.amount) for one in kept} == {
         (one["deduction_id"], round(float(one["amount"]) * 100)) for one in theirs.deductions
     }
     assert {one.kind for one in kept} == {"DEDUCT", "WITHHOLD"}
+    audit = audit_of(audited, [deduction_of(one) for one in kept])
+    assert audit is not None and identity_faults(Content.read(audited.content).funds, audit) == []
     desk.move({"event_id": row.event_id, "clr_stas": "10"})
     assert (await _synced(town)).outcome == "findings" and town.row(number).state == "AUDITED"
 

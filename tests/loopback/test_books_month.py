@@ -14,7 +14,7 @@ from month_town import HOSPITAL, MONTH, Key, MonthTown, Once, remote
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from adapters.store.books_freeze import FreezeWriter
+from adapters.store.books_freeze_writer import FreezeWriter
 from adapters.store.books_month import DeductionRow, MonthWriter
 from adapters.store.books_split import SplitStore
 from adapters.store.books_writing import writing
@@ -167,7 +167,7 @@ def _in_the_trail(town: MonthTown, number: int) -> None:
 
     def there() -> bool:
         words = ("audit", "list", str(town.town.config), "--action", "books.clearing", "--json")
-        rows = json.loads(town.town.command(*words))["rows"]
+        rows = json.loads(town.town.tool("gateway", *words))["rows"]
         told[:] = [(row["subject"], row["before"], row["after"]) for row in sorted(rows, key=lambda row: row["id"])]
         return told[-1:] == [(f"clearing:{number}", "IN_DOUBT", "SUBMITTED")]
 
@@ -270,11 +270,11 @@ class Second(Once):
 
 def _day_in_the_trail(books_town: BooksTown) -> None:
     """The run and the files it is made of, each once; the chain is whole."""
-    command, config = books_town.town.command, str(books_town.town.config)
+    tool, config = books_town.town.tool, str(books_town.town.config)
     rows: list[Json] = []
 
     def there() -> bool:
-        rows[:] = json.loads(command("audit", "list", config, "--action", "books", "--json"))["rows"]
+        rows[:] = json.loads(tool("gateway", "audit", "list", config, "--action", "books", "--json"))["rows"]
         return any(row["action"] == "books.run" for row in rows)
 
     books_town.town.wait_until(there, 30)
@@ -283,7 +283,7 @@ def _day_in_the_trail(books_town: BooksTown) -> None:
     assert "*=AGREED INST AGREED=" in one["after"] and "对账第1次" in one["reason"], one
     files = sum(row["action"] == "books.hand_in" for row in rows)
     assert files == len(books_town.ledgers)
-    assert json.loads(command("audit", "verify", config, "--json"))["ok"]
+    assert json.loads(tool("gateway", "audit", "verify", config, "--json"))["ok"]
 
 
 @pytest_twisted.ensureDeferred
@@ -306,7 +306,7 @@ async def test_a_day_the_gateway_reconciled_is_frozen_from_the_runs_own_files(bo
                     writer, config.path(config.node.data_dir), "care", scope, books_town.today, province=False
                 )
                 approved = content(planned, read_through(planned))
-                row = carry_out(writer, planned, approved, ("li", "wang", 1), key, 1, True)
+                row = carry_out(writer, planned, approved, ("li", "wang", 0), key, 1, True)
                 counted[scope] = sum(fee[-1][0] or 0 for fee in writer.fees(row.id))
             assert verify(writer, key) == []
 

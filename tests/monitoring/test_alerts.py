@@ -60,3 +60,9 @@ def test_every_rule_says_in_chinese_what_to_do() -> None:
         sentences = re.findall(rf'{word}: "(.*)"', text)
         assert len(sentences) == len(alerts_in(text))
         assert all(re.search(r"[\u4e00-\u9fff]{4}", one) for one in sentences)
+
+
+def test_what_to_do_about_every_alert_is_written() -> None:
+    text = (HERE.parents[1] / "docs" / "operating.md").read_text("utf-8")
+    named = {name for row in re.findall(r"^\| ([A-Za-z、]+) \| ", text, re.M) for name in row.split("、")}
+    assert alerts_in(RULES.read_text("utf-8")) <= {f"Liangding{name}" for name in named}

@@ -16,6 +16,7 @@ from mutation import (
     VERDICT,
     Mutation,
 )  # fmt: skip
+from mutations_believed import BELIEVED
 from mutations_doubt import DOUBTS
 from mutations_late import LATES
 from mutations_taken_back import TAKEN_BACK
@@ -220,4 +221,5 @@ MUTATIONS = (
     *DOUBTS,
     *TAKEN_BACK,
     *LATES,
+    *BELIEVED,
 )  # fmt: skip

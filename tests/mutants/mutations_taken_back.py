@@ -67,7 +67,7 @@ TAKEN_BACK = (
     ),
     Mutation(
         "a success in MANUAL told as a success, in SQLite", SQLITE_BATCH,
-        "        return \"\" if row is None else entry_of(row).state", "        return \"\"",
+        "        return \"\" if row is None else str(row[0])", "        return \"\"",
         "the counter hears of a success that may have been taken back", tests=("tests/adapters/test_store_undone.py",),
     ),
     Mutation(

@@ -119,7 +119,7 @@ def test_a_node_told_to_stop_finishes_what_is_in_flight_and_takes_nothing_new(to
     town.link = town.link.replace("timeout_s = 5.0", "timeout_s = 60.0")
     town.write_config()
     with slow_platform(town):
-        gateway = town.start_gateway()
+        gateway = town.start_gateway(anew=True)
         heard: list[Answer] = []
         body = json.dumps(PAYMENT).encode()
         waiting = threading.Thread(target=lambda: heard.append(posted(town.port, body)))

@@ -20,13 +20,13 @@ def rows(town: Town) -> list[dict[str, Any]]:
     outside = town.folder / "node" / "audit-checkpoints.jsonl"
     if not outside.exists() or not outside.stat().st_size:  # the room is still being made
         return []
-    told = json.loads(town.command("audit", "list", str(town.config), "--action", "node", "--json"))
+    told = json.loads(town.tool("gateway", "audit", "list", str(town.config), "--action", "node", "--json"))
     found: list[dict[str, Any]] = told["rows"]
     return found
 
 
 def signed(town: Town) -> bool:
-    found: dict[str, Any] = json.loads(town.command("audit", "verify", str(town.config), "--json"))
+    found: dict[str, Any] = json.loads(town.tool("gateway", "audit", "verify", str(town.config), "--json"))
     assert found["ok"], found
     return bool(found["entries"] == found["signed"])
 

@@ -38,7 +38,7 @@ def test_a_backup_that_is_put_back_settles_nothing_twice(town: Town) -> None:
     town.start_gateway()  # answers /readyz only when everything was asked about
     assert fetch(f"http://127.0.0.1:{town.admin_port}/readyz")[0] == 200
     assert "没有列出的没有问过" in (town.folder / f"gateway-{len(town.running) - 1}.log").read_text("utf-8")
-    asked = json.loads(town.command("journal", "recovered", str(town.config), "--json"))["rows"]
+    asked = json.loads(town.tool("gateway", "journal", "recovered", str(town.config), "--json"))["rows"]
     assert sum(row["rows"] for row in asked) == 24
     assert all(row["groups"] and not row["without_msgid"] for row in asked)
     known = {row["msgid"]: row["state"] for row in town.journal()}

@@ -119,7 +119,7 @@ def import_mappings(town: Town) -> None:
     for code, systems in SYSTEMS.items():
         for system in systems:
             people = ("--maker", "a", "--reviewer", "b")
-            town.command("codes", "map", "import", str(town.config), code, system, str(files[system]), *people)
+            town.tool("gateway", "codes", "map", "import", str(town.config), code, system, str(files[system]), *people)
 
 
 def prepared(town: Town, dice: random.Random, how_many: int) -> list[Payment]:

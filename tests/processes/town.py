@@ -1,7 +1,6 @@
 """Real processes for tests: a gateway and a platform simulator on free ports, started, killed and cleaned up."""
 
 import json
-import secrets
 import signal
 import subprocess
 import sys
@@ -11,13 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from click.testing import CliRunner
+from forked import ROOT, Forked, command
 from real_processes import fetch, free_port
 
-from gateway.app.cli import cli
-from gateway.app.say import Outside
-
-ROOT = Path(__file__).parents[2]
 HOSPITAL, PHARMACY = "H51080200001", "P51080200101"
 READY_S = 30.0
 # Doubts end within seconds: the tests wait for that, not for a day of the real schedule.
@@ -29,7 +24,10 @@ breaker = {failures = 1000000}
 """
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> float:
+Process = subprocess.Popen[bytes] | Forked
+
+
+def wait_for(url: str, process: Process) -> float:
     """Wait until url answers 200; return the seconds it took."""
     began = time.monotonic()
     while fetch(url)[0] != 200:
@@ -49,7 +47,7 @@ class Town:
     platform_port: int = attrs.Factory(free_port)
     port: int = attrs.Factory(free_port)
     admin_port: int = attrs.Factory(free_port)
-    running: list[subprocess.Popen[bytes]] = attrs.Factory(list)
+    running: list[Process] = attrs.Factory(list)
 
     @property
     def config(self) -> Path:
@@ -82,9 +80,15 @@ connections_max = 512
         path.write_text(text, "utf-8")
         return path
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{arguments[0]}-{len(self.running)}.log").open("wb")
-        with log:
+    def start(self, *arguments: str) -> Forked:
+        log = self._log(arguments[0])
+        one = Forked(arguments[0], arguments[1:], log, log, {})
+        self.running.append(one)
+        return one
+
+    def start_anew(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a Python of its own, as people do."""
+        with self._log(arguments[0]).open("wb") as log:
             # Whoever runs tests in the background ignores SIGINT, and every child would; a node at a terminal does not.
             one = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
@@ -96,7 +100,10 @@ connections_max = 512
         self.running.append(one)
         return one
 
-    def start_platform(self) -> subprocess.Popen[bytes]:
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}-{len(self.running)}.log"
+
+    def start_platform(self) -> Process:
         """Start it with the books its last process left."""
         listen = f"tcp:{self.platform_port}:interface=127.0.0.1"
         diary = str(self.folder / "platform.diary")
@@ -104,28 +111,15 @@ connections_max = 512
         wait_for(f"http://127.0.0.1:{self.platform_port}/sim/stats", one)
         return one
 
-    def start_gateway(self) -> subprocess.Popen[bytes]:
-        one = self.start("gateway", "run", str(self.config))
+    def start_gateway(self, anew: bool = False) -> Process:
+        """Start it and wait until it is ready. anew: in a Python of its own."""
+        one = (self.start_anew if anew else self.start)("gateway", "run", str(self.config))
         wait_for(f"http://127.0.0.1:{self.admin_port}/readyz", one)
         return one
 
     def tool(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
-        )
+        done = command(*arguments)
         assert done.returncode == code, done.stderr
-        return done.stdout
-
-    def command(self, *words: str) -> str:
-        """Run one command of ours without a process of its own: a start of Python costs a second."""
-
-        def nothing(argument: object) -> int:
-            raise AssertionError("a process of its own is wanted")
-
-        now = lambda: time.clock_gettime(time.CLOCK_REALTIME)  # noqa: E731
-        outside = Outside(run_node=nothing, simulate=nothing, now=now, entropy=secrets.token_bytes)
-        done = CliRunner().invoke(cli, list(words), obj=outside)
-        assert done.exit_code == 0, done.output
         return done.stdout
 
     def metric(self, name: str) -> float:

@@ -61,8 +61,8 @@ def test_the_last_passwords_are_not_taken_again_and_the_one_before_them_is() -> 
     account = Account(name="zhang", created_ms=0, passwords=kept)
     for number in (0, 1):
         with pytest.raises(NotAllowed, match=r"SEC-PASSWORD.*最近2次"):
-            with_password(account, f"Quiet-Lakes-{number}x", bytes(16), NOW_MS, policy, must_change=False)
-    after = with_password(account, "Quiet-Lakes-2x", bytes(16), NOW_MS, policy, must_change=False)
+            with_password(account, f"Quiet-Lakes-{number}x", bytes(16), NOW_MS, policy, by="zhang")
+    after = with_password(account, "Quiet-Lakes-2x", bytes(16), NOW_MS, policy, by="zhang")
     assert after.passwords[1:] == kept[:1] and passwords.matches("Quiet-Lakes-2x", after.passwords[0])
 
 
@@ -70,7 +70,7 @@ def test_a_password_is_good_for_ninety_days_and_a_first_one_for_none() -> None:
     day = 86_400_000
     assert not ZHANG.overdue(NOW_MS + 90 * day, POLICY)
     assert ZHANG.overdue(NOW_MS + 90 * day + 1, POLICY)
-    fresh = with_password(ZHANG, "Other-Lakes-84", bytes(16), NOW_MS, POLICY, must_change=True)
+    fresh = with_password(ZHANG, "Other-Lakes-84", bytes(16), NOW_MS, POLICY, by="zhao")
     assert fresh.overdue(NOW_MS, POLICY)
 
 

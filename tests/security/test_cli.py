@@ -110,6 +110,8 @@ def test_from_the_first_user_to_a_decision_of_two(room: Room, monkeypatch: pytes
     assert "授予：对账员" in room.security("approvals", "show", "1", *chen[:4]).stdout
     room.security("approvals", "approve", *granted, *chen)
     wang, li = room.enrol("wang", WANG), room.enrol("li", LI)
+    for name in ("wang", "li"):
+        room.security("user", "confirm", name, "--reason", "当面核对", *chen)
     listed = room.told("user", "list")["rows"]
     assert [(row["name"], row["roles"], row["must_change"]) for row in listed] == [
         ("chen", ["system"], False), ("li", ["approver"], False), ("root", ["security"], False),

@@ -1,15 +1,19 @@
 """The security desk on a real store: two people, each step in the trail, nothing past either (T24, T29)."""
 
+import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import attrs
 import pytest
 from two_people import Town
 
 from adapters.store.security import AuditFilter
-from gateway.app.security_desk import SecurityDesk
+from adapters.store.security_opening import opened, reading
+from gateway.app.security_desk import SCRIPTS, SecurityDesk
 from gateway.core.approval import NotAllowed, Person
 
 KIND, SUBJECT, CONTENT = "books.case", "case:17", b'{"decision":"REVERSE"}'
@@ -222,6 +226,13 @@ def test_a_session_of_one_factor_looks_and_does_nothing(town: Town, desk: Securi
         desk.approvals.approve(desk.authenticate("li", town.passwords["li"], factors="one"), one.id)
 
 
+def test_every_row_of_a_person_names_its_roles(town: Town, desk: SecurityDesk) -> None:
+    town.person(desk, "wang")
+    desk.people.lock("wang", "wang", "r")  # a row about oneself
+    rows = desk.store.found(AuditFilter(who="wang"), 100)
+    assert [(row.action, row.roles) for row in rows[-2:]] == [("login", "reconciler"), ("account.lock", "reconciler")]
+
+
 def test_what_somebody_may_is_asked_and_noted(town: Town, desk: SecurityDesk) -> None:
     wang = town.person(desk, "wang")
     desk.allow(wang, "books.run")
@@ -252,3 +263,26 @@ def test_an_account_or_an_approval_put_back_by_hand_is_not_taken(town: Town) -> 
             desk.approvals.use(KIND, SUBJECT, CONTENT)
         with refused("SEC-TAMPERED"):
             town.person(desk, "wang")
+
+
+def test_who_looks_while_the_store_is_made_waits_for_it(tmp_path: Path) -> None:
+    """A node makes its room at its first start, and asks it whether anything is on hold."""
+    path, ready, seen = tmp_path / "s.sqlite", tmp_path / "ready", list[object]()
+    with opened(ready, SCRIPTS, lambda: "x"):
+        pass
+    path.touch()
+
+    def look() -> None:
+        with reading(path, len(SCRIPTS)) as store:
+            seen.append(store is not None and store.head()[0])
+
+    beside = threading.Thread(target=look)
+    with open(f"{path}.lock", "w") as lock:  # as one holds it that makes the store
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        beside.start()
+        beside.join(0.3)
+        assert beside.is_alive()
+        with closing(sqlite3.connect(ready)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+    beside.join()
+    assert seen == [0]

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -12,13 +14,16 @@ from test_cli import Room, options, staffed
 from two_people import Town
 
 from adapters.crypto.keyfile import KeyFileError, load_key
-from adapters.crypto.sm2 import Sm2Signer
+from adapters.crypto.sm2 import Sm2Signer, pem_of
 from adapters.files import checkpoints
 from gateway.app.audit_verify import keys_of, verify_audit
 from gateway.app.signing_keys import new_signer, next_file
+from gateway.core.approval import TrailFailed
+from gateway.core.trail import Checkpoint, HandOver
 
 __all__ = ["staffed"]  # a fixture of the command line's tests
 WHY = ("--reason", "年度更换")
+HANDED = ("store", "old", "new", "entries", "at_ms", "approval")  # as they are signed
 
 
 @attrs.frozen
@@ -72,7 +77,8 @@ def test_what_every_key_signed_stays_proved(office: Office) -> None:
     assert office.findings() == () and len(set(publics)) == 3
     listed = json.loads(office.room.security("key", "list", "--json").stdout)
     assert [bytes.fromhex(row["public"]) for row in listed["keys"]] == publics and listed["faults"] == []
-    signed = {one.public for _, one in checkpoints.read(office.town.config.checkpoint_file) if one}
+    told = [one for _, one in checkpoints.read(office.town.config.checkpoint_file)]
+    signed = {one.public for one in told if isinstance(one, Checkpoint)}
     assert signed == set(publics)  # outside, each names its key
     assert office.room.run("audit", "key", office.room.config).stdout == listed["keys"][-1]["pem"]
     assert not next_file(office.town.config.signing_key_file).exists()
@@ -117,7 +123,9 @@ def test_an_old_key_signs_nothing_any_more(office: Office) -> None:
     checkpoints.append(outside, attrs.evolve(forged, signature=old.sign(forged.message())))
     assert any("不是当时登记的那一把" in one for one in office.findings())
     keys = keys_of(office.town.config)
-    assert keys.knows(old.public, keys.keys[0].last_ms) and not keys.knows(old.public, keys.keys[0].last_ms + 1)
+    at = keys.keys[0].last_entry
+    known = [(keys.answers(old.public, row), keys.answers(office.public(), row)) for row in (1, at, at + 1)]
+    assert known == [(True, False), (True, False), (False, True)]  # nor did the new one before it was made
 
 
 def test_a_change_that_was_cut_short_goes_on_at_the_next_opening(office: Office) -> None:
@@ -135,8 +143,90 @@ def test_a_program_that_was_open_meanwhile_signs_with_the_new_key(office: Office
     with office.town.desk() as slow:
         slow.trail.record("service:x", "x", "1")
         office.rotate()
+        assert slow.signer.public == office.public()  # for whoever signs anything else by it
         slow.trail.record("service:x", "x", "2")
-    assert slow.signer.public == office.public()
+    assert office.findings() == ()
+
+
+def kept(office: Office) -> Path:
+    """A backup of the room and its key."""
+    folder = office.town.folder / "backup"
+    folder.mkdir()
+    files = [*office.town.store.parent.glob(f"{office.town.store.name}*"), office.town.config.signing_key_file]
+    for file in files:
+        shutil.copy2(file, folder)
+    return folder
+
+
+def put_back(office: Office, folder: Path) -> None:
+    for file in office.town.store.parent.glob(f"{office.town.store.name}*"):
+        file.unlink()
+    for file in folder.iterdir():
+        shutil.copy2(file, office.town.store.parent)
+
+
+def refused(office: Office, text: str) -> bool:
+    """Say whether nobody can go on, and a node says why."""
+    with pytest.raises(TrailFailed, match=text):
+        office.a_day()
+    return bool(office.findings())
+
+
+def test_a_backup_from_before_a_change_of_keys_is_not_gone_on_with(office: Office) -> None:
+    """The newest checkpoint outside is then by a key that store has never heard of."""
+    office.a_day()
+    backup = kept(office)
+    office.rotate()
+    office.a_day()
+    put_back(office, backup)
+    assert refused(office, "安全库与库外检查点不符") and "换钥记录，安全库里没有" in "".join(office.findings())
+
+
+def test_what_is_put_behind_the_newest_checkpoint_hides_no_older_backup(office: Office) -> None:
+    """Whoever may only append to the outside file: a spoilt line, an old one again, rubbish."""
+    office.a_day()
+    backup, outside = kept(office), office.town.config.checkpoint_file
+    old = outside.read_bytes().splitlines(keepends=True)[-1]
+    office.a_day()
+    put_back(office, backup)
+    whole = outside.read_bytes()
+    last = json.loads(whole.splitlines()[-1])
+    spoilt = json.dumps({**last, "signature": "00" * 70}).encode() + b"\n"
+    for more in (b"", spoilt, old, b"rubbish\n", b"rubbish\n" * 20_000):
+        outside.write_bytes(whole + more)
+        assert refused(office, "安全库与库外检查点不符")
+
+
+def test_whoever_kept_an_older_key_follows_the_outside_file_with_openssl(office: Office, tmp_path: Path) -> None:
+    pem = office.room.run("audit", "key", office.room.config).stdout
+    for _ in range(2):
+        office.a_day()
+        office.rotate()
+    handed = json.loads(office.room.security("key", "list", "--json").stdout)["hand_overs"]
+    outside = office.town.config.checkpoint_file
+    assert [checkpoints.plain(one) for _, one in checkpoints.read(outside) if isinstance(one, HandOver)] == handed
+    for one in handed:
+        keys = {"by_old": pem, "by_new": (pem := pem_of(bytes.fromhex(one["new"])))}
+        words = ["liangding signing key 1", *(str(one[name]) for name in HANDED)]
+        (tmp_path / "message").write_text("\n".join(words))
+        for whose, text in keys.items():
+            (tmp_path / "key.pem").write_text(text)
+            (tmp_path / "sig").write_bytes(bytes.fromhex(one[whose]))
+            done = subprocess.run(
+                ["openssl", "dgst", "-sm3", "-sigopt", "distid:1234567812345678", "-verify", "key.pem",
+                 "-signature", "sig", "message"], cwd=tmp_path, capture_output=True, text=True, timeout=30,
+            )  # fmt: skip
+            assert done.stdout.strip() == "Verified OK", done.stderr
+    assert pem == office.room.run("audit", "key", office.room.config).stdout
+
+
+def test_a_new_outside_file_begins_with_the_last_hand_over(office: Office) -> None:
+    office.rotate()
+    outside = office.town.config.checkpoint_file
+    outside.rename(outside.with_suffix(".old"))
+    office.a_day()
+    first, *rest = [one for _, one in checkpoints.read(outside)]
+    assert isinstance(first, HandOver) and all(isinstance(one, Checkpoint) for one in rest) and rest
     assert office.findings() == ()
 
 

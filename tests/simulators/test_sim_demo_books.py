@@ -105,7 +105,8 @@ def test_rounds_until_all_agree_and_then_two_people(chapter: BooksChapter) -> No
         ("approvals", "approve", str(chapter.config), "1"),  # the roles
         ("approvals", "approve", str(chapter.config), "7"), ("approvals", "approve", str(chapter.config), "8"),
     ]  # fmt: skip
-    assert [one[3] for one in gateway.of("books", "hand-in")] == list(FAULTS)
+    handed = gateway.of("books", "hand-in")
+    assert [(one[3], one[one.index("--user") + 1]) for one in handed] == [(code, "zhou") for code in FAULTS]
     spoke = [(one[one.index("--party") + 1], one[one.index("--user") + 1]) for one in gateway.of("books", "consent")]
     assert spoke == [("AGY", "wang"), ("INST", "zhou"), ("AGY", "wang")]  # the city has no institution
     (report,) = gateway.of("books", "report")

@@ -13,7 +13,6 @@ from functools import cache, lru_cache
 
 import attrs
 from opencc import OpenCC
-from pypinyin import lazy_pinyin
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel, Levenshtein
 
@@ -59,6 +58,8 @@ def _separated() -> re.Pattern[str]:
 
 @cache
 def _latin(character: str) -> str:
+    from pypinyin import lazy_pinyin  # its phrases take a third of a second, and few commands spell
+
     return str(lazy_pinyin(character)[0])
 
 
