@@ -17,6 +17,8 @@ from simulators.weather import CALM, SLEEPERS, STORM, WEATHERS, Weather
 STORMS = sorted(WEATHERS.keys() - {"calm"})
 SEEDS_EACH, CHUNK = 96, 32
 GIVEN_UP_SHARE = 0.02  # the most seen in forty days of one weather: 0.5 %
+# Of a closed day nothing can be taken back: 1.8 % of 24 055 messages of 384 days, the most of 32 days 2.85 %.
+GIVEN_UP_CLOSING = 0.05
 FULL_EACH, FULL_CHUNK = 16, 8
 
 
@@ -48,8 +50,8 @@ def test_no_storm_breaks_an_invariant(name: str, first: int) -> None:
     cities = [played(seed, WEATHERS[name], traced=False) for seed in range(first, first + CHUNK)]
     assert {city.seed: faults for city in cities if (faults := city.faults())} == {}
     money = [row for city in cities for row in city.journal.rows.values() if row.klass in ("M", "A")]
-    # Of a closed day nothing can be taken back.
-    assert sum(row.state == "MANUAL" for row in money) <= GIVEN_UP_SHARE * len(money) or WEATHERS[name].closes_day
+    share = GIVEN_UP_CLOSING if WEATHERS[name].closes_day else GIVEN_UP_SHARE
+    assert sum(row.state == "MANUAL" for row in money) <= share * len(money)
 
 
 @pytest.mark.parametrize("first", range(0, FULL_EACH, FULL_CHUNK))
