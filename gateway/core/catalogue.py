@@ -95,6 +95,7 @@ class TransactionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     undone_by: str = ""
     reversible_by_2601: str = ""
     preview_of: str = ""
+    trial: Mapping[str, str] = msgspec.field(default_factory=dict)
     returns_file: bool = False
     shape_of: str = ""
     unverified: bool = False
@@ -152,6 +153,7 @@ class TransactionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     input: dict[str, NodeChange] = msgspec.field(default_factory=dict)
     rest_path: str | None = None
     klass: Klass | None = msgspec.field(default=None, name="class")
+    trial: dict[str, str] | None = None
     rows_max: int | None = None
     body_bytes_max: int | None = None
     service_date: str | None = None
@@ -248,7 +250,10 @@ class Node:
 
 @attrs.frozen(kw_only=True)
 class Transaction:
-    """One transaction, resolved for a region. nodes hold the input; `root` is the node directly under input."""
+    """One transaction, resolved for a region. nodes hold the input; `root` is the node directly under input.
+
+    trial: the fields of its head node that say, with these values, that nothing is settled; {} = it has no such form.
+    """
 
     infno: str
     name_zh: str
@@ -264,6 +269,7 @@ class Transaction:
     rows_max: int
     body_bytes_max: int
     service_date: str
+    trial: Mapping[str, str] = attrs.Factory(dict)
 
     @cached_property
     def naming(self) -> tuple[str, ...]:

@@ -170,6 +170,18 @@ def head_node(head: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
     return node if isinstance(node, dict) else {}
 
 
+def is_trial(transaction: Transaction, name: str, message: Mapping[str, Any]) -> bool:
+    """Say whether a message only asks what a settlement would come to, as 2206 does: 2260 with setl_flag "0".
+    name: of its head node.
+
+    The value must stand there as the catalogue states it; anything else, also a missing one, may move money.
+    """
+    if not transaction.trial:
+        return False
+    head = head_node(name, message)
+    return all(_text(head, field) == said for field, said in transaction.trial.items())
+
+
 def facts_of(infno: str, institution: str, message: Mapping[str, Any], digest: Digest, name: str) -> Facts:
     """Return the facts of a checked money message (or any other; most stay empty). name: of its head node."""
     head = head_node(name, message)

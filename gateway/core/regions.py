@@ -213,6 +213,10 @@ class _Resolver:
         self.settling = spec.kind == "money"
         nodes = self.nodes(spec.infno, shape, loose=spec.unverified)
         self.settling = False
+        trial: Mapping[str, str] = last("trial", spec.trial)  # type: ignore[assignment]
+        for name in trial:
+            if not any(node.field(name) for node in nodes):
+                self.problems.append(f"transactions/{spec.infno}: $.trial: unknown field {name}")
         return Transaction(
             infno=spec.infno,
             name_zh=spec.name_zh,
@@ -228,6 +232,7 @@ class _Resolver:
             rows_max=int(last("rows_max", ROWS_MAX)),  # type: ignore[call-overload]
             body_bytes_max=int(last("body_bytes_max", self.merged.first("body_bytes_max"))),  # type: ignore[call-overload]
             service_date=str(last("service_date", "")),
+            trial=trial,
         )
 
     def nodes(self, infno: str, shape: TransactionSpec, loose: bool) -> list[Node]:

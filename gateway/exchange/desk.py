@@ -16,7 +16,7 @@ from gateway.core.beside import missed
 from gateway.core.checks import examine_slices
 from gateway.core.dates import day_of
 from gateway.core.errors import TRANSLATION_RULES, BadJson, Complaint
-from gateway.core.facts import Digest, content
+from gateway.core.facts import Digest, content, is_trial
 from gateway.core.jsontext import decode, decode_exact, encode, minus_zero, plain, shape_complaint, skeleton
 from gateway.core.model import Known, NotAccepted, OpResult, Recall, Source
 from gateway.core.plan import Plan
@@ -248,6 +248,7 @@ class Desk:
             tree["insuplc_admdvs"] = job.insured_at
             work.changed = True
         job.body = encode(tree) if work.changed else job.incoming.body
+        job.trial = is_trial(job.plan.transaction, job.plan.head, tree["input"])
         klass = job.klass
         job.dispatched = True
         if klass == "Q":

@@ -19,7 +19,8 @@ JSON = b"application/json; charset=utf-8"
 class Job:
     """One request on its way. dispatched: it left the desk, so that nobody can say any more that nothing happened.
 
-    insured_at: the insured locality the journal gives to a message that names none.
+    insured_at: the insured locality the journal gives to a message that names none. trial: it only asks what a
+    settlement would come to, and is a query.
     """
 
     incoming: Incoming
@@ -41,11 +42,12 @@ class Job:
     day: str = ""
     insured_at: str = ""
     dispatched: bool = False
+    trial: bool = False
     _answered: bool = False
 
     @property
     def klass(self) -> str:
-        return self.plan.transaction.klass
+        return "Q" if self.trial else self.plan.transaction.klass
 
     @property
     def money(self) -> bool:

@@ -58,6 +58,11 @@ BELIEVED = (
         "the same bill is settled twice", tests=("tests/core/test_facts.py",),
     ),
     Mutation(
+        "a trial is whatever has no flag", FACTS,
+        "_text(head, field) == said for", "_text(head, field) in (said, \"\") for",
+        "a bill is settled and nobody knows", tests=("tests/exchange/test_trial.py",),
+    ),
+    Mutation(
         "a late success remembered for ever", LATE,
         "            self._standing.discard(record.id)\n", "",
         "memory that only grows", tests=("tests/exchange/test_growth.py",),
