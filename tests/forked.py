@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -46,9 +47,11 @@ _FORKS.set_forkserver_preload(
 class Forked:
     """`python -m MODULE WORDS` with its output appended to files; used as a subprocess.Popen is."""
 
-    def __init__(self, module: str, words: Sequence[str], out: Path, err: Path, more: Mapping[str, str]) -> None:
-        """more: of its environment. Its working directory is the project's."""
-        facts = (module, tuple(words), str(out), str(err), {**os.environ, **more})
+    def __init__(
+        self, module: str, words: Sequence[str], out: Path, err: Path, more: Mapping[str, str], ahead_s: float = 0.0
+    ) -> None:
+        """more: of its environment. ahead_s: its wall clock is so far ahead. Its working directory is the project's."""
+        facts = (module, tuple(words), str(out), str(err), {**os.environ, **more}, ahead_s)
         self._process = _FORKS.Process(target=_become, args=facts, daemon=True)
         self._process.start()
         assert self._process.pid is not None
@@ -80,11 +83,13 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def command(module: str, *words: str, timeout_s: float = 120.0) -> "subprocess.CompletedProcess[str]":
+def command(
+    module: str, *words: str, timeout_s: float = 120.0, ahead_s: float = 0.0
+) -> "subprocess.CompletedProcess[str]":
     """Run one of our commands to its end."""
     with tempfile.TemporaryDirectory(prefix="forked-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = Forked(module, words, out, err, {})
+        process = Forked(module, words, out, err, {}, ahead_s)
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -93,12 +98,16 @@ def command(module: str, *words: str, timeout_s: float = 120.0) -> "subprocess.C
         return subprocess.CompletedProcess((module, *words), code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
-def _become(module: str, words: tuple[str, ...], out: str, err: str, environment: dict[str, str]) -> None:
+def _become(
+    module: str, words: tuple[str, ...], out: str, err: str, environment: dict[str, str], ahead_s: float
+) -> None:
     """Be a program that was just started, in the child."""
     gc.freeze()  # what was loaded before the fork stays shared
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)
+    if ahead_s:
+        time.time = lambda: time.clock_gettime(time.CLOCK_REALTIME) + ahead_s  # noqa: TID251  # a clock is told
     tempfile.tempdir = None  # asked for again: the environment may name another
     for number, file in ((1, out), (2, err)):
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -9,7 +9,6 @@ planted, and the product's own actions and people's decisions lead to agreement.
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from click.testing import CliRunner
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThread
 from two_people import Town as People
+from wall import Wall
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "processes"))
 
@@ -55,9 +55,6 @@ secret_file = "province.secret"
 again_s = 0
 """
 EVERY = ("PLANNED", "SENT", "IN_DOUBT", "DONE", "FAILED")
-NOW_S = time.clock_gettime(time.CLOCK_REALTIME)
-DAY = day_of(NOW_S - 86_400)  # its statements are made
-TODAY = day_of(NOW_S)
 # Of the n-th of our people treated elsewhere that day: what somebody has wrong.
 PLANTED: tuple[tuple[int, str, str, Mapping[str, Any]], ...] = (
     (0, "missing_row", "INS", {}),
@@ -136,33 +133,27 @@ def reactor() -> Any:
 @pytest.mark.timeout(300)  # fifteen processes, one after the other
 @pytest_twisted.ensureDeferred
 async def test_every_difference_of_leg_l4_ends_agreed_and_the_day_is_frozen(reactor: Any, tmp_path: Path) -> None:
-    province = Province(Wall(reactor), Random(1), accounts={"510800": SECRET}, outside=12)
+    wall = Wall(reactor=reactor)
+    province = Province(wall, Random(1), accounts={"510800": SECRET}, outside=12)
     endpoint: Any = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
     port = await endpoint.listen(PlatformFactory(province, reactor))
     (tmp_path / "province.secret").write_bytes(SECRET + b"\n")
     (tmp_path / "province.secret").chmod(0o600)
-    town = Town(tmp_path)
+    town = Town(tmp_path, ahead_s=wall.ahead_s)
     config = town.write_config()
     config.write_text(config.read_text("utf-8") + CONFIG.format(port=port.getHost().port), "utf-8")
     try:
-        lost = planted(province)
-        await deferToThread(play, town, province, lost)
+        day = day_of(wall.seconds() - 86_400)  # its statements are made
+        known = planted(province, day)
+        await deferToThread(play, town, province, known, day)
     finally:
         await deferToThread(town.close)
         await port.stopListening()
 
 
-@attrs.frozen
-class Wall:
-    reactor: Any
-
-    def seconds(self) -> float:
-        return time.clock_gettime(time.CLOCK_REALTIME)
-
-
-def planted(province: Province) -> dict[str, Posting]:
+def planted(province: Province, day: str) -> dict[str, Posting]:
     """Let everybody's mistakes be made; return what the province lost, and what it has and should not."""
-    province.treat_elsewhere(DAY)
+    province.treat_elsewhere(day)
     whom = [one.setl_id for one in province.books["PROV"].live()]
     kept = {one.setl_id: attrs.evolve(one) for one in province.books["PROV"].live()}
     for number, kind, ledger, facts in PLANTED:
@@ -171,27 +162,27 @@ def planted(province: Province) -> dict[str, Posting]:
     return {"lost": kept[whom[6]], "surplus": kept[whom[7]]}
 
 
-def play(town: Town, province: Province, known: Mapping[str, Posting]) -> None:
+def play(town: Town, province: Province, known: Mapping[str, Posting], day: str) -> None:
     with mock.patch.object(passwords, "_N", 2):  # a hash names its own cost
         (town.folder / "people").mkdir()
         people = People(town.folder / "people")
-        people.file, people.now_s = town.config, time.clock_gettime(time.CLOCK_REALTIME)
+        people.file, people.now_s = town.config, town.now_s
         people.add("li", "reconciler")
         people.add("wang", "approver")
     node = Node(town, people)
     town.start_gateway()
-    node.day(DAY, 3)
-    node.day(TODAY, 0)  # only with its statements it is seen that one record lies a day later there
-    first = node.day(DAY, 3)
+    node.day(day, 3)
+    node.day(day_of(town.now_s), 0)  # only with its statements it is seen that one record lies a day later there
+    first = node.day(day, 3)
     with node.store() as store:
-        every = store.diffs(DAY, "insured", states=("OPEN", "WAIT", "RESOLVED", "CARRIED", "VANISHED"))
+        every = store.diffs(day, "insured", states=("OPEN", "WAIT", "RESOLVED", "CARRIED", "VANISHED"))
     assert {(one.name, one.row) for one in every} == FOUND, sorted((one.name, one.row) for one in every)
     assert {one.leg for one in every} == {"L4"} and first["days"] == {"*": "L4_DIFF"}
 
     # What the gateway may do by itself is done, and proved by the next statement: five records, one action each.
     with node.store() as store:
         done = [
-            (one.diff.name, one.kind, one.party, one.state) for one in BooksCases(store.connection).actions(EVERY, DAY)
+            (one.diff.name, one.kind, one.party, one.state) for one in BooksCases(store.connection).actions(EVERY, day)
         ]
     assert sorted(done) == [
         ("AMOUNT", "FEEDBACK", "PROV", "DONE"), ("DOUBLE_POST", "FEEDBACK", "PROV", "DONE"),
@@ -201,11 +192,11 @@ def play(town: Town, province: Province, known: Mapping[str, Posting]) -> None:
     assert set(first["classes"]) == {
         "ATTRIBUTE", "DUP_ROW", "L4-INSURED-LESS-PENDING-L2", "L4-INSURED-MORE-CARE-HAS", "STATUS", "TIMING",
     }  # fmt: skip
-    drawn = node.run("report", "--date", DAY, "--role", "insured", code=3)["legs"]["L3"]
+    drawn = node.run("report", "--date", day, "--role", "insured", code=3)["legs"]["L3"]
     assert (drawn["state"], drawn["apart"]["count"], drawn["agreed"]["count"]) == ("open", 2, 10)
 
     # People decide the rest; the care locality and the province put right what is theirs (leg L2 there).
-    cases = {one["class"]: one for one in node.run("cases", "--date", DAY, code=3)["cases"]}
+    cases = {one["class"]: one for one in node.run("cases", "--date", day, code=3)["cases"]}
     assert {name: one["mode"] for name, one in cases.items()} == {"ATTRIBUTE": "TWO", "STATUS": "TWO"}
     node.decide(cases["STATUS"], "feedback")
     node.decide(cases["ATTRIBUTE"], "accept")
@@ -213,20 +204,20 @@ def play(town: Town, province: Province, known: Mapping[str, Posting]) -> None:
     surplus = province.books["PROV"].find("", known["surplus"].setl_id)
     assert surplus is not None
     surplus.out = True
-    second = node.day(DAY, 0)
+    second = node.day(day, 0)
     assert (second["days"], set(second["classes"])) == ({"*": "AGREED"}, {"ATTRIBUTE", "DUP_ROW", "TIMING"}), second
-    told = [one.status for one in province.insured.book.live() if one.setl_time[:10] == DAY]
+    told = [one.status for one in province.insured.book.live() if one.setl_time[:10] == day]
     assert set(told) == {""}  # the agency was told that it stands
-    drawn = node.run("report", "--date", DAY, "--role", "insured")["legs"]["L3"]
+    drawn = node.run("report", "--date", day, "--role", "insured")["legs"]["L3"]
     assert (drawn["state"], drawn["apart"]["count"], drawn["agreed"]["count"]) == ("agreed", 0, 11)
 
     # Frozen by two people and verified; a frozen day is not reconciled again.
-    [day] = node.run("freeze", "--date", DAY, "--role", "insured", "--scope", "*", user="li")["days"]
-    assert not day.get("objections"), day
-    node.approve(day["approval"])
+    [one] = node.run("freeze", "--date", day, "--role", "insured", "--scope", "*", user="li")["days"]
+    assert not one.get("objections"), one
+    node.approve(one["approval"])
     [frozen] = node.run("frozen")["frozen"]  # without the one that counts on our agency's day, the day after
-    assert (frozen["role"], frozen["scope"], frozen["biz_date"], frozen["fees"]) == ("insured", "*", DAY, 10), frozen
+    assert (frozen["role"], frozen["scope"], frozen["biz_date"], frozen["fees"]) == ("insured", "*", day, 10), frozen
     assert node.run("verify")["freezes"] == 1
-    node.day(DAY, 1)
+    node.day(day, 1)
     with node.store() as store:
-        assert len(BooksCases(store.connection).actions(EVERY, DAY)) == len(done) + 1
+        assert len(BooksCases(store.connection).actions(EVERY, day)) == len(done) + 1

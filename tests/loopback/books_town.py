@@ -8,7 +8,6 @@ import json
 import random  # noqa: TID251  # chance of a test
 import signal
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from forked import command
 from real_processes import fetch
 from tills import PERSONS, Payment, Till, import_mappings, prepared
 from town import HOSPITAL, PHARMACY, Town
+from wall import Wall
 
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import Action, BooksCases
@@ -69,6 +69,7 @@ class BooksTown:
 
     reactor: Any
     folder: Path
+    wall: Wall = attrs.field(init=False)
     town: Town = attrs.field(init=False)
     platform: Platform = attrs.field(init=False)
     arrived: list[Json] = attrs.Factory(list)
@@ -78,15 +79,16 @@ class BooksTown:
     _province_port: Any = None
 
     async def open(self, books: str = BOOKS, with_province: bool = False) -> None:
+        self.wall = Wall(reactor=self.reactor)
         self.platform = Platform(
-            self.reactor, random.Random(1), persons=PERSONS, diary=lambda at_s, request: self.arrived.append(request)
+            self.wall, random.Random(1), persons=PERSONS, diary=lambda at_s, request: self.arrived.append(request)
         )
         self._port = await serverFromString(self.reactor, "tcp:0:interface=127.0.0.1").listen(
             PlatformFactory(self.platform, self.reactor)
         )
         if with_province:
             books += await self._province()
-        self.town = Town(self.folder, platform_port=self._port.getHost().port)
+        self.town = Town(self.folder, platform_port=self._port.getHost().port, ahead_s=self.wall.ahead_s)
         config = self.town.write_config()
         config.write_text(config.read_text("utf-8") + books, "utf-8")
         await deferToThread(import_mappings, self.town)
@@ -94,7 +96,7 @@ class BooksTown:
 
     async def _province(self) -> str:
         """Open a province; return what a gateway's configuration says of it."""
-        self.province = Province(self.reactor, random.Random(2), accounts={"510800": SECRET})
+        self.province = Province(self.wall, random.Random(2), accounts={"510800": SECRET})
         endpoint = serverFromString(self.reactor, "tcp:0:interface=127.0.0.1")
         self._province_port = await endpoint.listen(PlatformFactory(self.province, self.reactor))
         file = self.folder / "province.secret"
@@ -119,7 +121,7 @@ class BooksTown:
 
     @property
     def today(self) -> str:
-        return day_of(time.clock_gettime(time.CLOCK_REALTIME))
+        return day_of(self.wall.seconds())
 
     # --- what institutions do ------------------------------------------------------------------------
 
@@ -171,7 +173,8 @@ class BooksTown:
     async def books(self, verb: str, *words: str, code: int | None = 0) -> Any:
         """Run `liangding books VERB CONFIG WORDS --json` in a process of its own; return its object."""
 
-        done = await deferToThread(command, "gateway", "books", verb, str(self.town.config), *words, "--json")
+        words = ("books", verb, str(self.town.config), *words, "--json")
+        done = await deferToThread(command, "gateway", *words, ahead_s=self.wall.ahead_s)
         assert code is None or done.returncode == code, (done.returncode, done.stdout, done.stderr, self.log())
         return json.loads(done.stdout)
 

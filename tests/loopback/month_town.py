@@ -20,6 +20,7 @@ from books_town import Once
 from days import Key, Room
 from desk import BACK, Cells, settled
 from town import HOSPITAL, LINK, Town
+from wall import Wall
 
 from adapters.store.books import BooksStore
 from adapters.store.books_month import ClearingRow, MonthWriter
@@ -67,17 +68,21 @@ class MonthTown:
     scope: str = HOSPITAL
     ledgers: tuple[str, ...] = ("INST", "AGY")
     more: str = ""  # of the configuration
+    wall: Wall = attrs.field(factory=Wall)
     _port: Any = None
 
     async def open(self, rows: list[Cells]) -> None:
         self.platform = Platform(
-            self.reactor, random.Random(1), persons=10, diary=lambda at_s, request: self.arrived.append(request)
+            attrs.evolve(self.wall, reactor=self.reactor),
+            random.Random(1),
+            persons=10,
+            diary=lambda at_s, request: self.arrived.append(request),
         )
         self._port = await serverFromString(self.reactor, "tcp:0:interface=127.0.0.1").listen(
             PlatformFactory(self.platform, self.reactor)
         )
         link = f'region = "{self.region}"\n{LINK}'
-        self.town = Town(self.folder, link=link, platform_port=self._port.getHost().port)
+        self.town = Town(self.folder, link=link, platform_port=self._port.getHost().port, ahead_s=self.wall.ahead_s)
         config = self.town.write_config()
         config.write_text(config.read_text("utf-8") + CONFIG + self.more, "utf-8")
         await deferToThread(self._freeze, rows)

@@ -4,17 +4,15 @@
 # mypy: disable-error-code="untyped-decorator"
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random  # noqa: TID251  (a seeded one)
 from typing import Any
 
-import attrs
 import pytest_twisted
 from month_town import MONTH, MonthTown
 from province_town import posted
 from twisted.internet.endpoints import serverFromString
+from wall import Wall
 
 from adapters.store.books_month import DeductionRow
 from gateway.app.books_month_work import audit_of, deduction_of
@@ -37,17 +35,6 @@ again_s = 0
 """
 
 
-@attrs.frozen
-class Wall:
-    reactor: Any
-
-    def seconds(self) -> float:
-        return time.clock_gettime(time.CLOCK_REALTIME)
-
-    def callLater(self, delay: float, call: Callable[..., object], /, *args: object) -> Any:
-        return self.reactor.callLater(delay, call, *args)
-
-
 def remote(number: int) -> Json:
     return {**posted(number), "setl_time": f"{MONTH}-01 10:00:00"}
 
@@ -56,7 +43,8 @@ def remote(number: int) -> Json:
 async def test_the_citys_application_goes_to_the_province_once_and_its_audit_comes_back(
     reactor: Any, tmp_path: Path
 ) -> None:
-    province = Province(Wall(reactor), Random(1), accounts={"510800": SECRET})
+    wall = Wall(reactor=reactor)
+    province = Province(wall, Random(1), accounts={"510800": SECRET})
     province.clearing.step_s = 0
     province.post([remote(number) for number in range(ROWS)])
     endpoint: Any = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
@@ -64,8 +52,9 @@ async def test_the_citys_application_goes_to_the_province_once_and_its_audit_com
     (tmp_path / "province.secret").write_bytes(SECRET + b"\n")
     (tmp_path / "province.secret").chmod(0o600)
     town = MonthTown(
-        reactor, tmp_path, "jilin", scope="*", ledgers=("AGY", "PROV"), more=CONFIG.format(port=port.getHost().port)
-    )
+        reactor, tmp_path, "jilin", scope="*", ledgers=("AGY", "PROV"), more=CONFIG.format(port=port.getHost().port),
+        wall=wall,
+    )  # fmt: skip
     try:
         await town.open([one.row() for one in province.books["PROV"].live()])
         await _cleared(town, province)

@@ -12,11 +12,12 @@ from typing import Any
 import attrs
 import pytest_twisted
 from month_town import HOSPITAL, MONTH, Cells, MonthTown, Room
-from test_books_city_month import CONFIG, SECRET, Wall, remote
+from test_books_city_month import CONFIG, SECRET, remote
 from test_journal_decide import enrol, run
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from wall import Wall
 
 from adapters.store.books_month import DeductionRow, MonthWriter, NewClearing
 from adapters.store.books_upload import UploadRow, UploadStore
@@ -81,14 +82,15 @@ def uploads(town: MonthTown) -> list[UploadRow]:
 
 @pytest_twisted.ensureDeferred
 async def test_a_month_is_booked_once_with_its_deductions(reactor: Any, tmp_path: Path) -> None:
-    province = Province(Wall(reactor), Random(1), accounts={"510800": SECRET})
+    wall = Wall(reactor=reactor)
+    province = Province(wall, Random(1), accounts={"510800": SECRET})
     province.post([{**remote(number), "fixmedins_code": HOSPITAL} for number in range(ROWS)])
     wire = Quiet(province)
     endpoint: Any = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
     port = await endpoint.listen(PlatformFactory(wire, reactor))
     (tmp_path / "province.secret").write_bytes(SECRET + b"\n")
     (tmp_path / "province.secret").chmod(0o600)
-    town = WholeTown(reactor, tmp_path, "jilin", more=CONFIG.format(port=port.getHost().port))
+    town = WholeTown(reactor, tmp_path, "jilin", more=CONFIG.format(port=port.getHost().port), wall=wall)
     try:
         await town.open([one.row() for one in province.books["PROV"].live()])
         await _uploaded(town, province)

@@ -124,7 +124,7 @@ def import_mappings(town: Town) -> None:
 
 def prepared(town: Town, dice: random.Random, how_many: int) -> list[Payment]:
     """Bring visits and charge batches onto the platform through the gateway; return bills to pay."""
-    now_s = time.clock_gettime(time.CLOCK_REALTIME)
+    now_s = town.now_s
     mixture: Mixture = crowd(lambda: now_s, dice, (HOSPITAL, PHARMACY), PERSONS)
     plan = [PLAN[number % len(PLAN)] for number in range(how_many)]
     scripts: queue.SimpleQueue[Script] = queue.SimpleQueue()

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from forked import ROOT, Forked, command
 from real_processes import fetch, free_port
+from wall import Wall
 
 HOSPITAL, PHARMACY = "H51080200001", "P51080200101"
 READY_S = 30.0
@@ -39,7 +40,10 @@ def wait_for(url: str, process: Process) -> float:
 
 @attrs.define
 class Town:
-    """One gateway, one platform, one folder. link: settings of the platform's link; road_port: where that leads."""
+    """One gateway, one platform, one folder. link: settings of the platform's link; road_port: where that leads.
+
+    ahead_s: how far ahead all of it lives, as tests/wall.py says.
+    """
 
     folder: Path
     link: str = LINK
@@ -48,6 +52,11 @@ class Town:
     port: int = attrs.Factory(free_port)
     admin_port: int = attrs.Factory(free_port)
     running: list[Process] = attrs.Factory(list)
+    ahead_s: float = 0.0
+
+    @property
+    def now_s(self) -> float:
+        return Wall(self.ahead_s).seconds()
 
     @property
     def config(self) -> Path:
@@ -82,12 +91,13 @@ connections_max = 512
 
     def start(self, *arguments: str) -> Forked:
         log = self._log(arguments[0])
-        one = Forked(arguments[0], arguments[1:], log, log, {})
+        one = Forked(arguments[0], arguments[1:], log, log, {}, self.ahead_s)
         self.running.append(one)
         return one
 
     def start_anew(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a Python of its own, as people do."""
+        """Start a Python of its own, as people do: it knows the real clock only."""
+        assert not self.ahead_s
         with self._log(arguments[0]).open("wb") as log:
             # Whoever runs tests in the background ignores SIGINT, and every child would; a node at a terminal does not.
             one = subprocess.Popen(
@@ -118,7 +128,7 @@ connections_max = 512
         return one
 
     def tool(self, *arguments: str, code: int = 0) -> str:
-        done = command(*arguments)
+        done = command(*arguments, ahead_s=self.ahead_s)
         assert done.returncode == code, done.stderr
         return done.stdout
 
