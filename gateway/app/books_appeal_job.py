@@ -31,6 +31,7 @@ from gateway.books.clearing import Refused
 from gateway.books.deductions import APPEALED, NOTIFIED, REVISED
 from gateway.books.freezing import Objection
 from gateway.books.month import days_of
+from gateway.books.workdays import CalendarError
 from gateway.core.dates import day_of
 from gateway.core.rows import rows_in
 
@@ -56,7 +57,7 @@ class AppealJob(ClearingJob):
                 result: dict[str, object] = {"id": row.id, "added": added, "outcomes": moved, "alarms": self.alarms}
                 return Ended("findings" if self.alarms else "done", result)
             return await self._appeal(row)
-        except (Refused, NotWhole, BadAppeals) as cause:
+        except (Refused, NotWhole, BadAppeals, CalendarError) as cause:
             raise GaveUp(str(cause)) from cause
 
     def _store(self, call: Callable[[AppealStore], T]) -> Any:

@@ -30,6 +30,7 @@ from gateway.app.books_month_work import apply, build
 from gateway.app.books_shelf import SCRIPTS
 from gateway.books.clearing import Facts, Input
 from gateway.books.month import days_of
+from gateway.core.dates import day_of
 from simulators.platform import Platform
 from simulators.wire import PlatformFactory
 from simulators.wording import Json
@@ -40,6 +41,7 @@ PLACE = {"fixmedins_code": HOSPITAL, "insutype": "310", "clr_type": "11", "clr_o
 CONFIG = """
 [books]
 day_closes = "00:00"
+calendar_file = "calendar.toml"
 patience_s = 5
 doubt_ask_s = [0.2, 0.2]
 [codes]
@@ -47,6 +49,12 @@ mdtrtarea_admvs = "510800"
 recer_sys_code = "SYS"
 """
 WAIT_S = 60.0
+YEAR = """[year.{}]
+source = "made up"
+verified = false
+holidays = []
+working = []
+"""
 
 
 def remote(number: int, day: str, **cells: str) -> Cells:
@@ -69,6 +77,7 @@ class MonthTown:
     ledgers: tuple[str, ...] = ("INST", "AGY")
     more: str = ""  # of the configuration
     wall: Wall = attrs.field(factory=Wall)
+    knows_its_years: bool = True  # its calendar of working days
     _port: Any = None
 
     async def open(self, rows: list[Cells]) -> None:
@@ -85,6 +94,9 @@ class MonthTown:
         self.town = Town(self.folder, link=link, platform_port=self._port.getHost().port, ahead_s=self.wall.ahead_s)
         config = self.town.write_config()
         config.write_text(config.read_text("utf-8") + CONFIG + self.more, "utf-8")
+        first = int(day_of(self.wall.seconds())[:4]) if self.knows_its_years else 2001
+        years = "".join(YEAR.format(first + more) for more in range(2))
+        (self.folder / "calendar.toml").write_text(years, "utf-8")
         await deferToThread(self._freeze, rows)
         await deferToThread(self.town.start_gateway)
 

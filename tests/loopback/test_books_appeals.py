@@ -14,8 +14,10 @@ from test_books_monthly import DAY, REGION, entered, fee
 from test_journal_decide import enrol, run
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from wall import DAY_S, Wall
 
 from adapters.store.books_appeal import AppealStore
+from gateway.core.dates import day_of
 from simulators.clearing_book import Application, Finding
 from simulators.faults import Fault
 
@@ -36,6 +38,25 @@ async def test_appeals_go_out_once_and_their_outcomes_come_back(reactor: Any, tm
         await _appealed(town, number, theirs)
         await _reviewed(town, number, theirs)
         await _killed(town, number, theirs)
+    finally:
+        await town.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_appeal_of_a_year_without_working_days_says_what_is_lacking(reactor: Any, tmp_path: Path) -> None:
+    wall = Wall(ahead_s=30 * 366 * DAY_S)
+    town = MonthTown(reactor, tmp_path, REGION, wall=wall, knows_its_years=False)
+    try:
+        await town.open([fee(0)])
+        settled_there(town.platform.books, HOSPITAL, 0, DAY)
+        number = town.approved()
+        theirs = entered(town, number, "SB202602001")
+        theirs.findings = [Finding(suspt_id="K0", setl_id="S0", fund="hifp_pay", amount_fen=100)]
+        theirs.clr_stas = "40"
+        assert (await town.order("month_deductions", id=number)).outcome == "done"
+        told = await _appeal(town, number, "K0")
+        assert (told.outcome, town.count("3702"), states(town, number)) == ("failed", 0, {"K0": "NOTIFIED"}), told
+        assert f"工作日历没有{day_of(wall.seconds())[:4]}年" in str(told.result)
     finally:
         await town.close()
 
