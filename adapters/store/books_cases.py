@@ -134,11 +134,12 @@ class BooksCases:
 
     def decide(
         self, case: Case, decision: str, reason: str, maker: str, approval: int, diff_state: str,
-        action: tuple[str, str, str, Mapping[str, object]] | None, now_ms: int,
+        action: tuple[str, str, str, Mapping[str, object]] | None, now_ms: int, checker: str = "",
     ) -> bool:  # fmt: skip
         """Decide a case, with the action that follows in the same transaction; False when it was decided before.
 
-        diff_state: what becomes of its difference; OPEN = the next run says. action: (action_id, kind, party, content).
+        diff_state: what becomes of its difference; OPEN = the next run says. action: (action_id, kind, party, content);
+        checker: who approved, '' where one decides.
         """
         with transaction(self.connection):
             done = self.connection.execute(
@@ -148,6 +149,10 @@ class BooksCases:
             )
             if done.rowcount != 1:
                 return False
+            self.connection.execute(
+                "INSERT INTO recon_decision (diff_id, decision, maker, checker, approval, at_ms) VALUES (?,?,?,?,?,?)",
+                (case.diff.diff_id, decision, maker, checker, approval, now_ms),
+            )
             self.connection.execute(
                 "UPDATE diff SET state = ?, changed_ms = ? WHERE diff_id = ?", (diff_state, now_ms, case.diff.diff_id)
             )

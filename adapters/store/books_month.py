@@ -210,10 +210,11 @@ class MonthReader:
         return list(self.connection.execute(query, (number,)))
 
     def reconcilers(self, month: str) -> frozenset[str]:
-        """Return who decided cases about days of a month."""
+        """Return who ever decided or approved cases about days of a month, or has proposed what still waits."""
         query = (
-            "SELECT DISTINCT recon_case.maker FROM recon_case JOIN diff USING (diff_id) "
-            "WHERE substr(biz_date, 1, 7) = ? AND recon_case.maker <> ''"
+            "WITH people (diff_id, name) AS (SELECT diff_id, maker FROM recon_case UNION SELECT diff_id, maker FROM "
+            "recon_decision UNION SELECT diff_id, checker FROM recon_decision) "
+            "SELECT DISTINCT name FROM people JOIN diff USING (diff_id) WHERE substr(biz_date, 1, 7) = ? AND name <> ''"
         )
         return frozenset(str(row[0]) for row in self.connection.execute(query, (month,)))
 

@@ -61,7 +61,7 @@ def decide(
         answer = _answer(store, case)
         check_answer(decision, case.diff.name, str(answer.get("finding", "")))
         if not follows.two:
-            _carry_out(cases, case, follows, decision, reason, person.name, 0, now_ms, record, original)
+            _carry_out(cases, case, follows, decision, reason, (person.name, ""), 0, now_ms, record, original)
             return Decided(case=number, decision=decision, carried_out=True)
         content = content_of(case, decision, reason, record, answer, original)
         proposal = approvals().propose(person, KIND, f"case:{number}", content, reason)
@@ -105,8 +105,8 @@ def carry_out(config: Config, approval: Approval, content: bytes, outside: Outsi
         if content_of(case, decision, reason, record, _answer(store, case), original) != content:
             raise NotPossible(f"个案{number}在复核期间有了变化，请重新提出决定")
         _carry_out(
-            cases, case, follows, decision, reason, approval.maker, approval.id, int(outside.now() * 1000), record,
-            original,
+            cases, case, follows, decision, reason, (approval.maker, approval.checker), approval.id,
+            int(outside.now() * 1000), record, original,
         )  # fmt: skip
     text = "，由节点在下一次对账时执行" if follows.kind else ""
     return f"个案{number}：{DECISIONS[decision]}{text}"
@@ -214,8 +214,8 @@ def _known(config: Config, case: Case, stated: bool) -> bool:
 
 
 def _carry_out(
-    cases: BooksCases, case: Case, follows: Following, decision: str, reason: str, maker: str, approval: int,
-    now_ms: int, record: Mapping[str, str], original: Mapping[str, str],
+    cases: BooksCases, case: Case, follows: Following, decision: str, reason: str, people: tuple[str, str],
+    approval: int, now_ms: int, record: Mapping[str, str], original: Mapping[str, str],
 ) -> None:  # fmt: skip
     diff, action = case.diff, None
     if follows.kind:
@@ -228,7 +228,8 @@ def _carry_out(
             **({"record": dict(record)} if record else {}), **({"original": dict(original)} if original else {}),
         }  # fmt: skip
         action = (number, follows.kind, follows.party, words)
-    if not cases.decide(case, decision, reason, maker, approval, follows.diff_state, action, now_ms):
+    maker, checker = people
+    if not cases.decide(case, decision, reason, maker, approval, follows.diff_state, action, now_ms, checker):
         raise NotPossible(f"个案{case.id}已经有了决定")
 
 

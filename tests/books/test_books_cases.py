@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from two_people import Town
 
 from adapters.store.books import BooksStore, Planned, Run
 from adapters.store.books_cases import BooksCases
+from adapters.store.books_month import MonthReader
 from gateway.app.books_shelf import SCRIPTS
 from gateway.app.cli import cli
 from gateway.app.say import Outside
@@ -143,6 +145,23 @@ def test_carrying_over_takes_two_and_leaves_it_out(desk: Desk) -> None:
     assert proposed["carried_out"] is False
     desk.approve(proposed["approval"])
     assert (desk.states()["d2"], desk.actions()) == (("CLOSED", "CARRIED"), [])
+
+
+def test_all_who_ever_decided_a_case_reconciled_its_month(desk: Desk) -> None:
+    """A case that was opened again forgot who decided it first, and never knew who approved (BM-DUTY)."""
+    desk.decide(2, "accept", who="wang")
+    with desk.store() as store:
+        assert MonthReader(store.connection).reconcilers(DAY[:7]) == {"wang"}
+        BooksCases(store.connection).give_to_people("d2", 9, 9)
+    proposed = desk.decide(2, "carry")
+    with desk.store() as store:
+        assert MonthReader(store.connection).reconcilers(DAY[:7]) == {"wang", "zhang"}
+    desk.approve(proposed["approval"])
+    with desk.store() as store:
+        look = MonthReader(store.connection)
+        assert (look.reconcilers(DAY[:7]), look.reconcilers("2025-01")) == ({"wang", "zhang", "li"}, frozenset())
+        with pytest.raises(sqlite3.IntegrityError, match="kept"):
+            store.connection.execute("DELETE FROM recon_decision")
 
 
 def test_an_approver_may_not_decide_and_a_frozen_day_takes_no_decision(desk: Desk) -> None:
