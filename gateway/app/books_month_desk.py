@@ -83,6 +83,7 @@ def carry_out_approval(config: Config, approval: Approval, wanted: bytes, outsid
         facts = Facts(
             maker=approval.maker, checker=approval.checker, approved=True, reconcilers=writer.reconcilers(row.month)
         )
+        step(State(row.state), row.doubt, Input.APPROVE, facts)  # the trail does not tell what is refused
         with security_desk(config, outside.now, outside.entropy) as desk:
             desk.trail.record(
                 approval.checker, APPROVE, row.name, before=row.state, after=State.APPROVED.value,

@@ -18,6 +18,7 @@ from adapters.store.lists import Examination
 from adapters.store.lists import writing as lists_writing
 from gateway.app.books_month_watch import MonthWatch
 from gateway.app.lists_desk import SCRIPTS
+from gateway.books.clearing import Refused
 from gateway.books.month import days_of
 
 MONTH = "2026-02"  # the shortest
@@ -306,6 +307,29 @@ def test_whoever_reconciled_the_month_neither_builds_nor_checks_it(office: Offic
     with pytest.raises(Exception, match="SEC-"):
         office.approve(approval, "sun")
     act(office, "check", "--id", number, user="li", code=1)  # not a right of reconcilers
+
+
+def approvals_told(office: Office) -> list[str]:
+    """Return what the trail says became of applications, by who approved them."""
+    with office.town.desk() as desk:
+        return [row.after for row in desk.approvals.store.of_action("month.approve") if row.after]
+
+
+def test_an_approval_that_is_refused_is_not_told_as_one(office: Office) -> None:
+    """Who approves turns reconciler while it waits: the trail said APPROVED, and the application stayed CHECKED."""
+    number = str(built(office)["21"])
+    act(office, "check", "--id", number)
+    approval = int(str(act(office, "approve", "--id", number)["approval"]))
+    with office.books() as books:
+        books.connection.execute(
+            "INSERT INTO recon_case VALUES (1, 'dAMOUNTS11', 'TWO', 'DECIDED', '', '', 'sun', 0, 0, 0, 0)"
+        )
+    with pytest.raises(Refused, match="BM-DUTY"):
+        office.approve(approval, "sun")
+    assert approvals_told(office) == []
+    again = int(str(act(office, "approve", "--id", number)["approval"]))
+    office.approve(again, "wang")
+    assert approvals_told(office) == ["APPROVED"]
 
 
 def test_what_a_node_must_do_needs_a_running_node(office: Office) -> None:
