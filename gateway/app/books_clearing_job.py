@@ -26,6 +26,8 @@ T = TypeVar("T")
 SUBMIT, WITHDRAW, SYNC = "month_submit", "month_withdraw", "month_sync"
 _ASKED = (State.SUBMITTED, State.ACCEPTED, State.AUDITED, State.DISPUTED, State.CONFIRMED, State.DISBURSED)
 _SENDING = {State.SUBMITTING.value, State.WITHDRAWING.value}
+_UNKNOWN = {State.SUBMITTING.value, State.IN_DOUBT.value}
+_SUMS = {"medfee_sumamt": "medfee_sumamt", "fund_appy_sum": "fund_pay_sumamt", "acct_pay": "acct_pay"}
 
 
 def application_words(content: Content, profile: Profile) -> dict[str, Any]:
@@ -180,6 +182,9 @@ class ClearingJob:
             found = await self._theirs(row, rows)
             if len(found) > 1:
                 return await self._alarmed(row, "平台上有几份内容相同的申请，请核实后登记（month resolve）")
+            if rival := await self._rival(row, found):
+                text = f"平台上的申请也可能是同样结果未知的{rival}，平台所示分不清，请核实后登记（month resolve）"
+                return await self._alarmed(row, text)
             if found:
                 event_id = str(found[0]["clr_appy_evt_id"])
                 return await self._there(row, event_id, "平台查询")
@@ -213,20 +218,21 @@ class ClearingJob:
         return rows if rows or _is_list(outcome.output) else None  # an answer without any list says nothing
 
     async def _theirs(self, row: ClearingRow, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return those that are this application: by its number, or by month and all its sums, not known as another."""
+        """Return those that are this application: by its number, or by month, group and sums, not known as another."""
         if row.event_id:
             return [one for one in rows if str(one["clr_appy_evt_id"]) == row.event_id]
         known = await self._db(lambda writer: writer.of_month(row.role, "", row.month))
         taken = {one.event_id for one in known if one.event_id}
-        sums = Content.read(row.content).sums
-        wanted = {"medfee_sumamt": "medfee_sumamt", "fund_appy_sum": "fund_pay_sumamt", "acct_pay": "acct_pay"}
-        found = []
-        for one in rows:
-            same = all(fen_of(one.get(name)) == sums.get(ours, 0) for name, ours in wanted.items())
-            month = str(one.get("clr_ym", "")) in ("", row.month.replace("-", ""))
-            if same and month and str(one["clr_appy_evt_id"]) not in taken:
-                found.append(one)
-        return found
+        return [one for one in rows if str(one["clr_appy_evt_id"]) not in taken and _fits(row, one)]
+
+    async def _rival(self, row: ClearingRow, found: Sequence[Mapping[str, Any]]) -> str:
+        """Return another application in doubt that what was found may be just as well, '' = there is none: where the
+        platform names no group, equal sums tell no two apart, and their numbers would be swapped."""
+        if row.event_id:
+            return ""
+        known: list[ClearingRow] = await self._db(lambda writer: writer.of_month(row.role, row.scope, row.month))
+        others = (one for one in known if one.id != row.id and not one.event_id and one.state in _UNKNOWN)
+        return next((other.name for other in others if any(_fits(other, one) for one in found)), "")
 
     # --- the platform's states ------------------------------------------------------------------------
 
@@ -299,6 +305,17 @@ class ClearingJob:
     async def _audit_facts(self, row: ClearingRow, changes: Mapping[str, Any] | None = None) -> Facts:
         facts: Facts = await self._db(lambda writer: audit_facts(writer, row, self.profile))
         return attrs.evolve(facts, event_id=row.event_id, **(changes or {}))
+
+
+def _fits(row: ClearingRow, one: Mapping[str, Any]) -> bool:
+    """Say whether a platform's application may be ours: all sums, and the month and group as far as it names them."""
+    sums = Content.read(row.content).sums
+    ours = {
+        "clr_ym": row.month.replace("-", ""), "clr_type": row.clr_type, "insutype": row.insutype,
+        "clr_optins": row.clr_optins, "clr_pay_loc": row.clr_pay_loc,
+    }  # fmt: skip
+    named = all(not text or str(one.get(name) or text) == text for name, text in ours.items())
+    return named and all(fen_of(one.get(name)) == sums.get(mine, 0) for name, mine in _SUMS.items())
 
 
 def _event_id(output: Any) -> str:

@@ -103,6 +103,67 @@ def test_an_appeal_an_order_found_absent_is_not_sent_by_it_after_a_crash() -> No
             taken_up_again(AppealJob, connection, 8, what="appeal", deduction="K1", note="x")
 
 
+def in_doubt(platform: list[dict[str, str]], *insutypes: str) -> dict[str, tuple[str, str]]:
+    """Two applications of equal sums whose answers were lost; ask about each. Return insutype -> (state, number)."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, SCRIPTS)
+        writer, place = MonthWriter(connection), ("care", "H1", "2026-02")
+        for insutype in insutypes:
+            group = ("11", insutype, "510800", "2")
+            sums = {"medfee_sumamt": 10_000, "fund_pay_sumamt": 10_000}
+            content = Content(
+                role="care", scope="H1", month="2026-02", group=group, revision=1, clr_way="", settlements=1, refunds=0,
+                sums=sums,
+            )  # fmt: skip
+            writer.build(
+                place,
+                [NewClearing(group=group, revision=1, idempotency=insutype, content=content.text())],
+                [],
+                "qian",
+                1,
+            )
+        connection.execute("UPDATE clearing SET state = 'IN_DOUBT', doubt = 'submit'")
+
+        async def db(call: Callable[[Any], Any]) -> Any:
+            return call(SimpleNamespace(orders=SimpleNamespace(connection=connection)))
+
+        async def nothing(*said: Any) -> None: ...
+
+        async def ask(*asked: Any) -> Any:
+            return SimpleNamespace(kind="done", output={"data": platform})
+
+        order = SimpleNamespace(id=7, institution="H1", kind=SUBMIT, arguments={}, who="qian")
+        desk = SimpleNamespace(now_ms=lambda: 9_000)
+        work = SimpleNamespace(order=order, db=db, desk=desk, wait=nothing, ask=ask)
+        config = SimpleNamespace(books=SimpleNamespace(doubt_ask_s=[1], patience_s=1))
+        profile = SimpleNamespace(status="3205A")
+        job = ClearingJob(
+            config=cast(Any, config), work=cast(Any, work), link=cast(Any, None), profile=cast(Any, profile)
+        )
+        for row in writer.of_month(*place):
+            ensureDeferred(job._resolve(row)).addErrback(lambda failure: pytest.fail(failure.getTraceback()))
+        return {row.insutype: (row.state, row.event_id) for row in writer.of_month(*place)}
+
+
+def listed(number: str, **named: str) -> dict[str, str]:
+    return {
+        "clr_appy_evt_id": number, "clr_ym": "202602", "medfee_sumamt": "100.00", "fund_appy_sum": "100.00",
+        "acct_pay": "0.00", **named,
+    }  # fmt: skip
+
+
+def test_two_in_doubt_with_equal_sums_do_not_take_each_others_number() -> None:
+    """The platform's list was matched by month and sums: the first to ask took whatever number was there."""
+    unknown = ("IN_DOUBT", "")
+    assert in_doubt([listed("E1")], "310", "390") == {"310": unknown, "390": unknown}
+    assert in_doubt([listed("E1"), listed("E2")], "310", "390") == {"310": unknown, "390": unknown}
+    assert in_doubt([listed("E1")], "310") == {"310": ("SUBMITTED", "E1")}
+    two = in_doubt([listed("E2", insutype="390"), listed("E1", insutype="310")], "310", "390")
+    assert two == {"310": ("SUBMITTED", "E1"), "390": ("SUBMITTED", "E2")}
+    other = in_doubt([listed("E2", insutype="390", clr_type="11")], "310", "390")
+    assert other == {"310": ("APPROVED", ""), "390": ("SUBMITTED", "E2")}
+
+
 @pytest.mark.parametrize(("approved_fen", "state"), [(10_000, "AUDITED"), (9_999, "SUBMITTED"), (10_001, "SUBMITTED")])
 def test_an_audit_of_the_province_that_does_not_add_up_is_not_taken(approved_fen: int, state: str) -> None:
     """applied = approved + deducted + withheld + deposit (annex B19)."""
