@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from adapters.store.books_diffs import DIFF, diff_of, write_diff
 from adapters.store.books_opening import Opening, open_case
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.transaction import transaction
@@ -28,23 +29,6 @@ _INPUT = "id, ledger, scope, biz_date, source, sm3, rows, complete, sums, path, 
 _NEWEST = (  # the newest of each ledger and scope
     f"SELECT {_INPUT} FROM input WHERE id IN "  # noqa: S608
     "(SELECT max(id) FROM input WHERE biz_date = ? GROUP BY ledger, scope) ORDER BY ledger, scope"
-)
-DIFF = (
-    'diff_id, role, scope, biz_date, leg, class, "row", mode, action, prevails, setl_id, msgid, fixmedins_code, '
-    "component, left_fen, right_fen, note, agreed, first_revision, last_revision, state, changed_ms"
-)
-# What people or an outcome have settled stays so while what was found is still the same, and does not take more people.
-_FOUND = 'SELECT "row", component, left_fen, right_fen FROM diff WHERE diff_id = ?'
-_UPSERT = (
-    f"INSERT INTO diff ({DIFF}) VALUES ({','.join('?' * 22)}) ON CONFLICT (diff_id) DO UPDATE SET "  # noqa: S608
-    "state = CASE WHEN diff.state IN ('CARRIED', 'RESOLVED') AND diff.\"row\" = excluded.\"row\" "
-    "AND diff.component = excluded.component AND diff.left_fen IS excluded.left_fen "
-    "AND diff.right_fen IS excluded.right_fen AND (diff.mode, excluded.mode) <> ('ONE', 'TWO') "
-    "THEN diff.state ELSE excluded.state END, "
-    'changed_ms = excluded.changed_ms, "row" = excluded."row", mode = excluded.mode, action = excluded.action, '
-    "prevails = excluded.prevails, setl_id = excluded.setl_id, msgid = excluded.msgid, "
-    "component = excluded.component, left_fen = excluded.left_fen, right_fen = excluded.right_fen, "
-    "note = excluded.note, agreed = excluded.agreed, last_revision = excluded.last_revision"
 )
 
 BooksError = sqlite3.Error  # what reading and writing a store raise
@@ -223,9 +207,7 @@ class BooksStore:
     def _write(self, batch: list[tuple[DiffRow, Sequence[Planned]]], at_ms: int) -> None:
         with self.transaction() as connection:
             for diff, planned in batch:
-                now = (diff.row, diff.component, diff.left_fen, diff.right_fen)
-                changed = connection.execute(_FOUND, (diff.diff_id,)).fetchone() not in (None, now)
-                connection.execute(_UPSERT, (*attrs.astuple(diff)[:17], int(diff.agreed), *attrs.astuple(diff)[18:]))
+                changed = write_diff(connection, diff)
                 if all(one.kind != "REVERSE" for one in planned):  # its guards hold no more; people's stays
                     self._fail_planned(diff.diff_id, at_ms, " AND kind = 'REVERSE' AND approval = 0")
                 for one in planned:
@@ -361,13 +343,6 @@ class BooksStore:
             "AND recon_day.scope = diff.scope AND recon_day.state = 'COLLECTING') GROUP BY 1, 2"
         )
         return {(leg, name): count for leg, name, count in self.connection.execute(query)}
-
-
-def diff_of(row: Sequence[object]) -> DiffRow:
-    """Return the DiffRow of a row selected by DIFF."""
-    values = dict(zip([one.name for one in attrs.fields(DiffRow)], row, strict=True))
-    values["agreed"] = bool(values["agreed"])
-    return DiffRow(**values)  # type: ignore[arg-type]  # the columns are the fields, in the table's types
 
 
 def _input(row: Sequence[object]) -> Input:

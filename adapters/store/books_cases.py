@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from adapters.store.books import DIFF, ROWS_MAX, diff_of
+from adapters.store.books import ROWS_MAX
+from adapters.store.books_diffs import DIFF, diff_of
 from adapters.store.transaction import transaction
 from gateway.core.booked import REPLACED, VANISHED, Correction, DiffRow
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from adapters.store.books import DIFF, diff_of
+from adapters.store.books_diffs import DIFF, diff_of
 from adapters.store.transaction import transaction
 from gateway.core.booked import DiffRow, InquiryRow
 
