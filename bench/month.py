@@ -83,7 +83,7 @@ def hand_in(writer: FreezeWriter, folder: Path, day: str, files: list[Path], cou
         for number in range(first - first % -2000, first + count, 2000):
             key = f"5100{number:014d}"
             row = (f"d{key}", "care", CODE, day, "L1", "AMOUNT", "", "TWO", "CASE", "AGY", key, "", CODE, "", None,
-                   None, "", 0, 1, 1, "CARRIED", 0)  # fmt: skip
+                   None, "", 0, 1, 1, "CARRIED", 0, None)  # fmt: skip
             base.execute(f"INSERT INTO diff VALUES ({','.join('?' * len(row))})", row)
 
 

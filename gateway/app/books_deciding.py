@@ -85,7 +85,7 @@ def content_of(
         "leg": diff.leg, "class": diff.name, "row": diff.row, "setl_id": diff.setl_id, "msgid": diff.msgid,
         "component": diff.component, "left_fen": diff.left_fen, "right_fen": diff.right_fen, "decision": decision,
         "decision_text": DECISIONS[decision], "reason": reason, **({"record": dict(record)} if record else {}),
-        **({"agency_answer": dict(answer)} if answer else {}),
+        **({"agency_answer": dict(answer)} if answer else {}), **({"said_sm3": diff.said_sm3} if diff.said_sm3 else {}),
         **{name: original[name] for name in SHOWN if name in original},
     }  # fmt: skip
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=1).encode()

@@ -172,6 +172,7 @@ def _diff(task: RunTask, line: Line, revision: int) -> DiffRow:
         msgid=line.msgid, fixmedins_code=line.fixmedins_code, component=line.component, left_fen=line.left,
         right_fen=line.right, note="; ".join(line.notes), agreed=line.agreed, first_revision=revision,
         last_revision=revision, state=state_of(line), changed_ms=task.now_ms,
+        said_sm3=sm3(line.said.encode()).hex(),
     )  # fmt: skip
 
 

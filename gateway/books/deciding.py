@@ -72,6 +72,17 @@ class Subject:
         one = self.found.get(ledger)
         return one.row.amounts[MEDFEE] if one and one.settled and one.row else None
 
+    def said(self, ledgers: Iterable[int]) -> str:
+        """Return the amounts, direction, insurance and kind of every row that some ledgers have of it."""
+        told = []
+        for ledger in ledgers:
+            one = self.found.get(ledger)
+            rows = () if one is None else one.live if one.row is None or one.row in one.live else (one.row, *one.live)
+            for row in rows:
+                fens = ",".join("" if fen is None else str(fen) for fen in row.amounts)
+                told.append(f"{NAMES[ledger]} {row.direction} {row.insutype} {row.clr_type} {fens}")
+        return "; ".join(told)
+
     def moved(self, leg: str) -> int | None:
         """Return the fen a reversal on a leg would move, None when no ledger says; what it reversed in vain, too."""
         for ledger in _MOVED[leg]:
@@ -156,7 +167,9 @@ class Decider:
             rest = len(double.others) - OTHERS_MAX
             notes = (*double.others[:OTHERS_MAX], *((f"+{rest}",) if rest > 0 else ()))
             leg = self.scope.home(frozenset({INST}))
-            yield self._line(subjects[double.keep], leg, self.rules.rows[code], notes=notes)
+            line = self._line(subjects[double.keep], leg, self.rules.rows[code], notes=notes)
+            members = self.scope.members(leg)
+            yield attrs.evolve(line, said="; ".join(subjects[key].said(members) for key in sorted(double.keys)))
 
     def _key(self, subject: Subject, depended: bool) -> list[Line]:
         """Evaluate one key, in the order of B2."""
@@ -324,6 +337,7 @@ class Decider:
             key=key, setl_id=setl_id, msgid=msgid, fixmedins_code=subject.text("fixmedins_code"), leg=leg,
             name=rule.name, row=rule.row, mode=way.mode, action=way.action, prevails=rule.prevails,
             biz_date=self.scope.day(subject.day()), agreed=rule.agreed, notes=notes,
+            said=subject.said(self.scope.members(leg)),
         )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ Digest = Callable[[bytes], bytes]
 class Line:
     """One finding. name: its class; key: what it is about, as `diff_id` has it; left, right: fen or None;
     guard_fen: the medfee a reversal of it would move, for the volume guard, None = unknown; missed: the ledger that
-    lacks a refund the others have (S1), '' = another matter."""
+    lacks a refund the others have (S1), '' = another matter; said: what the ledgers say of it, amounts above all, in
+    one text that is another when any of it is."""
 
     key: str
     setl_id: str
@@ -39,6 +40,7 @@ class Line:
     notes: tuple[str, ...] = ()
     guard_fen: int | None = None
     missed: str = ""
+    said: str = ""
 
     @property
     def order(self) -> tuple[str, ...]:

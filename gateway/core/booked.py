@@ -57,7 +57,8 @@ class RunRow:
 
 @attrs.frozen(kw_only=True)
 class DiffRow:
-    """One line of differences.csv and where it stands. state: OPEN, WAIT, RESOLVED, VANISHED, CARRIED."""
+    """One line of differences.csv and where it stands. state: OPEN, WAIT, RESOLVED, VANISHED, CARRIED; said_sm3: SM3 in
+    hex of all that the ledgers say of the record, None = not known."""
 
     diff_id: str
     role: str
@@ -81,6 +82,7 @@ class DiffRow:
     last_revision: int
     state: str
     changed_ms: int
+    said_sm3: str | None = None
 
 
 @attrs.frozen(kw_only=True)

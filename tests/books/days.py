@@ -79,7 +79,7 @@ class Room:
         """Note a difference of the day."""
         values = (
             f"d{name}{setl_id}", "care", scope, date, "L1", name, "", "TWO", "CASE", "AGY", setl_id, "", scope, "",
-            None, None, "", agreed, 1, 1, state, 0,
+            None, None, "", agreed, 1, 1, state, 0, None,
         )  # fmt: skip
         self.connection.execute(f"INSERT INTO diff VALUES ({','.join('?' * len(values))})", values)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from book_town import CODE, DAY, BookTown, Chosen
+from desk import Cells
 
 from adapters.store.books_cases import BooksCases
 from adapters.store.books_freeze import FreezeReader
@@ -65,6 +66,40 @@ def test_what_one_accepted_stands_no_more_when_it_takes_two(town: BookTown) -> N
     town.put("1", PROV={})
     looked(town)
     assert ("L1-INST-ONLY", "", "TWO", "OPEN") in cases(town)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"fund_pay_sumamt": "60.50", "psn_part_amt": "40.50"}, {"fund_pay_sumamt": "60.25", "psn_part_amt": "40.75"}),
+        ({"fund_pay_sumamt": "61.00"}, {"fund_pay_sumamt": "61.00", "acct_pay": "11.00"}),
+    ],
+    ids=["the same components by other amounts", "one component more"],
+)
+def test_what_was_carried_is_peoples_again_when_other_amounts_differ(town: BookTown, first: Cells, then: Cells) -> None:
+    """What is shown is the first component that differs: it stayed as it was, and so did the decision."""
+    town.put("1", INST=local(medfee_sumamt="101.00", **first), GW=local(), AGY=local())
+    looked(town)
+    town.decide(of("AMOUNT", "carry"))
+    looked(town)
+    assert town.states("S1") == {"CARRIED"}
+    town.parties.books["INST"][0].update(then)
+    looked(town)
+    assert town.states("S1") == {"OPEN"}
+    assert cases(town) == [("AMOUNT", "A1", "ONE", "OPEN")]
+
+
+def test_what_was_accepted_of_a_record_is_peoples_again_when_its_amounts_differ(town: BookTown) -> None:
+    """L1-GW-MISSING with the same medfee: a later run's note tells of an amount that differs (A5)."""
+    town.put("1", INST=local(), AGY=local())
+    looked(town)
+    town.decide(of("L1-GW-MISSING", "accept"))
+    looked(town)
+    assert town.states("S1") == {"RESOLVED"}
+    town.parties.books["INST"][0].update(acct_pay="11.00")
+    looked(town)
+    assert town.notes() == ["A5 acct_pay"]
+    assert [one[3] for one in cases(town)] == ["OPEN"]
 
 
 @pytest.mark.parametrize("fetched", [True, False], ids=["fetched and not done", "never fetched"])
