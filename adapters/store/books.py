@@ -130,11 +130,12 @@ class BooksStore:
 
     # --- what was handed in ---
 
-    def add_input(self, one: Input) -> int:
-        """Note an input; what is there already with the same content and word of completeness keeps its number."""
+    def add_input(self, one: Input, closes_ms: int = 0) -> int:
+        """Note an input; what is there already with the same content and word of completeness keeps its number, unless
+        the day was over (closes_ms) for the one and not for the other: then it says more."""
         sums = json.dumps(dict(sorted(one.sums.items())))
         with self.transaction():
-            known = next((old for old in self.inputs(one.biz_date) if _same(old, one)), None)
+            known = next((old for old in self.inputs(one.biz_date) if _same(old, one, closes_ms)), None)
             if known is not None:
                 return known.id
             values = (
@@ -359,8 +360,10 @@ def _in_vain(one: Planned, state: str, changed_ms: int, at_ms: int) -> bool:
     return ended and changed_ms < one.seen_ms
 
 
-def _same(old: Input, new: Input) -> bool:
-    one, other = ((each.ledger, each.scope, each.sm3, each.complete, each.early) for each in (old, new))
+def _same(old: Input, new: Input, closes_ms: int) -> bool:
+    one, other = (
+        (each.ledger, each.scope, each.sm3, each.complete, each.early, each.at_ms < closes_ms) for each in (old, new)
+    )
     return one == other
 
 

@@ -147,7 +147,7 @@ def hand_in(
             )  # fmt: skip
             store = BooksStore.open(config.room("books"), SCRIPTS)
             try:
-                number = store.add_input(one)
+                number = store.add_input(one, closes_ms(biz_date, config.books.day_closes))
             finally:
                 store.close()
     return HandedIn(

@@ -170,6 +170,21 @@ def test_what_was_settled_after_an_institution_closed_its_file_is_not_reversed_b
     assert open_ones == ([] if reversed_by_itself else ["TWO"])
 
 
+def test_a_file_that_is_handed_in_again_after_the_day_is_the_ledger_of_the_day(city: City) -> None:
+    """The same bytes kept the time at which they first came: two people decided what the gateway could by itself."""
+    city.put(GW, "*", cells(1, delivered="0", **EVENING))
+    city.put(AGY, A, cells(1, **EVENING))
+    put_at(city, CLOSES_MS - 7 * 3_600_000, INST, A)
+    city.run(closes_ms=CLOSES_MS)
+    put_at(city, CLOSES_MS - 1, INST, A)  # says nothing new
+    assert city.run(closes_ms=CLOSES_MS).same and planned(city) == []
+    put_at(city, CLOSES_MS + 1, INST, A)
+    over = city.run(closes_ms=CLOSES_MS)
+    assert (over.same, over.revision, planned(city)) == (False, 2, ["REVERSE"])
+    put_at(city, CLOSES_MS + 2, INST, A)
+    assert city.run(closes_ms=CLOSES_MS).same
+
+
 @pytest.mark.parametrize(("ledger", "scope"), [(AGY, A), (AGY, "*"), (PROV, "*"), (INS, "*")])
 def test_an_export_of_a_day_that_goes_on_is_not_the_ledger_of_the_day(city: City, ledger: int, scope: str) -> None:
     assert put_at(city, CLOSES_MS - 1, ledger, scope, cells(1)) is False
