@@ -16,7 +16,7 @@ from adapters.crypto.digest import sm3
 from adapters.store.books import EVERYWHERE, BooksStore, Planned, Run, locked
 from adapters.store.books_trail import BooksTrail, RunNote
 from gateway.app.books_shelf import SCRIPTS
-from gateway.app.books_snapshot import Snapshot, put_together, snapshot
+from gateway.app.books_snapshot import Snapshot, looking_back, put_together, snapshot
 from gateway.app.books_tasks import Ran, RunTask
 from gateway.app.books_work import reconciled
 from gateway.books.lines import Line, identity
@@ -52,6 +52,7 @@ def run(task: RunTask) -> Ran:
             chosen = snapshot(
                 store, task.role, task.date, task.institutions, task.now_ms, task.provisional, task.province
             )
+            chosen = looking_back(store, chosen, task.date, Path(task.data))
             task = msgspec.structs.replace(task, by_hand=[*task.by_hand, *_signed_early(task, chosen)])
             last = store.last_run(task.role, task.date)
             if last is not None and _same(store, chosen, last):

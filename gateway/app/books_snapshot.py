@@ -107,6 +107,32 @@ def _run_id(
     return sm3("\n".join((role, biz_date, *codes, "", *named, "", *near, *early)).encode()).hex()
 
 
+def looking_back(store: BooksStore, chosen: Snapshot, biz_date: str, data: Path) -> Snapshot:
+    """Return a snapshot named by the files of older dates, too, in which its refunds find what they cancel: a run after
+    one of them was corrected is another. Raises OSError, sqlite3.Error."""
+    journal = [one for one in chosen.used if one.ledger == NAMES[GW]] if GW in chosen.given else []
+    near = {(date.fromisoformat(biz_date) + timedelta(days=off)).isoformat() for off in (-1, 0, 1)}
+    refunded, older = set(), {}
+    for row in (row for one in journal for row in read_rows(data / one.path)):
+        key, when = (row["fixmedins_code"], row["setl_id"]), row["setl_time"][:10]
+        if row["direction"] == "1":
+            refunded.add(key)
+        elif when not in near:
+            older[key] = when
+    places = sorted({(when, key[0]) for key, when in older.items() if key in refunded})
+    files = [one for when, code in places for ledger in _BACK for one in _dated(store, ledger, when, code)]
+    if not files:
+        return chosen
+    named = sorted({f"{one.ledger}|{one.scope}|{one.biz_date}|{one.sm3}" for one in files})
+    return attrs.evolve(chosen, run_id=sm3("\n".join((chosen.run_id, *named)).encode()).hex())
+
+
+def _dated(store: BooksStore, ledger: int, day: str, code: str) -> list[Input]:
+    """Return the files of a ledger and a date in which an institution's rows are looked for."""
+    named = [one for one in store.inputs(day) if one.ledger == NAMES[ledger] and one.scope in (code, EVERYWHERE)]
+    return one_source(named)
+
+
 def put_together(store: BooksStore, chosen: Snapshot, data: Path, workplace: Path) -> dict[int, Path]:
     """Write one file for each ledger of a run: of what was chosen, whatever came in since. Raises OSError,
     sqlite3.Error."""
@@ -180,8 +206,7 @@ def _back(
         if known is not None:
             dates.setdefault((known["setl_time"][:10], code), set()).add(setl_id)
     for (day, code), numbers in sorted(dates.items()):
-        named = [one for one in store.inputs(day) if one.ledger == NAMES[ledger] and one.scope in (code, EVERYWHERE)]
-        files = one_source(named)
+        files = _dated(store, ledger, day, code)
         own = own_sources(files)
         for one in files:
             if not counts(one, code, own):

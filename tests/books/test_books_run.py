@@ -178,6 +178,24 @@ def test_a_refund_finds_its_settlement_in_the_file_of_its_own_date(city: City) -
     assert (found.days["*"], found.summary["classes"]) == ("AGREED", {})
 
 
+def test_what_a_refund_cancels_is_looked_up_again_when_the_file_of_its_date_is_corrected(city: City) -> None:
+    """The files of older dates were no part of what a run goes over: the day stayed as it was."""
+    then, refund = cells(1, day=LONG_AGO), cells(1, direction="1", msgid="N1", **BACK)
+    city.put(GW, "*", then, refund)
+    city.put(INST, A, then, day=LONG_AGO)
+    city.put(INST, A, refund)
+    city.put(AGY, A, refund)
+    first = city.run()
+    city.put(INST, A, cells(9, day=NEXT), day=NEXT)  # of a date beside it, without what this is about
+    beside = city.run()
+    assert (first.days["*"], beside.revision, city.run().same) == ("AGREED", 2, True)
+    city.put(INST, A, cells(1, day=LONG_AGO, medfee_sumamt="90.00", fund_pay_sumamt="50.00"), day=LONG_AGO)
+    corrected = city.run()
+    assert (corrected.same, corrected.revision, corrected.days[A]) == (False, 3, "L1_DIFF")
+    city.put(AGY, A, then, day=LONG_AGO)  # there was none: the journal's word stood for it
+    assert (city.run().revision, city.run().same) == (4, True)
+
+
 def test_a_settlement_just_after_midnight_is_found_in_the_next_days_file(city: City) -> None:
     late = {"setl_time": f"{DAY} 23:59:59"}
     city.put(GW, "*", cells(1, **late))
