@@ -250,10 +250,10 @@ class BooksStore:
 
     def bring_into_force(
         self, run: Run, inputs: Sequence[int], days: Sequence[DayRow],
-        noted: Callable[[], Callable[[], object]] = lambda: lambda: None,
+        noted: Callable[[], Callable[[], object]] = lambda: lambda: None, back: Iterable[tuple[str, str]] = (),
     ) -> None:  # fmt: skip
         """End a run: what it no longer found has vanished; then the last row. noted: called before that, its result
-        within the transaction. Raises sqlite3.Error."""
+        within the transaction; back: (date, institution) of older files it looked into. Raises sqlite3.Error."""
         while self._vanish(run):
             pass
         told = noted()
@@ -264,6 +264,7 @@ class BooksStore:
             )  # fmt: skip
             connection.execute("INSERT INTO recon_run VALUES (?,?,?,?,?,?,?,?)", values)
             connection.executemany("INSERT INTO run_input VALUES (?,?)", [(run.run_id, one) for one in inputs])
+            connection.executemany("INSERT INTO run_back VALUES (?,?,?)", [(run.run_id, *one) for one in back])
             self._days(days)
             told()
 

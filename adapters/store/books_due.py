@@ -7,10 +7,20 @@ import attrs
 from adapters.store.books import EVERYWHERE
 
 _LATE = """
-    SELECT day.biz_date, max(input.at_ms) FROM recon_day AS day JOIN input ON input.biz_date = day.biz_date
-    WHERE day.role = ? AND day.scope = ? AND day.state <> 'FROZEN' AND input.who <> 'node'
-    AND (input.scope = 'insured') = (day.role = 'insured') AND input.at_ms > (SELECT max(at_ms) FROM recon_run
-    WHERE recon_run.role = day.role AND recon_run.biz_date = day.biz_date) GROUP BY day.biz_date
+    WITH day AS (
+        SELECT role, biz_date, (SELECT max(at_ms) FROM recon_run WHERE recon_run.role = recon_day.role
+        AND recon_run.biz_date = recon_day.biz_date) AS ran_ms FROM recon_day
+        WHERE role = ? AND scope = ? AND state <> 'FROZEN'
+    )
+    SELECT biz_date, max(at_ms) FROM (
+        SELECT day.biz_date, input.at_ms FROM day JOIN input ON input.biz_date = day.biz_date
+        WHERE input.who <> 'node' AND (input.scope = 'insured') = (day.role = 'insured') AND input.at_ms > ran_ms
+        UNION ALL
+        SELECT day.biz_date, input.at_ms FROM day JOIN recon_run AS run ON run.role = day.role
+        AND run.biz_date = day.biz_date AND run.at_ms = ran_ms JOIN run_back ON run_back.run_id = run.run_id
+        JOIN input ON input.biz_date = run_back.biz_date AND input.scope IN (run_back.institution, '*')
+        WHERE input.who <> 'node' AND input.ledger IN ('INST', 'AGY') AND input.at_ms > ran_ms
+    ) GROUP BY biz_date
 """
 _DECIDED = """
     SELECT coalesce(max(recon_case.changed_ms), 0) FROM diff JOIN recon_case ON recon_case.diff_id = diff.diff_id
@@ -30,7 +40,8 @@ class BooksDue:
         return str(self.connection.execute(query, (role, EVERYWHERE)).fetchone()[0])
 
     def late(self, role: str) -> dict[str, int]:
-        """Return date -> when its newest file came (ms), of every day not frozen whose file came after its last run."""
+        """Return date -> when its newest file came (ms), of every day not frozen whose file came after its last run, or
+        one of an older date in which that looked for what a refund cancels."""
         return {str(day): int(at) for day, at in self.connection.execute(_LATE, (role, EVERYWHERE))}
 
     def decided_ms(self, role: str, biz_date: str) -> int:

@@ -88,7 +88,7 @@ def _run(task: RunTask, store: BooksStore, chosen: Snapshot, workplace: Path, re
             agreed=found.summary.agreed and not task.provisional, keys=found.summary.keys, summary=summary,
         )  # fmt: skip
     days = _days(task, store, chosen, revision)
-    store.bring_into_force(ran, chosen.inputs, days, _noting(task, store, ran))
+    store.bring_into_force(ran, chosen.inputs, days, _noting(task, store, ran), chosen.back)
     return _told(ran, days, frozen, same=False)
 
 

@@ -29,7 +29,8 @@ Cells = dict[str, str]
 @attrs.frozen(kw_only=True)
 class Snapshot:
     """What one run goes over. day: inputs of its date; used: with those of the days beside it; missing: (ledger,
-    institution) that lack or are incomplete; short: ledgers that are incomplete as a whole."""
+    institution) that lack or are incomplete; short: ledgers that are incomplete as a whole; back: (date, institution)
+    of older files its refunds lead to."""
 
     run_id: str
     day: tuple[Input, ...]
@@ -39,6 +40,7 @@ class Snapshot:
     short: frozenset[int]
     later: frozenset[tuple[int, str]]
     given: frozenset[int]
+    back: tuple[tuple[str, str], ...] = ()
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -122,9 +124,10 @@ def looking_back(store: BooksStore, chosen: Snapshot, biz_date: str, data: Path)
     places = sorted({(when, key[0]) for key, when in older.items() if key in refunded})
     files = [one for when, code in places for ledger in _BACK for one in _dated(store, ledger, when, code)]
     if not files:
-        return chosen
+        return attrs.evolve(chosen, back=tuple(places))
     named = sorted({f"{one.ledger}|{one.scope}|{one.biz_date}|{one.sm3}" for one in files})
-    return attrs.evolve(chosen, run_id=sm3("\n".join((chosen.run_id, *named)).encode()).hex())
+    run_id = sm3("\n".join((chosen.run_id, *named)).encode()).hex()
+    return attrs.evolve(chosen, run_id=run_id, back=tuple(places))
 
 
 def _dated(store: BooksStore, ledger: int, day: str, code: str) -> list[Input]:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from desk import BACK, FEES
 from adapters.store import books
 from adapters.store.books import BooksStore
 from adapters.store.books_cases import BooksCases
+from adapters.store.books_due import BooksDue
 from adapters.store.books_freeze import FreezeReader
 from gateway.app.books_handin import DayFrozen, WrongMarker, hand_in, marker_of
 from gateway.app.books_run import run
@@ -58,14 +59,16 @@ class City:
         self.config: Config = read_config(folder / "c.toml")
         self.folder = folder
 
-    def put(self, ledger: int, scope: str, *rows: dict[str, str], day: str = DAY, whole: bool = True) -> None:
+    def put(
+        self, ledger: int, scope: str, *rows: dict[str, str], day: str = DAY, whole: bool = True, at_ms: int = NOW_MS
+    ) -> None:
         file = self.folder / "in.csv"
         with file.open("w", encoding="utf-8", newline="") as stream:
             names = list(dict.fromkeys([*cells(0), *(name for row in rows for name in row)]))
             writer = csv.DictWriter(stream, names, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        hand_in(self.config, ledger, scope, day, file, {"rows": len(rows)} if whole else {}, "t", NOW_MS)
+        hand_in(self.config, ledger, scope, day, file, {"rows": len(rows)} if whole else {}, "t", at_ms)
 
     def run(self, **more: object) -> Ran:
         task = {
@@ -178,6 +181,14 @@ def test_a_refund_finds_its_settlement_in_the_file_of_its_own_date(city: City) -
     assert (found.days["*"], found.summary["classes"]) == ("AGREED", {})
 
 
+LESS = {"medfee_sumamt": "90.00", "fund_pay_sumamt": "50.00"}
+
+
+def late(city: City) -> dict[str, int]:
+    with closing(city.store()) as store:
+        return BooksDue(store.connection).late("care")
+
+
 def test_what_a_refund_cancels_is_looked_up_again_when_the_file_of_its_date_is_corrected(city: City) -> None:
     """The files of older dates were no part of what a run goes over: the day stayed as it was."""
     then, refund = cells(1, day=LONG_AGO), cells(1, direction="1", msgid="N1", **BACK)
@@ -189,8 +200,13 @@ def test_what_a_refund_cancels_is_looked_up_again_when_the_file_of_its_date_is_c
     city.put(INST, A, cells(9, day=NEXT), day=NEXT)  # of a date beside it, without what this is about
     beside = city.run()
     assert (first.days["*"], beside.revision, city.run().same) == ("AGREED", 2, True)
-    city.put(INST, A, cells(1, day=LONG_AGO, medfee_sumamt="90.00", fund_pay_sumamt="50.00"), day=LONG_AGO)
-    corrected = city.run()
+    assert late(city) == {}
+    city.put(INST, B, cells(8, B, day=LONG_AGO), day=LONG_AGO, at_ms=NOW_MS + 1)  # somebody else's
+    assert late(city) == {}
+    city.put(INST, A, cells(1, day=LONG_AGO, **LESS), day=LONG_AGO, at_ms=NOW_MS + 2)
+    assert late(city) == {DAY: NOW_MS + 2}  # a reason for the node to run it
+    corrected = city.run(now_ms=NOW_MS + 3)
+    assert late(city) == {}
     assert (corrected.same, corrected.revision, corrected.days[A]) == (False, 3, "L1_DIFF")
     city.put(AGY, A, then, day=LONG_AGO)  # there was none: the journal's word stood for it
     assert (city.run().revision, city.run().same) == (4, True)
