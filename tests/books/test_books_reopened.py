@@ -89,6 +89,20 @@ def test_what_was_carried_is_peoples_again_when_other_amounts_differ(town: BookT
     assert cases(town) == [("AMOUNT", "A1", "ONE", "OPEN")]
 
 
+def test_what_was_carried_before_there_was_a_digest_stays_so_and_gets_one(town: BookTown) -> None:
+    town.put("1", INST=local(**MORE), GW=local(), AGY=local())
+    looked(town)
+    town.decide(of("AMOUNT", "carry"))
+    with town.store() as store:
+        store.connection.execute("UPDATE diff SET said_sm3 = NULL")
+    town.put("2", INST=local(), GW=local(), AGY=local())  # another run
+    looked(town)
+    assert town.states("S1") == {"CARRIED"}
+    town.parties.books["INST"][0].update(acct_pay="11.00")
+    looked(town)
+    assert town.states("S1") == {"OPEN"}
+
+
 def test_what_was_accepted_of_a_record_is_peoples_again_when_its_amounts_differ(town: BookTown) -> None:
     """L1-GW-MISSING with the same medfee: a later run's note tells of an amount that differs (A5)."""
     town.put("1", INST=local(), AGY=local())
