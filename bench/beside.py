@@ -1,8 +1,9 @@
 """A node's latency while the books are reconciled beside it: `python -m bench.beside FOLDER [--settlements N]`.
 
-The open loop twice by turns, alone and beside `liangding books files` on N settlements in each of four ledgers: a
-process of its own, niced to the last, with one thread. Node on one core, load generator and far end on the other; the
-reconciliation may use both, as it would. Ledgers that are in the folder already are used again.
+The open loop twice by turns, alone and beside `liangding books files` on N settlements in each of four ledgers, with
+one thread, in a process as a node begins its own (`gateway.app.child_process`: niced, let run a quarter of the time)
+but for the first seconds. Node on one core, load generator and far end on the other; the reconciliation may use both,
+as it would. Ledgers that are in the folder already are used again.
 """
 
 import json
@@ -20,6 +21,11 @@ from gateway.core.ledgers import NAMES
 
 MILLION = 1_200_000
 SECONDS, PAIRS = 10, 3
+# Paced from its beginning: what is measured is not over when its first seconds are.
+_PACED = (
+    "import runpy; from gateway.app import child_process; child_process.begin(0.0); "
+    "runpy.run_module('gateway', run_name='__main__', alter_sys=True)"
+)
 SHARES = ("p50_ms", "p99_ms", "p999_ms")
 
 
@@ -27,11 +33,12 @@ def reconciliation(folder: Path, ledgers: Path) -> Running:
     """Start it; whether it has ended, and how, is seen by its process."""
     files = [f"{NAMES[ledger]}={ledgers / NAMES[ledger]}.csv" for ledger in books.LEDGERS]
     words = ["--date", books.DAY, "--out", folder / "reconciled", "--threads", 1, "--memory-mb", 1200]
-    command = ["nice", "-n", "19", *procs.python("gateway", "books", "files", "--ledger", *files, *words)]
-    return procs.start("books", command, 0, {core for cores in cpu.cores() for core in cores}, folder)
+    command = [sys.executable, "-c", _PACED, "books", "files", "--ledger", *files, *map(str, words)]
+    cores = {core for one in cpu.cores() for core in one}
+    return procs.start("books", command, 0, cores, folder, stdin=subprocess.PIPE)
 
 
-def measure(folder: Path, settlements: int, seconds: int, pairs: int) -> dict[str, Any]:
+def measure(folder: Path, settlements: int, seconds: int, pairs: int, rate: int) -> dict[str, Any]:
     """Medians of the latencies, alone and beside; void when a request failed or a reconciliation ended before it."""
     ledgers = folder / f"ledgers{settlements}"
     if not ledgers.exists():
@@ -48,7 +55,7 @@ def measure(folder: Path, settlements: int, seconds: int, pairs: int) -> dict[st
             kind = "beside" if number % 2 else "alone"
             work = reconciliation(folder, ledgers) if kind == "beside" else None
             try:
-                found[kind].append(openloop.run(gateway, prepared.admin, folder, other, seconds))
+                found[kind].append(openloop.run(gateway, prepared.admin, folder, other, seconds, rate))
                 cut_short += work is not None and work.process.poll() is not None
             finally:
                 if work is not None:
@@ -62,7 +69,7 @@ def measure(folder: Path, settlements: int, seconds: int, pairs: int) -> dict[st
     ratios = [b["p99_ms"] / a["p99_ms"] for a, b in zip(found["alone"], found["beside"], strict=True)]
     return told | {
         "settlements": settlements,
-        "rate": openloop.RATE,
+        "rate": rate,
         "p99_ratio": round(statistics.median(ratios), 2),
         "p99_ratios": [round(ratio, 2) for ratio in ratios],
         "void": bool(cut_short) or any(one["void"] for runs in found.values() for one in runs),
@@ -73,11 +80,12 @@ def measure(folder: Path, settlements: int, seconds: int, pairs: int) -> dict[st
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--settlements", type=click.IntRange(1_000), default=MILLION, show_default=True)
 @click.option("--seconds", type=click.IntRange(2, 60), default=SECONDS, show_default=True)
+@click.option("--rate", type=click.IntRange(1, 5_000), default=openloop.RATE, show_default=True)
 @click.option("--pairs", type=click.IntRange(1, 20), default=PAIRS, show_default=True)
-def main(folder: Path, settlements: int, seconds: int, pairs: int) -> None:
+def main(folder: Path, settlements: int, seconds: int, pairs: int, rate: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        found = measure(folder, settlements, seconds, pairs)
+        found = measure(folder, settlements, seconds, pairs, rate)
     except (procs.DidNotStart, subprocess.SubprocessError, OSError) as cause:
         print(cause, file=sys.stderr)
         sys.exit(1)

@@ -55,11 +55,11 @@ def wait_begun(load: Running, seconds: float = PREPARE_S) -> None:
         time.sleep(0.02)
 
 
-def run(gateway: Running, admin: int, folder: Path, core: set[int], seconds: int) -> dict[str, Any]:
+def run(gateway: Running, admin: int, folder: Path, core: set[int], seconds: int, rate: int = RATE) -> dict[str, Any]:
     """Run it; raises DidNotStart when the load generator fails."""
     report = folder / "load.json"
     command = procs.python(
-        "simulators", "load", "--gateway", f"http://127.0.0.1:{gateway.port}", "--rate", RATE, "--seconds", seconds,
+        "simulators", "load", "--gateway", f"http://127.0.0.1:{gateway.port}", "--rate", rate, "--seconds", seconds,
         "--connections", 64, "--persons", PERSONS, "--institution", HOSPITAL, "--institution", PHARMACY,
         "--json", report,
     )  # fmt: skip
@@ -77,7 +77,7 @@ def run(gateway: Running, admin: int, folder: Path, core: set[int], seconds: int
         raise procs.DidNotStart(f"压力机失败：{load.log.read_text('utf-8', 'replace')[-400:]}")
     found: dict[str, Any] = json.loads(report.read_text("utf-8"))
     return found | {
-        "rate": RATE,
+        "rate": rate,
         "platform_mean_ms": mean_ms(seen, _look(admin)),
         "gateway_cpu_us": used.total / 1000 / found["sent"],
         "void": found["done"] != found["sent"],

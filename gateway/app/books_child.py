@@ -4,9 +4,7 @@ Its task comes as a file of JSON whose path is the one argument after the step; 
 input is held open by the node: when that ends, so does this process, and the next run goes on from what is durable.
 """
 
-import os
 import sys
-import threading
 from pathlib import Path
 
 import msgspec
@@ -16,11 +14,11 @@ from adapters.ledgers.source import LedgerRefused
 from adapters.store.books import BooksError, OtherBooks
 from adapters.store.books_report import NotABooksStore
 from adapters.store.journal_reader import NotAJournal
+from gateway.app import child_process
 from gateway.app.books_derive import derive
 from gateway.app.books_extract import extract
 from gateway.app.books_run import run
 from gateway.app.books_tasks import Derived, Reconcile, Reconciled, ReportTask, RunTask, Task
-from gateway.app.codes_import_child import NICE, die_with_parent
 from gateway.books.scope import NothingToCompare
 
 
@@ -48,8 +46,7 @@ def _looked(asked: Reconcile, derived: Derived | None) -> RunTask:
 
 def main(arguments: list[str]) -> None:
     """arguments: step (extract, reconcile, report), the file of its task."""
-    os.nice(NICE)
-    threading.Thread(target=die_with_parent, daemon=True).start()
+    child_process.begin()
     name, file = arguments
     try:
         told: object = {"ok": True, "told": step(name, Path(file).read_bytes())}

@@ -1,30 +1,21 @@
 """One library import in a process of its own, niced: `python -m gateway.app.codes_import_child` (design §3).
 
-Started by the node with the store, what to import and when; prints one JSON object. Its standard input is held open by
-the node: when that ends, so does this process, and the next import of the same file goes on from there.
+Started by the node with the store, what to import and when; prints one JSON object.
+Interrupted, the next import of the same file goes on from there.
 """
 
-import os
 import sys
-import threading
 from pathlib import Path
 
 import msgspec
 
 from adapters.files.tables import ColumnMissing
 from adapters.store.codes_reader import OtherVersion
+from gateway.app import child_process
 from gateway.app.codes_library import NoVersion, import_library
 from gateway.codes.faults import Faults
 
-NICE = 10
 SHOWN_MAX = 50
-
-
-def die_with_parent() -> None:
-    """End this process when its standard input ends, which the node holds open as long as it lives."""
-    while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
-        pass
-    os._exit(1)
 
 
 def run(store: Path, system: str, file: Path, ver: str, operator: str, now_s: float) -> dict[str, object]:
@@ -51,8 +42,7 @@ def _refused(message: str, lines: list[str] | None = None) -> dict[str, object]:
 
 def main(arguments: list[str]) -> None:
     """arguments: store, system, file, version or '', operator, seconds since the epoch."""
-    os.nice(NICE)
-    threading.Thread(target=die_with_parent, daemon=True).start()
+    child_process.begin()
     store, system, file, ver, operator, now = arguments
     found = run(Path(store), system, Path(file), ver, operator, float(now))
     sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -4,17 +4,15 @@ Counts the mappings that die, and opens a catalogue round when the configuration
 Started by the node after an import it ordered itself; prints one JSON object. Done twice, it opens no second round.
 """
 
-import os
 import sys
-import threading
 from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
 
+from gateway.app import child_process
 from gateway.app.codes_checks import affected_mappings
 from gateway.app.codes_files import code_systems, reading
-from gateway.app.codes_import_child import NICE, die_with_parent
 from gateway.app.round_work import RoundRefused, open_round
 from gateway.core.dates import day_of
 
@@ -38,8 +36,7 @@ def run(store: Path, system: str, ver: str, maker: str, days: int, now_s: float)
 
 def main(arguments: list[str]) -> None:
     """arguments: store, system, version, maker, days, seconds since the epoch."""
-    os.nice(NICE)
-    threading.Thread(target=die_with_parent, daemon=True).start()
+    child_process.begin()
     store, system, ver, maker, days, now = arguments
     found = run(Path(store), system, ver, maker, int(days), float(now))
     sys.stdout.buffer.write(msgspec.json.encode(found))
