@@ -6,7 +6,7 @@ import select
 import signal
 import time
 
-NICE = 10  # the idle class would never come to anything beside two busy cores
+NICE = 19  # not the idle class, which would never come to anything beside two busy cores
 FREE_S = 5.0  # most steps are over by then
 GO_S, PAUSE_S = 0.010, 0.030
 _PR_SET_PDEATHSIG = 1
