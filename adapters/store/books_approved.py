@@ -1,8 +1,9 @@
 """Whether the books' store tells of two people: a look from another room, whatever the version of the store."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
+
+from adapters.store.looking import look
 
 # By approval of two people; freezes and corrections know no other way.
 _APPROVED = {
@@ -18,9 +19,7 @@ def names_approvals(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as base:
-            base.execute("PRAGMA busy_timeout = 2000")
-            base.execute("PRAGMA query_only = ON")
+        with look(path) as base:
             there = {str(row[0]) for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             return any(base.execute(query).fetchone() is not None for name, query in _APPROVED.items() if name in there)
     except sqlite3.Error:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from adapters.store.books import BooksStore, OtherBooks
+from adapters.store.looking import look, version_of
 
 
 @contextmanager
@@ -31,14 +32,8 @@ def reading(path: Path, version: int) -> Iterator[sqlite3.Connection | None]:
     if not path.exists():
         yield None
         return
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    try:
-        connection.execute("PRAGMA busy_timeout = 2000")
-        connection.execute("PRAGMA query_only = ON")
+    with look(path) as connection:
         connection.execute("BEGIN")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found != version:
+        if (found := version_of(connection)) != version:
             raise OtherBooks(f"对账库版本为{found}，本程序需要{version}")
         yield connection
-    finally:
-        connection.close()

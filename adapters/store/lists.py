@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+from adapters.store.looking import look, version_of
 from adapters.store.sqlite_journal import NewerStore, migrate
 from adapters.store.transaction import transaction
 
@@ -334,14 +335,8 @@ def reading(path: Path, version: int) -> Iterator[ListsReader | None]:
     if not path.exists():
         yield None
         return
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-    try:
-        connection.execute("PRAGMA busy_timeout = 2000")
-        connection.execute("PRAGMA query_only = ON")
+    with look(path) as connection:
         connection.execute("BEGIN")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found != version:
+        if (found := version_of(connection)) != version:
             raise OtherLists(f"清单库版本为{found}，本程序需要{version}")
         yield ListsReader(connection)
-    finally:
-        connection.close()

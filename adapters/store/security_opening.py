@@ -5,9 +5,10 @@ Whatever SQLite or the system refuses is a TrailFailed.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
+from adapters.store.looking import look, version_of
 from adapters.store.security import SecurityStore
 from adapters.store.security_making import made, made_by_now
 from adapters.store.sqlite_journal import NewerStore
@@ -20,9 +21,7 @@ def begun(path: Path) -> bool:
     """Say whether a file that is there holds a trail with anything in it. A file that cannot be read is told of by
     whoever opens it: yes."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as base:
-            base.execute("PRAGMA busy_timeout = 2000")
-            base.execute("PRAGMA query_only = ON")
+        with look(path) as base:
             if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone() is None:
                 return False
             return base.execute("SELECT 1 FROM audit LIMIT 1").fetchone() is not None
@@ -57,21 +56,14 @@ def reading(path: Path, version: int) -> Iterator[SecurityStore | None]:
         yield None
         return
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-        try:
-            connection.execute("PRAGMA busy_timeout = 2000")
-            connection.execute("PRAGMA query_only = ON")
+        with look(path) as connection:
             connection.execute("BEGIN")
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found < version:  # another program may be making it, or migrating it: not while somebody reads
+            if version_of(connection) < version:  # another program may be making it, or migrating it: not while we read
                 connection.execute("ROLLBACK")
                 made_by_now(path)
                 connection.execute("BEGIN")
-                found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found != version:
+            if (found := version_of(connection)) != version:
                 raise TrailFailed(f"安全库版本为{found}，本程序需要{version}：{path}")
             yield SecurityStore(path, connection)
-        finally:
-            connection.close()
     except sqlite3.Error as cause:
         raise TrailFailed(f"安全库读不出：{path}（{sqlite_words(cause)}）") from cause
