@@ -28,37 +28,45 @@ _G = (
 # SubjectPublicKeyInfo of an SM2 key up to the point (GB/T 35276: id-ecPublicKey, curve 1.2.156.10197.1.301).
 _SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d03420004")
 
-Point = tuple[int, int] | None  # None: infinity
+Point = tuple[int, int, int]  # Jacobian: x / z², y / z³; one inversion in all instead of one a step
 
 
 class SignatureFormError(ValueError):
     """Bytes are no signature in the form that was asked for."""
 
 
-def _add(one: Point, other: Point) -> Point:
-    if one is None or other is None:
-        return one or other
-    (x1, y1), (x2, y2) = one, other
-    if x1 == x2 and (y1 + y2) % _P == 0:
-        return None
-    slope = (3 * x1 * x1 + _A) * pow(2 * y1, -1, _P) if one == other else (y2 - y1) * pow(x2 - x1, -1, _P)
-    x = (slope * slope - x1 - x2) % _P
-    return x, (slope * (x1 - x) - y1) % _P
+def _doubled(point: Point) -> Point:
+    x, y, z = point
+    squared = y * y % _P
+    slope = 3 * (x - z * z) * (x + z * z) % _P  # a = -3
+    shift = 4 * x * squared % _P
+    found = (slope * slope - 2 * shift) % _P
+    return found, (slope * (shift - found) - 8 * squared * squared) % _P, 2 * y * z % _P
+
+
+def _with_base(point: Point) -> Point:
+    """Return the sum of a point and G; they are neither equal nor opposite."""
+    x, y, z = point
+    squared = z * z % _P
+    across, up = _G[0] * squared - x, _G[1] * squared * z - y
+    square = across * across % _P
+    cube, shift = across * square % _P, x * square % _P
+    found = (up * up - cube - 2 * shift) % _P
+    return found, (up * (shift - found) - y * cube) % _P, across * z % _P
 
 
 def public_of(private: bytes) -> bytes:
     """Return the 64 bytes of the public key of a private one."""
     number = int.from_bytes(private)
     assert 1 <= number < _N - 1
-    found: Point = None
-    doubled: Point = _G
-    while number:
-        if number & 1:
-            found = _add(found, doubled)
-        doubled = _add(doubled, doubled)
-        number >>= 1
-    assert found is not None
-    return found[0].to_bytes(32) + found[1].to_bytes(32)
+    point: Point = (*_G, 1)
+    for bit in bin(number)[3:]:  # from the second highest on: what is there is a multiple of G from 1 to (n - 3) / 2
+        point = _doubled(point)
+        if bit == "1":
+            point = _with_base(point)
+    inverse = pow(point[2], -1, _P)
+    square = inverse * inverse % _P
+    return (point[0] * square % _P).to_bytes(32) + (point[1] * square * inverse % _P).to_bytes(32)
 
 
 def on_curve(public: bytes) -> bool:

@@ -47,6 +47,13 @@ def test_the_standards_example_has_its_public_key_and_its_signature() -> None:
     self_test()
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, ORDER - 2])
+def test_the_least_and_the_greatest_private_keys_have_their_public_keys(number: int) -> None:
+    private = number.to_bytes(32)
+    signer = Sm2Signer(public_of(private), private=private)
+    assert signer.verify(b"m", signer.sign(b"m"))
+
+
 @pytest.mark.parametrize("at", [0, 31, 32, 63])
 def test_a_machine_that_computes_otherwise_does_not_start(at: int) -> None:
     with pytest.raises(SelfTestError, match="SM2"):

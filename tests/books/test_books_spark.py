@@ -45,7 +45,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     assert not spark_home.missing(), spark_home.missing()
     quick = {
         "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
     }  # fmt: skip
     limits = Limits(threads=2, memory_mb=1024)
     with spark_home.session(tmp_path_factory.mktemp("spark"), limits, quick) as session:

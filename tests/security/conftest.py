@@ -1,8 +1,12 @@
-"""A town of people, made once and copied for each test: passwords are slow on purpose."""
+"""A town of people, made once and copied for each test.
+
+Hashes are slow on purpose, and a hash names its own cost: what these tests hash is as cheap as can be. What
+hashes really cost is asked of one that was made before (`test_accounts`).
+"""
 
 import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -12,20 +16,15 @@ from two_people import Town
 from gateway.security import passwords
 
 
-@pytest.fixture(scope="session")
-def first_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    return made(tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture(scope="session")
-def quick_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    """The same people with the cheapest hashes there are (a hash names its own cost), for tests of many logins."""
+@pytest.fixture(scope="package", autouse=True)
+def cheap_hashes() -> Iterator[None]:
     with mock.patch.object(passwords, "_N", 2):
-        return made(tmp_path_factory.mktemp("quick"))
+        yield
 
 
-def made(folder: Path) -> Town:
-    town = Town(folder)
+@pytest.fixture(scope="package")
+def first_town(cheap_hashes: None, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    town = Town(tmp_path_factory.mktemp("town"))
     town.add("wang", "reconciler")
     town.add("li", "approver")
     town.add("zhao", "security")

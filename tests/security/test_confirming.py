@@ -18,11 +18,6 @@ __all__ = ["staffed"]  # a fixture of the command line's tests
 WHY = ("--reason", "当面核对证件")
 
 
-@pytest.fixture(scope="session")
-def first_town(quick_town: Town) -> Town:
-    return quick_town
-
-
 @pytest.fixture
 def office(staffed: tuple[Room, Town]) -> tuple[Room, dict[str, list[str]]]:
     """zhao administers; li, the second person, and sun could approve what zhao proposes."""
@@ -88,10 +83,7 @@ def test_one_half_that_was_lost_is_set_by_one_administrator(office: tuple[Room, 
     room.security("approvals", "approve", number, *li)
 
 
-def test_the_second_person_of_all_acts_and_is_told_of_until_a_third_confirms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(passwords, "_N", 2)  # many logins
+def test_the_second_person_of_all_acts_and_is_told_of_until_a_third_confirms(tmp_path: Path) -> None:
     room = Room(tmp_path)
     first = ("--new-password-file", room.password(FIRST))
     assert room.told("user", "add", "root", "--role", "security", *first)["user"]["hands"] == []

@@ -87,11 +87,6 @@ class Office:
             return sorted(row[0] for row in store.connection.execute(query))
 
 
-@pytest.fixture(scope="session")
-def first_town(quick_town: Town) -> Town:
-    return quick_town
-
-
 @pytest.fixture
 def office(staffed: tuple[Room, Town]) -> Office:
     """Old and young answers, one of a record that waits for a person; day files; leftovers of a killed program."""

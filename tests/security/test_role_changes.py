@@ -18,11 +18,6 @@ WHY = ("--reason", "调岗")
 __all__ = ["staffed"]  # a fixture of the command line's tests
 
 
-@pytest.fixture(scope="session")
-def first_town(quick_town: Town) -> Town:
-    return quick_town
-
-
 @pytest.fixture
 def office(staffed: tuple[Room, Town]) -> tuple[Room, dict[str, list[str]]]:
     """The town with a second person for roles; the options by which everybody acts."""

@@ -21,11 +21,6 @@ from gateway.app.security_room import SCRIPTS, room_is_there
 from gateway.core.approval import NoSecurityRoom, TrailFailed
 
 
-@pytest.fixture(scope="session")
-def first_town(quick_town: Town) -> Town:
-    return quick_town
-
-
 def removed(town: Town) -> None:
     for file in town.store.parent.glob(f"{town.store.name}*"):
         file.unlink()

@@ -57,11 +57,6 @@ class Office:
         return Sm2Signer.of(load_key(self.town.config.signing_key_file)).public
 
 
-@pytest.fixture(scope="session")
-def first_town(quick_town: Town) -> Town:
-    return quick_town
-
-
 @pytest.fixture
 def office(staffed: tuple[Room, Town]) -> Office:
     return Office(*staffed)
