@@ -48,7 +48,8 @@ class _Histogram:
     def add(self, value: float) -> None:
         # bisect_left: a value equal to a bound belongs to that bucket (`le`).
         self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+        if value > 0:  # a wall clock that was set back; a sum never falls
+            self.total += value
 
     def row(self) -> HistogramRow:
         return HistogramRow(tuple(self.counts), self.total)

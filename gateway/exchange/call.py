@@ -206,7 +206,8 @@ class Call:
         job, link = self.first, self.first.link
         now = self.clerk.clock.seconds()
         # The deadline counts from the request's arrival (X6): who waited for the lane, or for space, has less left.
-        left = job.began + link.timeout_s - now
+        # No clock that was set back makes it more.
+        left = min(job.began + link.timeout_s - now, link.timeout_s)
         if left < link.timeout_s / 2:
             self.do(self.machine.never_left())
             return

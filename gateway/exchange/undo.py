@@ -109,7 +109,7 @@ class Undo:
         now_ms = self._now_ms()
         longest_ms = next_time_ms("silent", self.policy, row, now_ms, 1.0)
         at_once = row.state == "INFLIGHT" or over_s <= self.fair_s  # time is nearly up: one more sending fits
-        self._sleep(now_ms if at_once else min(row.next_ms, longest_ms))
+        self._sleep(0 if at_once else min(row.next_ms, longest_ms) - now_ms)
 
     @property
     def fair_s(self) -> float:
@@ -230,13 +230,14 @@ class Undo:
             self._conflict()
             return
         assert self.row is not None
-        self._sleep(self.row.next_ms)
+        # As long as was meant when the row was written: the wall's clock may have been set back since.
+        self._sleep(self.row.next_ms - self.row.opened_ms)
         if self._over:  # time was up while it was asked about: one sending is fair, but not for ever
             self._later("over", self.fair_s, self._time_is_up)
 
-    def _sleep(self, until_ms: int) -> None:
+    def _sleep(self, for_ms: float) -> None:
         self.waits = True
-        self._later("next", (until_ms - self._now_ms()) / 1000, self._due)
+        self._later("next", for_ms / 1000, self._due)
 
     def _due(self) -> None:
         self._timers.pop("next", None)
@@ -267,7 +268,7 @@ class Undo:
         self.office.landed(self)
         self._step("again" if not self._over else "beyond_us")
         if not self._over:
-            self._sleep(self._now_ms() + int(RETRY_S * 1000))
+            self._sleep(RETRY_S * 1000)
 
     def answered(self, sending: Sending, said: Undoing, reason: str) -> None:
         """A sending came to its end: write it down, and what follows from it."""
@@ -292,7 +293,7 @@ class Undo:
         self.office.landed(self)
         self._step(step)
         if step == "again":
-            self._sleep(row.next_ms)
+            self._sleep(row.next_ms - now_ms)
             if answer == "not_found" and self.quiet:
                 self.hurry()
 

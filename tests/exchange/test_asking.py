@@ -7,10 +7,9 @@ Rules: reversal specification §3 (CONFIRMED, ABSENT), §4.1, §4.2; contract-an
 import json
 from typing import Any
 
-import attrs
 import pytest
 from exchange_messages import HOME, PERSON, VISIT, Json, envelope, pay
-from exchange_rig import T0_S, Caller, Far, Rig, settlement
+from exchange_rig import T0_S, Caller, Far, Rig, Wall, settlement
 from exchange_undo import (
     Platform,
     by_table,
@@ -79,20 +78,6 @@ def test_one_that_is_slow_is_followed_by_the_next_that_is_due(rig: Rig) -> None:
     assert len(sent_of(rig, "5203")) == 2
     rig.run(1)
     assert [round(one.at - T0_S) for one in sent_of(rig, "5203")] == [3, 12, 20]
-
-
-@attrs.define
-class Wall:
-    """A clock on the wall that was set; the timers go on as they were."""
-
-    clock: Any
-    set_s: float
-
-    def seconds(self) -> float:
-        return float(self.clock.seconds() + self.set_s)
-
-    def callLater(self, *arguments: Any) -> Any:
-        return self.clock.callLater(*arguments)
 
 
 @pytest.mark.parametrize("set_s", [-3600.0, 3600.0])

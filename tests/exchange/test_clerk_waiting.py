@@ -5,7 +5,7 @@ Rules: reversal specification §3, §4.2, §7, §8, §9; contract-annex X5-X8, X
 
 from typing import Any
 
-from exchange_messages import OTHER, PERSON, SHOP, envelope, pay, sale
+from exchange_messages import HOME, OTHER, PERSON, SHOP, envelope, pay, sale
 from exchange_rig import T0_S, Rig
 from exchange_undo import fall_into_doubt
 
@@ -90,6 +90,16 @@ def test_who_waited_a_little_has_that_much_less_time(rig: Rig) -> None:
     rig.run()
     assert rig.far.last.message["msgid"] == "m2"
     assert 14 < rig.far.last.timeout_s < 15
+
+
+def test_a_wall_clock_that_was_set_back_gives_who_waited_no_more_time(rig: Rig) -> None:
+    rig.ask(pay("m1"))
+    rig.ask(pay("m2", "B2"))
+    rig.room.clerk.live[HOME, "m2"].first.began += 3600.0  # as if the clock had been set back meanwhile
+    rig.far.last.settled()
+    rig.run()
+    assert rig.far.last.message["msgid"] == "m2"
+    assert rig.far.last.timeout_s == 20
 
 
 # --- the breaker ----------------------------------------------------------------------------------------------------

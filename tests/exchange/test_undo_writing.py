@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 from exchange_messages import PERSON, pay
-from exchange_rig import Rig
+from exchange_rig import Rig, Wall
 from exchange_undo import (
     at_once,
     by_turns,
@@ -167,6 +167,19 @@ def test_a_doubt_that_finds_no_space_for_its_row_waits_and_the_lane_with_it(rig:
     assert rig.ask(pay("m2", "B2")).said[:2] == (200, "GW-REVERSING")
     rig.disk.full = False
     rig.far.plays = says(0)
+    rig.run(5)
+    assert rig.state("m1") == "REVERSED"
+
+
+@pytest.mark.parametrize("set_s", [-3600.0, 3600.0])
+def test_a_wall_clock_that_is_set_while_its_row_goes_to_disk_delays_no_sending(rig: Rig, set_s: float) -> None:
+    fall_into_doubt(rig)
+    rig.run(0.0015)
+    fill(rig)
+    rig.far.plays = says(0)
+    rig.run(5)
+    rig.room.office.clock = Wall(rig.clock, set_s)
+    rig.disk.full = False
     rig.run(5)
     assert rig.state("m1") == "REVERSED"
 

@@ -63,6 +63,13 @@ def test_requests_are_counted_by_what_became_of_them(metrics: Metrics) -> None:
     assert value(metrics, "liangding_requests_total", infno="1101", institution=PHARMACY, result="ok") == 1
 
 
+def test_a_duration_by_a_clock_that_was_set_back_makes_no_sum_fall(metrics: Metrics) -> None:
+    for seconds in (0.5, -3600.0):
+        metrics.platform("national", seconds)
+    assert value(metrics, "liangding_platform_seconds_sum", link="national") == 0.5
+    assert value(metrics, "liangding_platform_seconds_count", link="national") == 2
+
+
 def test_durations_fall_into_the_bucket_whose_bound_they_reach(metrics: Metrics) -> None:
     for seconds in (0.005, 0.0051, 21.0, 31.0):
         metrics.request("2207", HOSPITAL, "ok", seconds, "M")
