@@ -31,20 +31,6 @@ facts()
 gc.freeze()  # plans and mapping tables are nobody's garbage; every test collects
 
 
-@attrs.define
-class Wall:
-    """A clock on the wall that was set; the timers go on as they were."""
-
-    clock: Any
-    set_s: float
-
-    def seconds(self) -> float:
-        return float(self.clock.seconds() + self.set_s)
-
-    def callLater(self, *arguments: Any) -> Any:
-        return self.clock.callLater(*arguments)
-
-
 @attrs.define(eq=False, repr=False)
 class Caller:
     """One request of an institution and what it was answered (the Incoming port)."""

@@ -15,6 +15,20 @@ from gateway.exchange.verdict import Judge
 Platform = Callable[[Sent], object]
 
 
+@attrs.define
+class Wall:
+    """A clock on the wall that was set; the timers go on as they were."""
+
+    clock: Any
+    set_s: float
+
+    def seconds(self) -> float:
+        return float(self.clock.seconds() + self.set_s)
+
+    def callLater(self, *arguments: Any) -> Any:
+        return self.clock.callLater(*arguments)
+
+
 def undo(msgid: str, omsgid: str = "m1", oinfno: str = "2207", psn_no: str = PERSON, code: str = HOME) -> Json:
     """2601 of an institution."""
     return envelope("2601", msgid, {"data": {"psn_no": psn_no, "omsgid": omsgid, "oinfno": oinfno}}, code)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from exchange_messages import HOME, PERSON, VISIT, Json, envelope, pay
-from exchange_rig import T0_S, Caller, Far, Rig, Wall, settlement
+from exchange_rig import T0_S, Caller, Far, Rig, settlement
 from exchange_undo import (
     Platform,
+    Wall,
     by_table,
     by_turns,
     cut,

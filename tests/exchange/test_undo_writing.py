@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 import pytest
 from exchange_messages import PERSON, pay
-from exchange_rig import Rig, Wall
+from exchange_rig import Rig
 from exchange_undo import (
+    Wall,
     at_once,
     by_turns,
     cut,
