@@ -49,6 +49,18 @@ LATES = (
         "\"not found\" is believed while the settlement is on its way", weathers=("sleepers",), tests=_TESTS,
     ),
     Mutation(
+        "a reversal sleeps until what the wall clock said before", UNDO,
+        "        self._sleep(self.row.next_ms - self.row.opened_ms)\n",
+        "        self._sleep(self.row.next_ms - self._now_ms())\n",
+        "a clock that is set back leaves a person blocked for as long",
+        tests=("tests/exchange/test_undo_writing.py",),
+    ),
+    Mutation(
+        "a clock that is set back makes a deadline later", CALL,
+        "min(job.began + link.timeout_s - now, link.timeout_s)", "job.began + link.timeout_s - now",
+        "a cashier waits an hour for an answer", tests=("tests/exchange/test_clerk_waiting.py",),
+    ),
+    Mutation(
         "a refusal waits for a slow disk", CALL,
         "        self.clerk.clock.callLater(AT_ONCE_S, self._at_once)\n", "",
         "a person stands at the counter, and nothing is said", weathers=("disks",),
