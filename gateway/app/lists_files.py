@@ -13,6 +13,7 @@ from adapters.files.tables import Limits, Shape
 from gateway.app.codes_files import lines_of, opened
 from gateway.app.codes_library import definition
 from gateway.codes.faults import Faults
+from gateway.codes.library import day_text
 from gateway.core.code_systems import Role
 from gateway.core.errors import BadJson
 from gateway.core.jsontext import decode, objects_once
@@ -30,6 +31,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 }
 
 _ROLES: tuple[Role, ...] = ("code", "name", "begndate", "enddate", "vali_flag", "gray")
+_DAYS: tuple[Role, ...] = ("begndate", "enddate")
 
 Tick = Callable[[int], None]
 
@@ -163,9 +165,13 @@ def _library(system: str, path: Path, faults: Faults) -> dict[str, CodeRecord]:
         if table is None:
             return records
         at = table.at
-        for _, row in lines_of(table, faults, lambda _: None):
+        for line, row in lines_of(table, faults, lambda _: None):
             cell = {role: row[at[role]] if role in at else "" for role in _ROLES}
+            days = {role: day_text(cell[role]) for role in _DAYS}
+            for role in (role for role in _DAYS if days[role] is None):
+                faults.add(line, table.title(role), "MF08", "不是有效日期")
             records[cell["code"]] = CodeRecord(
-                cell["name"], cell["begndate"], cell["enddate"], cell["vali_flag"] != "0", cell["gray"] == "1"
-            )
+                cell["name"], days["begndate"] or "", days["enddate"] or "", cell["vali_flag"] != "0",
+                cell["gray"] == "1", records.get(cell["code"]),
+            )  # fmt: skip
     return records

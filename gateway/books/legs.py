@@ -118,7 +118,8 @@ class Judge:
         if any(found[ledger].far for ledger in members):
             return attrs.evolve(named, row="T5")
         moments = [one.row.moment for one in map(found.__getitem__, members) if one.settled and one.row]
-        lacking = [ledger for ledger in members if found[ledger].row is None]
+        # What the journal has as refused counts as absent (B1); what it has as reversed was told before dates (B2(b)).
+        lacking = [one for one in members if found[one].row is None or found[one].state is State.GW_REJECTED]
         if moments and max(moments) >= LATE and any(ledger not in self.scope.later for ledger in lacking):
             return Named(name="WAIT_NEXT_DAY", row="T3", notes=(known.name,))
         return named

@@ -36,6 +36,8 @@ CELL_CHARACTERS_MAX = 1_000
 BLANKS = "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 AMOUNT = r"-?[0-9]{1,14}(\.[0-9]{1,2})?"
 _AMOUNT = re.compile(AMOUNT, re.ASCII)
+NAME_CHARACTERS_MAX = 40  # of an unknown column, as it is told
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+|[0-9]{4,}[Xx]?")
 
 
 def clean(cell: str) -> str:
@@ -90,12 +92,16 @@ class CellFault(NamedTuple):
 
 def header_faults(header: Sequence[str]) -> list[CellFault]:
     """Return what is wrong with the column names: exact names, any order, each once (B15)."""
-    found = [
-        CellFault(name, "LB02", "不认识的列，请使用规定的列名或删去此列") for name in header if name not in COLUMNS
-    ]
+    unknown = [_shown(name) for name in header if name not in COLUMNS]
+    found = [CellFault(name, "LB02", "不认识的列，请使用规定的列名或删去此列") for name in unknown]
     repeated = sorted({name for name in header if header.count(name) > 1})
-    found += [CellFault(name, "LB03", "列名重复，请只保留一列") for name in repeated]
+    found += [CellFault(_shown(name), "LB03", "列名重复，请只保留一列") for name in repeated]
     return found
+
+
+def _shown(name: str) -> str:
+    """Return a column's name, short and on one line, without numbers: in a file without a header it is a cell."""
+    return _NOT_IN_NAMES.sub("?", name[:NAME_CHARACTERS_MAX])
 
 
 def row_faults(ledger: int, cells: Mapping[str, str]) -> list[CellFault]:

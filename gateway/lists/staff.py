@@ -31,5 +31,5 @@ def _asked(library: Records, row: Record, name: str, zh: str, place: str, discha
     found = library.get(row.texts[name])
     if found is None:
         yield Finding("SL-C010", "error", f"{place}.{name}", f"【{zh}】不在编码库中")
-    elif not found.valid or (day and not found.begin <= day <= (found.end or day)):
+    elif not found.on(day).usable(day):
         yield Finding("SL-C010", "error", f"{place}.{name}", f"【{zh}】在{which}当天无效")

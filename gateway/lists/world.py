@@ -61,13 +61,25 @@ def domains_of(content: bytes, dictionaries: Mapping[str, Mapping[str, str]]) ->
 
 @attrs.frozen
 class CodeRecord:
-    """A code in a library. begin, end: days as yyyy-MM-dd, '' = open."""
+    """A code in a library. begin, end: days as yyyy-MM-dd, '' = open; other: another record of the same code."""
 
     name: str
     begin: str = ""
     end: str = ""
     valid: bool = True
     gray: bool = False
+    other: "CodeRecord | None" = None
+
+    def usable(self, day: str) -> bool:
+        """Say whether this record holds on a day. day '' = not known, and not held against it."""
+        return self.valid and (not day or self.begin <= day <= (self.end or day))
+
+    def on(self, day: str) -> "CodeRecord":
+        """Return the record of this code that holds on a day, this one when none does (annex L4)."""
+        one: CodeRecord | None = self
+        while one is not None and not one.usable(day):
+            one = one.other
+        return self if one is None else one
 
 
 class Records(Protocol):
@@ -112,10 +124,8 @@ class Surroundings:
             return False
         if system not in self.records:
             return True
-        found = self.records[system].get(code)
-        if found is None or not found.valid:
-            return False
-        return not self.day or found.begin <= self.day <= (found.end or self.day)
+        found = self._record(system, code)
+        return found is not None and found.usable(self.day)
 
     def name_ok(self, system: str, code: str, name: str) -> bool:
         """Whether a name is that of its code; width and case do not count."""
@@ -129,7 +139,8 @@ class Surroundings:
 
     def _record(self, system: str, code: str) -> CodeRecord | None:
         library = self.records.get(system)
-        return None if library is None else library.get(code)
+        found = None if library is None else library.get(code)
+        return None if found is None else found.on(self.day)
 
     def seen_before(self, setl_id: str) -> bool:
         """Whether another list of the same settlement came before this one."""

@@ -65,6 +65,17 @@ def test_a_bad_file_is_refused_whole_and_by_line(desk: Desk, content: str | byte
     assert not desk.out.exists()
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r"])
+def test_a_file_without_a_header_or_of_one_line_tells_no_number_of_a_person(desk: Desk, ends: str) -> None:
+    row = "H51080200001,S1,510802199001011234,2026-03-15 10:00:00"
+    content = ends.join([*(["setl_id,psn_no"] if ends == "\r" else []), row, row]) + ends
+    desk.run({"AGY": content, "INST": [settled(1)]}, code=1)
+    assert desk.result is not None
+    told = desk.result.stderr
+    assert "AGY.csv:1:" in told and "LB02" in told
+    assert "5108" not in told and "\r" not in told
+
+
 def test_every_fault_is_told_at_once_and_no_value_of_a_person(desk: Desk) -> None:
     rows = [settled(1, medfee_sumamt="P1x"), settled(2), settled(3, direction="P3")]
     desk.run({"AGY": rows, "INST": [settled(1)]}, code=1)

@@ -174,6 +174,20 @@ def test_near_midnight_the_next_day_is_waited_for(desk: Desk) -> None:
     assert [line[2] for line in brief(desk.run(three([early], [early], [])))] == ["L1-AGY-MISSING"]
 
 
+@pytest.mark.parametrize(
+    ("reached", "expected"),
+    [([], ("WAIT_NEXT_DAY", "T3", "AUTO", "WAIT")), ([2], ("L1-CENTER-MORE", "", "AUTO", "REVERSE"))],
+)
+def test_near_midnight_what_the_journal_has_as_rejected_counts_as_lacking(
+    desk: Desk, reached: list[int], expected: tuple[str, ...]
+) -> None:
+    late = f"{DAY} 23:45:00"
+    journal = [settled(1, setl_time=late, status="REJECTED")]
+    after = [settled(2, setl_time=f"{AFTER} 09:00:00")]
+    lines = desk.run(three(after, journal + after * len(reached), [settled(1, setl_time=late)]), code=3)
+    assert [line[2:] for line in brief(lines)] == [expected]
+
+
 def test_two_days_away_is_absent_and_never_reversed(desk: Desk) -> None:
     rejected = settled(1, status="REJECTED")
     far = settled(1, setl_time=f"{FAR} 10:00:00")

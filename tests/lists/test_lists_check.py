@@ -177,6 +177,48 @@ def test_with_the_libraries_a_code_must_be_valid_on_the_day_of_discharge(
     assert [rule for _, rule in found(result)] == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("K80.000,旧名,0,2010-01-01,2020-12-31,0", []),  # the record that ended says nothing about today
+        ("K80.000,旧名,1,2026-10-16,,1", []),  # nor does the one to come
+        ("K80.000,旧名,0,2010-01-01,,0\nI10.x00x002,旧名,1,2010-01-01,2020-12-31,1", []),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_of_several_records_of_a_code_the_one_valid_on_the_day_of_discharge_counts(
+    tmp_path: Path, rows: str, expected: list[str], first: bool
+) -> None:
+    head, *known = DIAGNOSES.format(end="", name="高血压", gray="0").splitlines()
+    lines = [head, rows, *known] if first else [head, *known, rows]
+    written(tmp_path, "\n".join(lines), "national_diagnoses.csv")
+    result = run(written(tmp_path, text(GOOD)), "--codes", tmp_path)
+    assert [rule for _, rule in found(result)] == expected
+
+
+@pytest.mark.parametrize(
+    ("begins", "end", "expected"),
+    [
+        ("20261001", "20261015", []), ("2026-10-15 00:00:00", "2026/10/15", []),
+        ("20261016", "", ["SL-G003", "SL-G018"]), ("2021-01-01", "2026-10-14 23:59:59", ["SL-G003", "SL-G018"]),
+    ],
+)  # fmt: skip
+def test_days_of_a_library_are_read_as_downloads_write_them(
+    tmp_path: Path, begins: str, end: str, expected: list[str]
+) -> None:
+    library = DIAGNOSES.format(end=end, name="高血压", gray="0").replace("0,2021-01-01", f"0,{begins}", 1)
+    written(tmp_path, library, "national_diagnoses.csv")
+    result = run(written(tmp_path, text(GOOD)), "--codes", tmp_path)
+    assert [rule for _, rule in found(result)] == expected
+
+
+def test_a_library_with_a_day_that_never_was_is_not_used(tmp_path: Path) -> None:
+    written(tmp_path, DIAGNOSES.format(end="2026-02-30", name="高血压", gray="0"), "national_diagnoses.csv")
+    result = run(written(tmp_path, text(GOOD)), "--codes", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "enddate" in result.stderr and "MF08" in result.stderr
+
+
 def test_a_region_has_its_own_rules(tmp_path: Path) -> None:
     rules = tmp_path / "region.toml"
     rules.write_text(
