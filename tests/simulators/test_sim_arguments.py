@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from forked import command
 
 from simulators.__main__ import main
 from simulators.arguments import Wrong, server_endpoint, writable
@@ -15,8 +16,7 @@ from simulators.arguments import Wrong, server_endpoint, writable
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """In a process of its own: where an argument is not refused a reactor would run for ever."""
-    command = [sys.executable, "-m", "simulators", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return command("simulators", *map(str, arguments), timeout_s=60)
 
 
 def refused(ended: subprocess.CompletedProcess[str], words: str) -> None:
