@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
-from gateway.core.backward import translate_back
+from gateway.core.backward import rewritten, translate_back
 from gateway.core.beside import attach
 from gateway.core.facts import head_node
 from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall
@@ -210,7 +210,7 @@ class _Passage:
             job.day,
             lambda slot, national: self.relay.visit_code(code, visit, slot, national) if visit else "",
         )
-        return body if new is None else new
+        return rewritten(reply, body, new)
 
     def not_sent(self, reason: str) -> None:
         self.first.link.breaker.failed()
