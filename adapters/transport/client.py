@@ -14,13 +14,13 @@ One connection's bytes are `link.py`; what an answer means is the platform codec
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from adapters.transport.deadlines import Deadlines
+from adapters.transport.exchange import Exchange, Listener
 from adapters.transport.known import KnownHeads
 from adapters.transport.link import Dial, Link
 
@@ -36,7 +36,8 @@ class LinkLimits:
     late_max: how many exchanges with a late window (money) may hold a connection at once; 0 = all. The rest is kept
     free for queries, so that a platform that is slow to settle does not starve them. listen_s: how long an answer is
     still listened for after its exchange was lost by silence, 0 = not at all; listen_max: on how many connections
-    beside connections_max; the oldest is dropped first.
+    beside connections_max; the oldest is dropped first. answer_s: how long an answer may take in all that has begun in
+    time and goes on arriving, a file; 0 = no longer than the exchange's own timeout.
     """
 
     connections_max: int = 64
@@ -47,72 +48,9 @@ class LinkLimits:
     idle_s: float = 30.0
     listen_s: float = 0.0
     listen_max: int = 16
+    answer_s: float = 0.0
     response_bytes_max: int = 4 * 1024 * 1024
     head_bytes_max: int = 64 * 1024
-
-
-class Listener(Protocol):
-    """Hears how an exchange ends: exactly one of answered, not_sent, lost; before it at most one silent.
-
-    After `lost` of one with a late window one `answered` may still come. A call may come before `LinkPool.send` has
-    returned. Reasons are English words for logs, without personal data.
-    """
-
-    retry_safe: bool
-    """A query: may be sent a second time when a kept-alive connection turns out to be dead."""
-
-    def answered(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
-        """An answer was read. whole is False when only the end of the connection ended it (X25)."""
-
-    def not_sent(self, reason: str) -> None:
-        """Certainly no byte was written."""
-
-    def silent(self) -> None:
-        """timeout_s passed; for late_s more an answer is still waited for."""
-
-    def lost(self, reason: str) -> None:
-        """The platform may have acted, and no answer is waited for any more."""
-
-
-class Exchange:
-    """One request on its way: waiting, then carried by a link, then ended."""
-
-    __slots__ = (
-        "_pool", "_silent_at", "_was_silent", "carrier", "deadline", "held", "late_s", "listener", "lost", "raw",
-        "resent", "sink",
-    )  # fmt: skip
-
-    def __init__(
-        self, pool: "LinkPool", raw: bytes, listener: Listener, silent_at: float, late_s: float, deadline: float
-    ) -> None:
-        self._pool = pool
-        self._silent_at = silent_at
-        self.late_s = late_s
-        self.held = False  # it waits for another with a late window to end
-        self._was_silent = False
-        self.lost = False  # its listener heard so; what comes now is only evidence
-        self.raw = raw
-        self.listener = listener
-        self.deadline = deadline
-        self.carrier: Link | None = None  # the link it was written to; None = never written
-        self.resent = False
-        self.sink: Callable[[bytes], object] | None = None
-
-    def carried_by(self, link: Link) -> None:
-        """The next thing that happens is that bytes may leave."""
-        self.carrier = link
-        self.deadline = self._silent_at
-
-    def expire(self, now: float) -> None:
-        """Waited too long for a connection, for an answer, or for a late answer."""
-        if self.carrier is None and not self.resent:
-            self._pool.give_up(self)
-        elif self.late_s > 0 and not self._was_silent:
-            self._was_silent = True
-            self.deadline = self._silent_at + self.late_s
-            self.listener.silent()
-        else:
-            self._pool.cut(self)
 
 
 class LinkPool:
@@ -185,6 +123,8 @@ class LinkPool:
         wait_s = min(self.limits.wait_s, timeout_s)
         exchange = Exchange(self, raw, listener, now + timeout_s, late_s, now + wait_s)
         exchange.sink = sink
+        if self.limits.answer_s > 0:
+            exchange.patience_s, exchange.whole_at = timeout_s, now + self.limits.answer_s
         held = late_s > 0 and 0 < self.limits.late_max <= self._late
         if self._idle and not held:
             self._late += late_s > 0
@@ -205,6 +145,7 @@ class LinkPool:
 
     def close(self) -> Deferred[None]:
         """Refuse what waits and what comes, let what was sent end by itself; fires when no connection is left."""
+        self.hurry()
         if self._closed is None:
             self._closed = []
             waiting = [*self._waiting, *self._held]
@@ -228,6 +169,11 @@ class LinkPool:
         for exchange in [one.carrying for one in self._links if one.carrying is not None]:
             if exchange.sink is not None:
                 self.cut(exchange)
+
+    def hurry(self) -> None:
+        """Wait no longer for what goes on arriving than for anything else (X27)."""
+        for exchange in [one.carrying for one in self._links if one.carrying is not None]:
+            exchange.whole_at = 0.0
 
     # -- what exchanges ask for -----------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ from adapters.transport.direct import send_now
 from adapters.transport.known import HEAD_BYTES_MAX, sketch_of
 
 if TYPE_CHECKING:
-    from adapters.transport.client import Exchange, LinkPool
+    from adapters.transport.client import LinkPool
+    from adapters.transport.exchange import Exchange
 
 _INTERIM_MAX = 16
 # Alerts by which a TLS server refuses a client certificate. In TLS 1.3 they arrive after our handshake seemed complete,
@@ -160,6 +161,11 @@ class Link(Protocol):
     def carrying(self) -> Exchange | None:
         """The exchange on this connection."""
         return self._exchange
+
+    @property
+    def heard(self) -> int:
+        """How many bytes of the answer came so far."""
+        return self._seen_bytes
 
     # -- use ------------------------------------------------------------------------------------------------------
 

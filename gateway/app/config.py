@@ -269,9 +269,9 @@ def read_config(path: Path) -> Config:
         raise ConfigError([f"{path}: 无法读取（{words_of(cause)}）"]) from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise ConfigError([f"{path}: 不是合法的TOML：{cause}"]) from cause
-    problems = list(_shape(plain, Config, "$"))
-    from gateway.app.config_rules import meaning  # the rules know the records, not the other way round
+    from gateway.app.config_rules import endless, meaning  # the rules know the records, not the other way round
 
+    problems = [*_shape(plain, Config, "$"), *endless(plain, "$")]
     ours = {"folder": str(path.parent), "file": str(path), "sm3": sm3(raw).hex()}
     config: Config = msgspec.convert({**_mended(plain, Config), **ours}, Config)
     spoiled = [_path(line) for line in problems if not line.endswith(_UNKNOWN)]
@@ -292,7 +292,11 @@ def _path(line: str) -> str:
 
 def _touches(path: str, spoiled: str) -> bool:
     """Say whether a rule at path speaks of the spoiled value: it stands there, below it, or is a part of it."""
-    return path == spoiled or path.startswith((f"{spoiled}.", f"{spoiled}[")) or spoiled.startswith(f"{path}.")
+    return (
+        path == spoiled
+        or path.startswith((f"{spoiled}.", f"{spoiled}["))
+        or spoiled.startswith((f"{path}.", f"{path}["))
+    )
 
 
 def _mended(value: Any, kind: Any) -> Any:

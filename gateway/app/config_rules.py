@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_network
+from math import isfinite
+from typing import Any
 
 import schemas
 from adapters.transport.addresses import AddressError, ListenAddress, read_link, read_listen
@@ -14,6 +16,18 @@ from gateway.app.config_security import security_meaning
 from gateway.app.duties_config import duties_problems
 
 DAY_S = 86400.0
+
+
+def endless(value: Any, path: str) -> Iterator[str]:
+    """Yield where TOML's nan or inf stands: no limit and no delay is one, and no comparison finds nan."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from endless(one, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from endless(one, f"{path}[{index}]")
+    elif isinstance(value, float) and not isfinite(value):
+        yield f"{path}: 应为有限的数"
 
 
 def meaning(config: Config) -> Iterator[str]:

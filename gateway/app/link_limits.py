@@ -2,7 +2,8 @@
 
 from adapters.transport.client import LinkLimits
 
-FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024)
+# A catalogue of 100 MB takes its time; but it must begin like any answer, and go on (annex X6).
+FILE_LIMITS = LinkLimits(connections_max=4, queue_max=64, response_bytes_max=256 * 1024 * 1024, answer_s=120.0)
 
 
 def limits_of(connections_max: int, listen_s: float) -> LinkLimits:

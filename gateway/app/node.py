@@ -375,6 +375,8 @@ class Node:
     async def stop(self) -> None:
         """Close listeners, finish what is in flight, make everything durable, close."""
         self.room.stopping = True
+        for pool in self._pools.values():
+            pool.hurry()
         for port in self._ports:
             await port.stopListening()
         for factory in self._factories:

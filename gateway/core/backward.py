@@ -11,7 +11,8 @@ import attrs
 
 from gateway.core.catalogue import Node, Transaction
 from gateway.core.codes import SLOTS, Entry, Snapshot
-from gateway.core.jsontext import encode
+from gateway.core.jsontext import Raw, decode_exact, encode, minus_zero
+from gateway.core.ports import Reply
 from gateway.core.translation import ITEM
 
 Sent = Callable[[str, str], str]  # (slot, national) -> local code this visit was sent with, ''
@@ -64,6 +65,27 @@ def translate_back(backward: Backward, tree: dict[str, Any], snapshot: Snapshot,
         return None
     tree["gw_codes"] = codes
     return encode(tree)
+
+
+def rewritten(reply: Reply, body: bytes, new: bytes | None) -> bytes:
+    """Return an answer's bytes after `translate_back` gave new for its envelope: in its wrapper, if it has one, and
+    with -0 where `decode` read 0 (X14: all else keeps its text). reply was read from body.
+    """
+    if new is None or reply.outer is None:
+        return body
+    if minus_zero(body):
+        _keep_minus(reply.outer, decode_exact(body))
+        return encode(reply.outer)
+    return new if reply.outer is reply.tree else encode(reply.outer)
+
+
+def _keep_minus(here: Any, exact: Any) -> None:
+    """Put -0 back. here: the tree of an answer, exact: the same with every number's text."""
+    for at, value in exact.items() if type(exact) is dict else enumerate(exact):
+        if type(value) is Raw and bytes(value) == b"-0":
+            here[at] = value
+        elif type(value) in (dict, list) and at != "gw_codes":  # that is our own by now
+            _keep_minus(here[at], value)
 
 
 def _node(

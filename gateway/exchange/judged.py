@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.backward import translate_back
+from gateway.core.backward import rewritten, translate_back
 from gateway.core.beside import attach
+from gateway.core.ports import Reply
 from gateway.exchange.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ def judged(call: Call, status: int, body: bytes, whole: bool) -> tuple[bytes, Ve
     verdict = link.judge.money(status, reply, body, call.first.plan.transaction, call.entry)
     if verdict.kind == "acked" and reply.tree is not None:
         try:
-            body = _translated(call, reply.tree, body)
+            body = _translated(call, reply, body)
         except Exception:  # boundary: what is proved stays proved; the platform's own bytes say it as well
             call.alarm_internal()
     return body, verdict
 
 
-def _translated(call: Call, tree: dict[str, object], body: bytes) -> bytes:
+def _translated(call: Call, reply: Reply, body: bytes) -> bytes:
     job = call.first
     if job.local:
         return attach(body, job.evidence)
@@ -35,9 +36,9 @@ def _translated(call: Call, tree: dict[str, object], body: bytes) -> bytes:
     code, visit = call.entry.fixmedins_code, call.entry.mdtrt_id
     new = translate_back(
         backward,
-        tree,
+        reply.tree or {},
         job.institution.snapshot,
         job.day,
         lambda slot, national: call.clerk.visit_code(code, visit, slot, national) if visit else "",
     )
-    return body if new is None else new
+    return rewritten(reply, body, new)

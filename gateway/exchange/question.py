@@ -16,7 +16,7 @@ from gateway.core.jsontext import objects_once
 from gateway.core.model import Accept, Accepted, Advance, Entry, NotAccepted, OpResult
 from gateway.core.ports import Reply
 from gateway.exchange.door import Link
-from gateway.exchange.relay import FILE_S, FILES
+from gateway.exchange.relay import FILES, file_patience_s
 from gateway.exchange.words import TAIL_MAX, own_message, own_msgid
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _Question:
     def leave(self, path: bytes, headers: bytes, body: bytes) -> None:
         files = self.infno in FILES
         exchange = self.link.files if files else self.link.exchange
-        timeout_s = max(self.link.timeout_s, FILE_S) if files else self.link.timeout_s
+        timeout_s = file_patience_s(self.link, body) if files else self.link.timeout_s
         try:
             exchange.send(path, headers, body, self, timeout_s)
         except Exception:  # boundary: our own fault; whoever asked must not wait for ever

@@ -9,18 +9,20 @@ from collections.abc import Callable
 
 import attrs
 
-from gateway.core.backward import translate_back
+from gateway.core.backward import rewritten, translate_back
 from gateway.core.beside import attach
 from gateway.core.facts import head_node
 from gateway.core.model import Accept, Accepted, Advance, Entry, Keep, Known, NotAccepted, OpResult, Recall
 from gateway.core.ports import Clock, Reply
+from gateway.exchange.door import Link
 from gateway.exchange.job import JSON, Job
 from gateway.exchange.queue import JournalQueue
 from gateway.exchange.visits import visit_of
 
 W_MEMORY_MS = 24 * 3600 * 1000
 FILES = frozenset({"9101", "9102"})
-FILE_S = 120.0  # a catalogue of 100 MB takes its time
+SLOW_BYTES_PER_S = 256 * 1024  # a file of 32 MiB takes its time on a line of two megabits
+UPLOAD_MAX_S = 100.0
 
 
 @attrs.define(eq=False)
@@ -81,6 +83,11 @@ class Relay:
         return passage
 
 
+def file_patience_s(link: Link, body: bytes) -> float:
+    """Return how long 9101 and 9102 wait for an answer to begin: as any other (X6), and while a big body leaves."""
+    return link.timeout_s + min(len(body) / SLOW_BYTES_PER_S, UPLOAD_MAX_S)
+
+
 def refuse_reused(job: Job) -> None:
     """The msgid belongs to another content: refuse, alarm (reversal specification §8)."""
     job.watch.alarm("msgid_reused", job.institution.code, job.msgid)
@@ -116,7 +123,7 @@ class _Passage:
             self.fail("not_sent", "网关内部错误，未发送")
             raise
         if job.infno in FILES:
-            link.files.send(path, headers, job.body, self, max(link.timeout_s, FILE_S))
+            link.files.send(path, headers, job.body, self, file_patience_s(link, job.body))
         else:
             link.exchange.send(path, headers, job.body, self, link.timeout_s)
 
@@ -163,16 +170,18 @@ class _Passage:
         link = job.link
         link.breaker.worked()
         job.watch.platform(link.name, self.relay.clock.seconds() - self.began)
-        if job.infno == "9102" and status == 200 and not content_type.startswith(b"application/json"):
+        # Of a file without a length nobody knows whether it is whole (X25).
+        file = job.infno == "9102" and status == 200 and not content_type.lower().startswith(b"application/json")
+        if file and whole:
             self._answer(body, "ok", content_type)  # the file itself, unchanged (X24)
             return
         try:
-            self._read(status, body, whole)
+            self._read(status, content_type, body, whole)
         except Exception:  # boundary: a fault of ours while reading an answer is told as "no answer", never silence
             job.watch.alarm("internal_error", job.institution.code, job.msgid)
             self.fail("platform_error", "平台应答无法处理")
 
-    def _read(self, status: int, body: bytes, whole: bool) -> None:
+    def _read(self, status: int, content_type: bytes, body: bytes, whole: bool) -> None:
         job = self.first
         link = job.link
         backward = link.backward[job.infno]
@@ -186,7 +195,8 @@ class _Passage:
         if job.local and reply.infcode == "0":
             body = attach(body, job.evidence)
         self._store(body, reply.infcode == "0")
-        self._answer(body, "ok" if reply.infcode == "0" else "refused")
+        unchanged = (content_type or JSON) if job.infno == "9102" else JSON
+        self._answer(body, "ok" if reply.infcode == "0" else "refused", unchanged)
 
     def _translated(self, reply: Reply, body: bytes) -> bytes:
         job = self.first
@@ -200,7 +210,7 @@ class _Passage:
             job.day,
             lambda slot, national: self.relay.visit_code(code, visit, slot, national) if visit else "",
         )
-        return body if new is None else new
+        return rewritten(reply, body, new)
 
     def not_sent(self, reason: str) -> None:
         self.first.link.breaker.failed()

@@ -267,3 +267,63 @@ def test_a_closing_pool_refuses_held_money() -> None:
     held = road.send()
     road.pool.close()
     assert [name for name, *_ in held.heard] == ["not_sent"]
+
+
+# -- answers that take their time: files ------------------------------------------------------------------------------
+
+BEGUN = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: 4\r\n\r\n"
+NO_ANSWER = ("lost", "no answer in time")
+
+
+def test_a_file_that_goes_on_arriving_is_waited_for_until_answer_s() -> None:
+    road = Road(answer_s=70)
+    ear = road.send(late_s=0.0)
+    far = road.open()
+    far.says(BEGUN)
+    for part in (b"P", b"K", b"1"):
+        road.clock.advance(19.9)
+        far.says(part)
+    assert not ear.heard
+    road.clock.advance(70 - 3 * 19.9)
+    assert ear.heard == [NO_ANSWER] and far.wire.aborted
+
+
+def test_a_file_that_is_whole_in_the_end_is_an_answer() -> None:
+    road = Road(answer_s=120)
+    ear = road.send(late_s=0.0)
+    far = road.open()
+    far.says(BEGUN)
+    road.clock.advance(19)
+    far.says(b"PK")
+    road.clock.advance(19)
+    far.says(b"\x03\x04")
+    assert ear.heard == [("answered", 200, b"application/zip", b"PK\x03\x04", True)]
+
+
+@pytest.mark.parametrize("begun", [b"", BEGUN], ids=["never began", "stopped"])
+def test_a_file_that_does_not_go_on_is_lost_like_any_answer(begun: bytes) -> None:
+    """X6: that a file may be big gives a silent platform no more time."""
+    road = Road(answer_s=120)
+    ear = road.send(late_s=0.0)
+    far = road.open()
+    if begun:
+        far.says(begun)
+        road.clock.advance(20)
+        assert not ear.heard
+    road.clock.advance(20)
+    assert ear.heard == [NO_ANSWER]
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_who_stops_waits_for_a_file_no_longer_than_for_anything_else(close: bool) -> None:
+    """X27"""
+    road = Road(answer_s=120)
+    ear = road.send(late_s=0.0)
+    far = road.open()
+    far.says(BEGUN)
+    if close:
+        road.pool.close()
+    else:
+        road.pool.hurry()
+    road.clock.advance(20)
+    assert ear.heard == [NO_ANSWER]

@@ -230,6 +230,22 @@ def test_a_wrong_value_brings_no_second_complaint_about_itself(
     assert paths(faults(tmp_path, changed(*pairs))) == expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        (LINK, LINK + "\ntimeout_s = inf", "$.platform.national.timeout_s"),
+        (LINK, LINK + "\ntimeout_s = nan", "$.platform.national.timeout_s"),
+        (LINK, LINK + "\nlate_window_s = nan", "$.platform.national.late_window_s"),
+        (LINK, LINK + "\nbreaker = {open_s = +nan}", "$.platform.national.breaker.open_s"),
+        (LINK, LINK + "\nreversal_schedule_s = [0, inf]", "$.platform.national.reversal_schedule_s[1]"),
+        (WHO, WHO + "\nrate_per_s = nan", "$.institution[0].rate_per_s"),
+    ],
+)
+def test_no_number_is_endless(tmp_path: Path, old: str, new: str, path: str) -> None:
+    """TOML knows inf and nan; a deadline of the one never comes, and no comparison finds the other."""
+    assert faults(tmp_path, changed((old, new))) == [f"{path}: 应为有限的数"]
+
+
 def test_an_empty_configuration_names_every_table(tmp_path: Path) -> None:
     assert paths(faults(tmp_path, "")) == {"$.node", "$.listen", "$.store", "$.platform", "$.institution"}
 

@@ -8,10 +8,11 @@ import attrs
 import pytest
 from messages import region
 
-from gateway.core.backward import Backward, compile_backward, only_local, translate_back
+from gateway.core.backward import Backward, compile_backward, only_local, rewritten, translate_back
 from gateway.core.catalogue import Field, Node
 from gateway.core.codes import EMPTY_SNAPSHOT, Libraries, Row, Snapshot, build_snapshot
 from gateway.core.jsontext import decode
+from gateway.core.ports import Reply
 
 DAY = "2024-01-05"
 NATIONAL, OTHER = "D430100000001", "D430100000002"
@@ -180,3 +181,40 @@ def test_fields_directly_under_output_and_in_its_data() -> None:
     raw = b'{"output":{"bilg_dr_codg":"D430100000001","data":[{"bilg_dr_codg":"D430100000001"}]}}'
     found = translated(raw, tables(doctor("张")), root)
     assert [row["path"] for row in found["gw_codes"]] == ["output.bilg_dr_codg", "output.data[0].bilg_dr_codg"]
+
+
+# --- the bytes of the whole answer
+
+
+def rewrite(raw: bytes, wrapper: str = "") -> bytes:
+    outer = decode(raw)
+    tree = outer[wrapper] if wrapper else outer
+    new = translate_back(DOCTORS, tree, tables(doctor("张")), DAY, nothing_sent)
+    return rewritten(Reply("0", "", False, tree, outer), raw, new)
+
+
+def test_a_minus_before_a_zero_stays() -> None:
+    """X14: all other values keep their text; the quick decoder reads -0 as 0."""
+    raw = (
+        '{"a":-0,"b":[-0,0,{"c":-0}],"gw_codes":[-0],"output":{"data":{"bilg_dr_codg":"%s","d":-0,"e":-0.00,"f":"-0"}}}'
+    )
+    found = rewrite((raw % NATIONAL).encode()).decode()
+    assert found.startswith('{"a":-0,"b":[-0,0,{"c":-0}],"gw_codes":[{"path":"output.data.bilg_dr_codg",')
+    assert found.endswith('],"output":{"data":{"bilg_dr_codg":"张","d":-0,"e":-0.00,"f":"-0"}}}')
+
+
+@pytest.mark.parametrize("minus", [b"0", b"-0"])
+def test_an_envelope_in_a_wrapper_stays_in_it(minus: bytes) -> None:
+    raw = b'{"code":0,"data":{"infcode":0,"output":{"data":{"bilg_dr_codg":"%s","n":%s}}},"message":""}'
+    found = rewrite(raw % (NATIONAL.encode(), minus), "data")
+    assert found.startswith(
+        b'{"code":0,"data":{"infcode":0,"output":{"data":{"bilg_dr_codg":"\xe5\xbc\xa0","n":%s}}' % minus
+    )
+    assert found.endswith(
+        b'"gw_codes":[{"path":"output.data.bilg_dr_codg","national":"D430100000001","local":"\xe5\xbc\xa0"}]},"message":""}'
+    )
+
+
+@pytest.mark.parametrize("raw", [b'{"infcode" : 0, "x":-0}', b'{"code":0, "data":{"infcode":0}}'])
+def test_nothing_translated_is_nothing_rewritten(raw: bytes) -> None:
+    assert rewrite(raw, "data" if b"data" in raw else "") == raw

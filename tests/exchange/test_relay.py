@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from exchange_messages import charge, envelope, register, statement, who
+from exchange_messages import HOME, charge, envelope, register, statement, who
 from exchange_rig import Rig
 
 DAY_S = 24 * 3600.0
+FILE = {"file_qury_no": "f1", "filename": "x.zip", "fixmedins_code": HOME}
 
 
 # --- queries --------------------------------------------------------------------------------------------------------
@@ -194,3 +195,34 @@ def test_a_file_passes_with_its_bytes_and_its_type(rig: Rig) -> None:
     assert rig.far.last.path == b"/fsi/api/fileupload/download"
     rig.far.last.listener.answered(200, b"application/octet-stream", b"PK\x03\x04\xff", True)
     assert (caller.status, caller.raw, caller.content_type) == (200, b"PK\x03\x04\xff", b"application/octet-stream")
+
+
+@pytest.mark.parametrize("infno", ["9101", "9102"])
+def test_a_file_begins_in_time_or_not_at_all(rig: Rig, infno: str) -> None:
+    """X6: a silent platform keeps nobody waiting longer for a file than for anything else."""
+    node = {"9101": "fsUploadIn", "9102": "fsDownloadIn"}[infno]
+    data = {"in": "QUJD", "file_qury_no": "f1", "filename": "x.zip", "fixmedins_code": HOME}
+    rig.ask(envelope(infno, "d2", {node: data}))
+    assert rig.far.last.timeout_s < rig.timeout_s + 1
+
+
+def test_a_big_upload_has_the_time_to_leave(rig: Rig) -> None:
+    data = {"in": "QUJD" * 2_000_000, "filename": "x.zip", "fixmedins_code": HOME}
+    rig.ask(envelope("9101", "d3", {"fsUploadIn": data}), route="upload")
+    assert rig.timeout_s + 30 < rig.far.last.timeout_s < rig.timeout_s + 32
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"application/json;charset=UTF-8", b"text/plain"])
+def test_words_instead_of_a_file_pass_with_their_type_too(rig: Rig, kind: bytes) -> None:
+    """X24"""
+    caller = rig.ask(envelope("9102", "d4", {"fsDownloadIn": FILE}), route="download")
+    words = b'{"infcode": -1, "err_msg": "\xe6\xb2\xa1\xe6\x9c\x89"}'
+    rig.far.last.listener.answered(200, kind, words, True)
+    assert (caller.status, caller.raw, caller.content_type) == (200, words, kind)
+
+
+def test_a_file_that_may_be_cut_is_no_file(rig: Rig) -> None:
+    """X25: without a length only JSON proves itself whole."""
+    caller = rig.ask(envelope("9102", "d5", {"fsDownloadIn": FILE}), route="download")
+    rig.far.last.listener.answered(200, b"application/zip", b"PK\x03", False)
+    assert caller.said[:2] == (200, "GW-PLATFORM")
