@@ -6,6 +6,7 @@ import resource
 import secrets
 import sys
 import time
+from contextlib import suppress
 
 from gateway.app.cli import cli
 from gateway.app.config import Config
@@ -15,6 +16,8 @@ from gateway.app.say import Outside
 def run_node(config: Config) -> int:
     """Run a node until it is told to stop; return the exit code."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and patients (security §6)
+    if sys.stdout is None:  # it was closed by whoever started this
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the end
     from adapters.transport.polling import install
 
     install()
@@ -29,7 +32,8 @@ def run_node(config: Config) -> int:
         os._exit(code)  # no handler may run: nothing may be answered any more
 
     def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody listens any more; what was to be said is no reason not to do it
+            print(line, file=sys.stderr, flush=True)
 
     entropy = Entropy(secrets.token_bytes)
     steady(reactor, time.monotonic)

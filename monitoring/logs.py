@@ -20,9 +20,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from monitoring.log_fields import FIELDS, Value
+from monitoring.outlet import outlet
 
 FLUSH_S = 0.2
 BUFFER_BYTES_MAX = 64 * 1024
+BACKLOG_BYTES_MAX = 1024 * 1024  # of lines a slow reader has not taken yet
 _FRAMES_MAX = 4
 
 
@@ -66,16 +68,17 @@ class Losses:
 class Sink:
     """Collects lines and writes them together: 0.2 s after the first, or at 64 KiB, or when asked.
 
-    stream: a buffered binary stream (writes all it is given). A stream that fails (disk full, reader gone) costs
-    lines, which are counted in `losses`, and nothing else: money does not stop for a log.
+    A stream that fails (disk full, reader gone) or whose reader sleeps for long costs lines, which are counted in
+    `losses`, and nothing else: money does not stop for a log.
     """
 
     def __init__(self, stream: BinaryIO, clock: Clock) -> None:
-        self._stream = stream
+        self._take = outlet(stream)
         self._clock = clock
         self.losses = Losses()
         self._lines: list[bytes] = []
         self._bytes = 0
+        self._backlog = b""
         self._waiting = False
 
     def line(self, raw: bytes) -> None:
@@ -84,7 +87,11 @@ class Sink:
         self._bytes += len(raw) + 1
         if self._bytes >= BUFFER_BYTES_MAX:
             self.flush()
-        elif not self._waiting:
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._waiting:
             self._waiting = True
             self._clock.callLater(FLUSH_S, self._due)
 
@@ -93,16 +100,27 @@ class Sink:
         self.flush()
 
     def flush(self) -> None:
-        """Write what is there now; to be called at the end of the process too."""
-        if not self._lines:
+        """Write what is there now, as far as it is taken; to be called at the end of the process too."""
+        if not self._lines and not self._backlog:
             return
         lines, self._lines, self._bytes = self._lines, [], 0
         lines.append(b"")
+        data = self._backlog + b"\n".join(lines)
         try:
-            self._stream.write(b"\n".join(lines))
-            self._stream.flush()
+            self._keep(data[self._take(data) :])
         except (OSError, ValueError):  # ValueError: the stream was closed
-            self.losses.lines += len(lines) - 1
+            self._backlog = b""
+            self.losses.lines += data.count(b"\n")
+
+    def _keep(self, rest: bytes) -> None:
+        """Keep what was not taken, whole lines up to the limit."""
+        if len(rest) > BACKLOG_BYTES_MAX:
+            end = rest.rfind(b"\n", 0, BACKLOG_BYTES_MAX) + 1
+            self.losses.lines += rest.count(b"\n", end)
+            rest = rest[:end]
+        self._backlog = rest
+        if rest:
+            self._wake()
 
 
 def type_of(error: BaseException) -> str:
@@ -181,7 +199,7 @@ def _renderer(clock: Clock, losses: Losses) -> Callable[[object, str, MutableMap
 
 
 def make_logger(stream: BinaryIO, clock: Clock) -> Log:
-    """Return the process's log on a buffered binary stream; call `log.sink.flush()` before the process ends."""
+    """Return the log of a process on a binary stream of its own; call `log.sink.flush()` before the process ends."""
     sink = Sink(stream, clock)
     return Log(sink, [_renderer(clock, sink.losses)], {})
 

@@ -1,11 +1,12 @@
 """A node that must not start says why in one sentence, with the exit code of the contract, and has done nothing yet."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 from forked import ROOT
-from town import Town
+from town import Town, wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -40,3 +41,21 @@ def test_help_on_the_demo_names_its_options() -> None:
     for option in ("--once", "--seed", "--data"):
         assert option in options
     assert "demo" in told("--help")
+
+
+def test_a_node_needs_nobody_who_listens(town: Town) -> None:
+    """Without a standard output, and with a standard error nobody reads any more, it starts, serves and stops."""
+    town.write_config()
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = 'exec "$@" >&-'
+    words = [sys.executable, "-m", "gateway", "run", str(town.config)]
+    node = subprocess.Popen(["/bin/sh", "-c", command, "sh", *words], cwd=ROOT, stderr=writing)
+    os.close(writing)
+    try:
+        wait_for(f"http://127.0.0.1:{town.admin_port}/readyz", node)
+        node.terminate()
+        assert node.wait(30) == 0
+    finally:
+        node.kill()
+        node.wait()
