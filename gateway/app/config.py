@@ -264,7 +264,7 @@ def read_config(path: Path) -> Config:
     """Read and check a configuration; raise ConfigError with everything wrong."""
     try:
         raw = path.read_bytes()
-        plain = tomllib.loads(raw.decode())
+        plain = tomllib.loads(raw.decode("utf-8-sig"))  # Windows editors begin with a mark
     except OSError as cause:
         raise ConfigError([f"{path}: 无法读取（{words_of(cause)}）"]) from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:

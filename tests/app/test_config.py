@@ -47,6 +47,12 @@ def faults(folder: Path, text: str) -> list[str]:
     return refused.value.problems
 
 
+def test_what_a_windows_editor_saved_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "liangding.toml"
+    path.write_text(GOOD.replace("\n", "\r\n"), "utf-8-sig", newline="")
+    assert read_config(path).node.name == read(tmp_path, GOOD).node.name
+
+
 def test_a_small_configuration_is_whole(tmp_path: Path) -> None:
     found = read(tmp_path, GOOD)
     assert found.institution_endpoints == ["tcp:8443:interface=127.0.0.1"]
