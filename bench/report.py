@@ -255,7 +255,6 @@ def _lines(other: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("　导入30万条（s）", f"{idle['import_s']:.1f}"),
         ]
     lines += [(name, f"[yellow]{why}") for name, why in other.get("skipped", {}).items()]
-    lines.append(("对账行/秒", "[yellow]本版本尚无对账，跳过"))
     return lines
 
 
