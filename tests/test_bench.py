@@ -266,11 +266,16 @@ def test_tables_name_the_missing_program(table: Table) -> None:
         "journal": {"group": journal_found, "pairs": journal_found, "single": journal_found, "fsync_us": 80.0},
         "lookups": {"plan_lines_per_s": 1e6, "look_up_per_s": 5e5},
         "skipped": {"开环": "失败：压力机超时"},
-    }
+        "books": {
+            "settlements": 100_000, "wall_s": 1.7, "cpu_s": 2.2, "rows_per_s": 235_294, "peak_rss_mb": 285,
+            "result_100k_s": 0.73,
+        },
+    }  # fmt: skip
     report.show(console, table, other, proxying.NAMES, {"node": "没有安装 node，跳过此行"})
     text = console.export_text()
-    for words in ("没有安装 node", "两定网关", "0.26", "压力机超时", "1,000,000", "未测"):
+    for words in ("没有安装 node", "两定网关", "0.26", "压力机超时", "1,000,000", "四方账目", "235,294", "未测"):
         assert words in text, words
+    assert "尚无对账" not in text
 
 
 def test_a_process_that_does_not_listen_is_told_with_its_last_words(tmp_path: Path) -> None:
